@@ -1,0 +1,1 @@
+"""Data: panels, policy registers, geography, readers, checks and simulated worlds."""

@@ -1,0 +1,1 @@
+"""Evaluation: did the policy work, for whom, and how sure can we be?"""

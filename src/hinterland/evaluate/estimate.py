@@ -1,0 +1,110 @@
+"""``estimate``: one entry for every estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from hinterland.data.cohorts import Cohorts
+from hinterland.data.panel import Panel
+from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
+from hinterland.evaluate.design import Design, make_design
+from hinterland.evaluate.methods import METHODS, Method
+from hinterland.evaluate.result import Effects
+
+
+def estimate(
+    panel: Panel,
+    outcome: str,
+    policy: Cohorts,
+    method: str = "callaway-santanna",
+    *,
+    covariates: str | Sequence[str] | None = None,
+    comparison: str = "never-treated",
+    cluster: str | Sequence[str] | None = None,
+    anticipation: int = 0,
+    fe: Sequence[str] = (),
+    bootstrap: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Effects:
+    """Estimate the effect of ``policy`` on ``outcome``.
+
+    Args:
+        panel: the panel (see :func:`hinterland.read_panel`).
+        outcome: column of the outcome.
+        policy: first treated periods (``PolicyRegister.cohorts`` or :func:`hinterland.adoption`).
+        method: estimator id; :func:`hinterland.methods` lists them.
+        covariates: one-sided formula or column names.
+        comparison: ``never-treated`` or ``not-yet-treated`` (estimators that choose a comparison group).
+        cluster: column or columns to cluster on; the unit by default.
+        anticipation: periods before adoption in which units may already react.
+        fe: extra fixed effects, such as ``["province^year"]``.
+        bootstrap: ``{"kind": "multiplier" | "analytic", "draws": 999, "level": 0.95}`` adds a simultaneous band.
+        seed: of the band's draws.
+        options: options of the method.
+
+    Raises:
+        EstimationError: unknown method or option, or a method that is not defined on these data.
+    """
+    chosen = find_method(method)
+    _fail_if_options_unknown(chosen, options)
+    design = make_design(panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster)
+    return fit(design, chosen.id, bootstrap=bootstrap, seed=seed, **options)
+
+
+def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = None, seed: int = 0, **options: Any) -> Effects:
+    """Fit ``method`` on a design that exists already (the same design serves several methods)."""
+    chosen = find_method(method)
+    _fail_if_options_unknown(chosen, options)
+    _fail_if_not_accepted(chosen, design)
+    effects: Effects = import_module(chosen.module).fit(design, **options)
+    if bootstrap is None:
+        return effects
+    return effects.with_band(bootstrap.get("level", 0.95), kind=bootstrap.get("kind", "multiplier"), draws=bootstrap.get("draws", 999), seed=seed)
+
+
+def find_method(method: str) -> Method:
+    """The method with this id, or an ``EstimationError`` that offers the closest ones."""
+    if method not in METHODS:
+        raise EstimationError(Finding("unknown-method", f"method {method!r} is not known", "argument method", did_you_mean(method, METHODS)), "options")
+    return METHODS[method]
+
+
+def _fail_if_options_unknown(method: Method, options: Mapping[str, Any]) -> None:
+    findings = []
+    for name, value in options.items():
+        if name not in method.options:
+            findings.append(Finding("unknown-option", f"{method.id} has no option {name!r}", f"option {name}={value!r}", did_you_mean(name, method.options)))
+        elif method.options[name].values and value not in method.options[name].values:
+            findings.append(Finding("unknown-value", f"{name} is {value!r}", f"option {name} of {method.id}", f"choose one of {', '.join(map(repr, method.options[name].values))}"))
+    fail_if_any(findings, "options", EstimationError)
+
+
+_NEEDS = {
+    "fixed-effects": ("extra fixed effects", "leave out fe=, or choose twfe"),
+    "anticipation": ("anticipation", "set anticipation=0, or choose callaway-santanna"),
+    "two-way-clusters": ("clustering on more than one column", "cluster on one column"),
+    "weights": ("sampling weights", "build the panel without a weight column"),
+    "covariates": ("covariates", "leave out covariates="),
+}
+
+
+def _fail_if_not_accepted(method: Method, design: Design) -> None:
+    used = {
+        "fixed-effects": bool(design.fixed_effects),
+        "anticipation": design.anticipation > 0,
+        "two-way-clusters": len(design.clusters) > 1,
+        "weights": design.weight is not None,
+        "covariates": design.covariates.shape[1] > 0,
+    }
+    fail_if_any(
+        [
+            Finding("not-defined", f"{method.id} is not defined with {_NEEDS[need][0]}", f"method {method.id}", _NEEDS[need][1])
+            for need, asked in used.items()
+            if asked and need not in method.accepts
+        ],
+        "options",
+        EstimationError,
+    )
