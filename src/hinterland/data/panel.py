@@ -51,10 +51,12 @@ class Panel:
 
     @property
     def n_units(self) -> int:
+        """Number of distinct units."""
         return self.frame[self.unit].n_unique()
 
     @property
     def n_periods(self) -> int:
+        """Number of distinct periods."""
         return self.frame[self.time].n_unique()
 
     @property
