@@ -55,9 +55,13 @@ class Cohorts:
         Codes are matched as text, so an integer 340100 and a string "340100" are the same unit. With ``closed``, units
         that are absent from the table are marked not to be kept.
         """
-        keys = pl.DataFrame({"unit": units.cast(pl.String)})
-        joined = keys.join(self.table, on="unit", how="left", maintain_order="left")
-        cohort = joined["cohort"].fill_null(NEVER).to_numpy()
-        dose = np.where(cohort == NEVER, 0.0, joined["dose"].fill_null(1.0).to_numpy())
-        keep = ~joined["excluded"].fill_null(self.closed).to_numpy()
-        return cohort.astype(np.int64), dose, keep
+        rows = {unit: row for row, unit in enumerate(self.table["unit"].to_list())}
+        row = np.array([rows.get(unit, -1) for unit in units.cast(pl.String).to_list()], dtype=np.int64)
+        if not rows:
+            return np.full(len(row), NEVER), np.zeros(len(row)), np.full(len(row), not self.closed)
+        year, share, out = (self.table[c].cast(pl.Float64).to_numpy()[row] for c in ("cohort", "dose", "excluded"))
+        never = np.isnan(year) | (row < 0)
+        cohort = np.where(never, NEVER, np.where(never, 0.0, year).astype(np.int64))
+        dose = np.where(never, 0.0, np.where(np.isnan(share), 1.0, share))
+        absent = (row < 0) | np.isnan(out)
+        return cohort, dose, np.where(absent, not self.closed, out == 0.0)

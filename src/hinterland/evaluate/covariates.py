@@ -56,8 +56,11 @@ def covariate_matrix(covariates: str | Sequence[str] | None, frame: pl.DataFrame
         )
     if not names:
         return np.empty((frame.height, 0)), ()
-    matrix = frame.select(pl.col(n).cast(pl.Float64) for n in names).to_numpy()
-    return np.ascontiguousarray(matrix), tuple(names)
+    matrix = np.empty((frame.height, len(names)), order="F")
+    for j, name in enumerate(names):
+        series = frame[name]
+        matrix[:, j] = (series if series.dtype == pl.Float64 else series.cast(pl.Float64)).to_numpy()
+    return matrix, tuple(names)
 
 
 def _formula(text: str):  # type: ignore[no-untyped-def]
@@ -85,4 +88,4 @@ def _from_formula(text: str, frame: pl.DataFrame) -> tuple[NDArray[np.float64], 
             "covariates",
         ) from error
     keep = [c for c in matrix.columns if c != "Intercept"]
-    return np.ascontiguousarray(matrix[keep].to_numpy(dtype=np.float64)), tuple(str(c) for c in keep)
+    return np.asfortranarray(matrix[keep].to_numpy(dtype=np.float64)), tuple(str(c) for c in keep)

@@ -13,32 +13,14 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
+from hinterland.evaluate.coding import Codes as Codes
+from hinterland.evaluate.coding import Factor as Factor
+from hinterland.evaluate.coding import Floats as Floats
+from hinterland.evaluate.coding import RowCoder, parse_effect, period_codes, unit_codes, unit_starts
 from hinterland.evaluate.covariates import covariate_columns, covariate_matrix
 from hinterland.labels import Note
 
 Comparison = Literal["never-treated", "not-yet-treated"]
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """An integer-coded grouping of the rows: cluster, or fixed effect (with a slope variable, if it has one).
-
-    Attributes:
-        name: as the user wrote it (``"province^year"``, ``"city[year]"``).
-        codes: [n] level of each row, 0 … ``size`` - 1, every level present.
-        size: number of levels.
-        labels: [size] text of each level; empty for interactions, where nobody reads them.
-        slope: [n] variable whose coefficient varies over the levels, or ``None`` for an intercept.
-    """
-
-    name: str
-    codes: Codes
-    size: int
-    labels: NDArray[np.str_] | None = None
-    slope: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,54 +153,123 @@ def make_design(
     """
     _fail_if_bad_options(comparison, anticipation)
     clusters = _cluster_columns(panel, cluster)
-    effects = [_parse_effect(e) for e in fe]
-    needed = [outcome, *covariate_columns(covariates, panel.frame.columns), *(c for c in clusters)]
+    effects = [parse_effect(e) for e in fe]
+    needed = [outcome, *covariate_columns(covariates, panel.frame.columns), *clusters]
     needed += [c for parts, slope in effects for c in (*parts, *([slope] if slope else []))]
     panel.require(needed, "used by the model")
     _fail_if_not_numeric(panel, outcome, [s for _, s in effects if s])
 
     columns = dict.fromkeys([panel.unit, panel.time, *needed, *([panel.weight] if panel.weight else []), *(panel.coordinates or ())])
-    frame = panel.frame.select(*columns)
-    frame, notes = _drop_incomplete(frame, panel, policy)
-    if frame.is_empty():
-        raise EstimationError(
-            Finding("empty-sample", "no row is left after the policy's exclusions and missing values", f"outcome {outcome!r}", "; ".join(str(n) for n in notes) or "check the panel's years and columns"),
-            "sample",
-        )
-    unit = frame[panel.unit].rle_id().cast(pl.Int32).to_numpy()
-    starts = np.flatnonzero(np.diff(unit, prepend=-1))
-    unit_series = frame[panel.unit].gather(starts)
-    cohort, dose, _ = policy.assign(unit_series)
-    time = frame[panel.time].to_numpy()
-    periods, period = np.unique(time, return_inverse=True)
-    cohort = np.where(cohort > periods[-1], NEVER, cohort)
+    sample = _sample(panel.frame.select(*columns), panel, policy, outcome)
+    frame, starts = sample.frame, sample.starts
+    unit = unit_codes(starts, frame.height)
+    periods, period, balanced = period_codes(frame[panel.time].to_numpy(), starts)
+    cohort = np.where(sample.cohort > periods[-1], NEVER, sample.cohort)
+    labels = frame[panel.unit][starts].cast(pl.String).to_numpy().astype(np.str_)
+    coder = RowCoder(frame, panel.unit, panel.time, unit, period, starts, labels, periods)
     matrix, names = covariate_matrix(covariates, frame)
     design = Design(
         outcome=outcome,
-        unit_labels=unit_series.cast(pl.String).to_numpy().astype(np.str_),
-        periods=periods.astype(np.int64),
+        unit_labels=labels,
+        periods=periods,
         unit=unit,
-        period=period.astype(np.int32),
-        y=frame[outcome].cast(pl.Float64).to_numpy(),
+        period=period,
+        y=_real(frame, outcome),
         cohort=cohort,
-        dose=np.where(cohort == NEVER, 0.0, dose),
-        weight=frame[panel.weight].cast(pl.Float64).to_numpy() if panel.weight else None,
+        dose=np.where(cohort == NEVER, 0.0, sample.dose),
+        weight=_real(frame, panel.weight) if panel.weight else None,
         covariates=matrix,
         covariate_names=names,
-        clusters=tuple(_factor(frame, c, (c,), None) for c in clusters),
-        fixed_effects=tuple(_factor(frame, f, parts, slope) for f, (parts, slope) in zip(fe, effects, strict=True)),
-        coordinates=frame.select(panel.coordinates).gather_every(1)[starts.tolist()].to_numpy() if panel.coordinates else None,
+        clusters=tuple(coder.factor(c, (c,)) for c in clusters),
+        fixed_effects=tuple(coder.factor(f, parts, slope) for f, (parts, slope) in zip(fe, effects, strict=True)),
+        coordinates=np.column_stack([_real(frame, c)[starts] for c in panel.coordinates]) if panel.coordinates else None,
         comparison=comparison,  # type: ignore[arg-type]  # checked above
         anticipation=anticipation,
-        balanced=len(time) == len(starts) * len(periods),
+        balanced=balanced,
         policy=policy,
         unit_name=panel.unit,
         time_name=panel.time,
         weight_name=panel.weight,
-        notes=(*policy.notes, *notes),
+        notes=(*policy.notes, *sample.notes),
     )
     fail_if_any(_estimability(design), "design", EstimationError)
     return design
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The rows that are used: ``starts`` [N] first row of each unit; ``cohort`` and ``dose`` [N]."""
+
+    frame: pl.DataFrame
+    starts: NDArray[np.int64]
+    cohort: NDArray[np.int64]
+    dose: Floats
+    notes: tuple[Note, ...]
+
+
+def _sample(frame: pl.DataFrame, panel: Panel, policy: Cohorts, outcome: str) -> _Sample:
+    """Leave out units that the policy's rule excludes, then rows with a missing value; say how many of each."""
+    notes: list[Note] = []
+    if frame.is_empty():
+        raise _empty(outcome, notes)
+    starts = unit_starts(frame[panel.unit])
+    cohort, dose, keep = policy.assign(frame[panel.unit][starts])
+    if not keep.all():
+        names = frame[panel.unit][starts[~keep]].to_list()
+        notes.append(Note("units-excluded", {"count": len(names), "units": listed(names, 8)}))
+        frame = frame.filter(pl.Series(keep[unit_codes(starts, frame.height)]))
+        starts, cohort, dose = _restart(frame, panel.unit), cohort[keep], dose[keep]
+    gaps = _gaps(frame)
+    if gaps:
+        complete = frame.drop_nulls().drop_nans()
+        kept = np.zeros(len(starts), dtype=np.bool_)
+        if not complete.is_empty():
+            whole = frame.with_row_index("row number").drop_nulls().drop_nans()["row number"].to_numpy()
+            kept[unit_codes(starts, frame.height)[whole]] = True
+        columns = ", ".join(f"{c} ({k})" for c, k in sorted(gaps.items(), key=lambda g: -g[1]))
+        notes.append(
+            Note("rows-missing", {"count": frame.height - complete.height, "total": frame.height, "columns": columns, "units": int((~kept).sum())})
+        )
+        frame = complete
+        starts, cohort, dose = _restart(frame, panel.unit), cohort[kept], dose[kept]
+    if frame.is_empty():
+        raise _empty(outcome, notes)
+    return _Sample(frame, starts, cohort, dose, tuple(notes))
+
+
+def _restart(frame: pl.DataFrame, unit: str) -> NDArray[np.int64]:
+    return np.empty(0, dtype=np.int64) if frame.is_empty() else unit_starts(frame[unit])
+
+
+def _empty(outcome: str, notes: Sequence[Note]) -> EstimationError:
+    return EstimationError(
+        Finding(
+            "empty-sample",
+            "no row is left after the policy's exclusions and missing values",
+            f"outcome {outcome!r}",
+            "; ".join(str(n) for n in notes) or "check the panel's years and columns",
+        ),
+        "sample",
+    )
+
+
+def _gaps(frame: pl.DataFrame) -> dict[str, int]:
+    """Missing values (null or NaN) per column, for the columns that have any."""
+    found = {}
+    for series in frame.iter_columns():
+        count = series.null_count()
+        if series.dtype.is_float():
+            values = series.to_numpy()
+            if np.isnan(values).any():
+                count = int(np.isnan(values).sum())
+        if count:
+            found[series.name] = count
+    return found
+
+
+def _real(frame: pl.DataFrame, name: str) -> Floats:
+    series = frame[name]
+    return (series if series.dtype == pl.Float64 else series.cast(pl.Float64)).to_numpy()
 
 
 def _fail_if_bad_options(comparison: str, anticipation: int) -> None:
@@ -236,19 +287,6 @@ def _cluster_columns(panel: Panel, cluster: str | Sequence[str] | None) -> list[
     return [cluster] if isinstance(cluster, str) else list(cluster)
 
 
-def _parse_effect(text: str) -> tuple[tuple[str, ...], str | None]:
-    """``"a^b[x]"`` → (("a", "b"), "x")."""
-    head, bracket, rest = text.partition("[")
-    parts = tuple(p.strip() for p in head.split("^"))
-    slope = rest.removesuffix("]").strip() if bracket else None
-    if not all(parts) or (bracket and (not slope or not rest.endswith("]"))):
-        raise EstimationError(
-            Finding("malformed-fixed-effect", f"fixed effect {text!r} cannot be read", "argument fe", "write 'a', 'a^b' for an interaction, 'a[x]' for a slope of x that varies by a"),
-            "options",
-        )
-    return parts, slope
-
-
 def _fail_if_not_numeric(panel: Panel, outcome: str, slopes: Sequence[str]) -> None:
     bad = [c for c in (outcome, *slopes) if not (panel.frame.schema[c].is_numeric() or panel.frame.schema[c] == pl.Boolean)]
     fail_if_any(
@@ -256,52 +294,6 @@ def _fail_if_not_numeric(panel: Panel, outcome: str, slopes: Sequence[str]) -> N
         "panel",
         PanelError,
     )
-
-
-def _drop_incomplete(frame: pl.DataFrame, panel: Panel, policy: Cohorts) -> tuple[pl.DataFrame, list[Note]]:
-    """Leave out units that the policy's rule excludes, then rows with a missing value; say how many of each."""
-    notes: list[Note] = []
-    units = frame[panel.unit].unique(maintain_order=True)
-    _, _, keep = policy.assign(units)
-    if not keep.all():
-        frame = frame.filter(pl.col(panel.unit).is_in(units.filter(pl.Series(keep)).implode()))
-        notes.append(Note("units-excluded", {"count": int((~keep).sum()), "units": listed(units.filter(pl.Series(~keep)).to_list(), 8)}))
-    floats = [c for c, t in frame.schema.items() if t.is_float()]
-    nulls = frame.null_count().row(0)
-    if sum(nulls) or any(frame[c].is_nan().any() for c in floats):
-        whole = pl.all_horizontal(pl.all().is_not_null(), *(pl.col(c).is_not_nan() for c in floats))
-        complete = frame.filter(whole)
-        if complete.height < frame.height:
-            worst = sorted(((int((frame[c].is_null() | (frame[c].is_nan() if c in floats else False)).sum()), c) for c in frame.columns), reverse=True)
-            notes.append(
-                Note(
-                    "rows-missing",
-                    {
-                        "count": frame.height - complete.height,
-                        "total": frame.height,
-                        "columns": ", ".join(f"{c} ({k})" for k, c in worst if k),
-                        "units": frame[panel.unit].n_unique() - complete[panel.unit].n_unique(),
-                    },
-                )
-            )
-        frame = complete
-    return frame, notes
-
-
-def _factor(frame: pl.DataFrame, name: str, parts: tuple[str, ...], slope: str | None) -> Factor:
-    if len(parts) == 1:
-        series = frame[parts[0]]
-        if series.dtype == pl.String:
-            series = series.cast(pl.Categorical).to_physical()
-        values, codes = np.unique(series.to_numpy(), return_inverse=True)
-        first = np.zeros(len(values), dtype=np.int64)
-        first[codes[::-1]] = np.arange(len(codes))[::-1]
-        labels = frame[parts[0]].gather(first).cast(pl.String).to_numpy().astype(np.str_)
-    else:
-        codes = frame.select(pl.struct(parts).rank("dense").alias("code") - 1)["code"].to_numpy()
-        labels = None
-    codes = codes.astype(np.int32)
-    return Factor(name, codes, int(codes.max()) + 1, labels, frame[slope].cast(pl.Float64).to_numpy() if slope else None)
 
 
 def _estimability(design: Design) -> list[Finding]:
