@@ -1,0 +1,142 @@
+"""Cohorts from a panel's own columns: the first treated period, or a treatment that switches on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from hinterland.data.cohorts import Cohorts
+from hinterland.data.panel import Panel
+from hinterland.errors import Finding, PolicyError, fail_if_any, listed
+from hinterland.labels import Note
+
+
+def adoption(panel: Panel, column: str, never: Sequence[int | float | str | None] = (0, None)) -> Cohorts:
+    """Cohorts from a column that holds each unit's first treated period.
+
+    Args:
+        panel: the panel.
+        column: the first treated period, the same in every row of a unit: whole numbers, or text or floats that are.
+        never: values that mean never treated. Missing, NaN and +infinity always do.
+
+    Periods before or at the panel's first, and after its last, are kept; the notes count them.
+
+    Raises:
+        PolicyError: no such column; values that are not whole periods; values that vary within a unit; nobody treated.
+    """
+    _fail_if_no_column(panel, column)
+    cleaned = _clean(panel, column, never)
+    findings = [*_not_periods(panel, cleaned, column)]
+    values = cleaned.filter("legible").group_by("unit", maintain_order=True).agg(pl.col("cohort").first(), kinds=pl.col("cohort").n_unique())
+    findings += _varying(cleaned, values, column)
+    if not findings and values["cohort"].null_count() == values.height:
+        findings.append(
+            Finding("nobody-treated", f"column {column!r} marks every unit as never treated", f"never = {tuple(never)!r}", "check the column, or the values that mean never")
+        )
+    fail_if_any(findings, "adoption column", PolicyError)
+    return _cohorts(panel, values.select("unit", "cohort"), column)
+
+
+def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
+    """Cohorts from a 0/1 (or Boolean) column: a unit is first treated in the first period that is 1.
+
+    Raises:
+        PolicyError: no such column; missing values or values other than 0 and 1; treatment that is switched off again,
+            with the units and periods; nobody treated.
+    """
+    _fail_if_no_column(panel, column)
+    frame = panel.frame.select(unit=pl.col(panel.unit).cast(pl.String), time=panel.time, value=pl.col(column).cast(pl.Float64, strict=False)).sort("unit", "time")
+    findings = []
+    illegible = frame.filter(~pl.col("value").is_in([0.0, 1.0]).fill_null(False))
+    if illegible.height:
+        cells = listed((f"{u}, {t}: {v}" for u, t, v in illegible.iter_rows()), 5)
+        findings.append(Finding("not-binary", f"column {column!r} is neither 0 nor 1 in {illegible.height} row(s)", cells, "recode it to 0 and 1 and leave no gap"))
+    before = pl.col("value").shift(1).over("unit")
+    reversed_ = frame.filter((before == 1) & (pl.col("value") == 0))
+    if reversed_.height:
+        cells = listed((f"{u} in {t}" for u, t, _ in reversed_.iter_rows()), 8)
+        findings.append(
+            Finding(
+                "treatment-reversal",
+                f"treatment {column!r} is switched off again in {reversed_['unit'].n_unique()} unit(s)",
+                cells,
+                "these methods take treatment as lasting: correct the rows, drop the units, or keep the periods before the reversal",
+            )
+        )
+    treated = frame.filter(pl.col("value") == 1)
+    if not findings and treated.is_empty():
+        findings.append(Finding("nobody-treated", f"column {column!r} is 0 in every row", "panel", "name the column that marks treated unit-periods"))
+    fail_if_any(findings, "treatment column", PolicyError)
+    start = treated.group_by("unit").agg(cohort=pl.col("time").min().cast(pl.Int64))
+    units = frame.select("unit").unique(maintain_order=True)
+    return _cohorts(panel, units.join(start, on="unit", how="left", maintain_order="left"), column)
+
+
+def _fail_if_no_column(panel: Panel, column: str) -> None:
+    if column not in panel.frame.columns:
+        from hinterland.errors import did_you_mean
+
+        raise PolicyError(Finding("unknown-column", f"there is no column {column!r}", "the panel", did_you_mean(column, panel.frame.columns)), "policy")
+
+
+def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None]) -> pl.DataFrame:
+    """Per row: ``unit``, ``raw`` text, ``cohort`` (null = never), ``legible`` (a whole period, or never)."""
+    raw = panel.frame[column]
+    number = raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False) if raw.dtype == pl.String else raw.cast(pl.Float64, strict=False)
+    numbers = [float(v) for v in never if isinstance(v, (int, float))]
+    words = [v for v in never if isinstance(v, str)] + [""]
+    frame = pl.DataFrame({"unit": panel.frame[panel.unit].cast(pl.String), "raw": raw.cast(pl.String).str.strip_chars(), "number": number})
+    never_number = pl.col("number").is_in(numbers) | pl.col("number").is_nan() | (pl.col("number") == float("inf"))
+    is_never = pl.col("raw").is_null() | pl.col("raw").is_in(words) | never_number.fill_null(False)
+    whole = pl.col("number").is_finite() & (pl.col("number") == pl.col("number").round(0)) & (pl.col("number").abs() < 2**53)
+    return frame.with_columns(
+        cohort=pl.when(~is_never & whole.fill_null(False)).then(pl.col("number")).cast(pl.Int64),
+        legible=is_never | whole.fill_null(False),
+    )
+
+
+def _not_periods(panel: Panel, cleaned: pl.DataFrame, column: str) -> list[Finding]:
+    bad = cleaned.filter(~pl.col("legible")).select("unit", "raw").unique(maintain_order=True)
+    if bad.is_empty():
+        return []
+    cells = listed((f"{u}: {r}" for u, r in bad.iter_rows()), 8)
+    remedy = f"write the first treated period as a whole number of {panel.time!r}, or list the value in never"
+    return [Finding("not-a-period", f"column {column!r} holds values that are no period, in {bad['unit'].n_unique()} unit(s)", cells, remedy)]
+
+
+def _varying(cleaned: pl.DataFrame, values: pl.DataFrame, column: str) -> list[Finding]:
+    units = values.filter(pl.col("kinds") > 1)["unit"]
+    if units.is_empty():
+        return []
+    shown = (
+        cleaned.filter(pl.col("unit").is_in(units.head(5).implode()) & pl.col("legible"))
+        .group_by("unit", maintain_order=True)
+        .agg(pl.col("cohort").cast(pl.String).fill_null("never").unique(maintain_order=True))
+    )
+    cells = "; ".join(f"{u}: {', '.join(c)}" for u, c in shown.iter_rows()) + (f" and {len(units) - 5} more" if len(units) > 5 else "")
+    what = f"column {column!r} varies within {len(units)} unit(s), but a unit has one first treated period"
+    return [Finding("varying-adoption", what, cells, "give every row of a unit the same value; for a 0/1 column use adoption_from_treatment")]
+
+
+def _cohorts(panel: Panel, values: pl.DataFrame, column: str) -> Cohorts:
+    table = values.select(
+        "unit",
+        pl.col("cohort").cast(pl.Int64),
+        dose=pl.lit(1.0),
+        excluded=pl.lit(False),
+        reason=pl.lit(""),
+    ).sort("unit")
+    return Cohorts(table, True, column, "column", notes=tuple(_window_notes(panel, table)))
+
+
+def _window_notes(panel: Panel, table: pl.DataFrame) -> list[Note]:
+    first, last = panel.frame.select(first=pl.col(panel.time).min(), last=pl.col(panel.time).max()).row(0)
+    notes = []
+    early = table.filter(pl.col("cohort") <= first).height
+    late = table.filter(pl.col("cohort") > last).height
+    if early:
+        notes.append(Note("policy-always-treated", {"count": early, "first": int(first)}))
+    if late:
+        notes.append(Note("policy-after-window", {"count": late, "last": int(last)}))
+    return notes
