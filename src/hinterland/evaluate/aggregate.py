@@ -1,0 +1,251 @@
+"""Aggregate effects: averages of group-time effects, and averages of those.
+
+Every aggregation is a weighted mean whose weights may be estimated cohort shares. Its influence function is that of the cells,
+weighted, plus that of the weights (Callaway & Sant'Anna 2021, section 4 and its corollary 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
+from hinterland.evaluate.result import BLANK, Aggregation, CohortShares, Effects, Floats, Terms
+from hinterland.labels import Note
+
+Mask = NDArray[np.bool_]
+
+_ESTIMANDS = {
+    "overall": "ATT averaged over treated units and periods",
+    "event-time": "ATT by periods since adoption",
+    "cohort": "ATT by cohort, averaged over its treated periods",
+    "calendar": "ATT by calendar period, averaged over treated cohorts",
+}
+
+
+def aggregate(
+    effects: Effects, kind: Aggregation, *, balance_e: int | None = None, min_e: int | None = None, max_e: int | None = None
+) -> Effects:
+    """Average ``effects`` into ``kind``.
+
+    From ``group-time``: ``overall`` weighs all treated cells by cohort share (``simple`` in the field's software);
+    ``event-time`` weighs the cohorts seen at each event time by their share; ``cohort`` is the plain mean over a cohort's
+    treated periods; ``calendar`` weighs the cohorts treated in a period by their share.
+
+    To ``overall`` from ``event-time``: the plain mean over event times from 0 on; from ``cohort``: weighted by cohort
+    share; from ``calendar``: the plain mean over periods.
+
+    Args:
+        effects: group-time effects, or effects by event time, cohort or calendar period.
+        kind: ``overall``, ``event-time``, ``cohort`` or ``calendar``.
+        balance_e: event time up to which every cohort that counts must be seen, so that the mix of cohorts is the same at each
+            event time from 0 to it (``event-time`` only).
+        min_e: leave out earlier event times (``event-time`` only).
+        max_e: leave out later event times.
+
+    Cells without an estimate are left out, with a note.
+
+    Raises:
+        EstimationError: unknown kind, an average these effects do not have, or nothing left to average.
+    """
+    _fail_if_bad(effects, kind, balance_e, min_e, max_e)
+    if effects.aggregation == "group-time":
+        cells = _Cells.of(effects, -np.inf if min_e is None else min_e, np.inf if max_e is None else max_e)
+        if kind == "overall":
+            return _overall(effects, cells)
+        if kind == "cohort":
+            return _by_cohort(effects, cells)
+        return _by_calendar(effects, cells) if kind == "calendar" else _by_event_time(effects, cells, balance_e)
+    if kind == effects.aggregation:
+        return _within(effects, min_e, max_e)
+    return _mean_of(effects, min_e, max_e)
+
+
+def _fail_if_bad(effects: Effects, kind: str, balance_e: int | None, min_e: int | None, max_e: int | None) -> None:
+    findings, have = [], effects.aggregation
+    known = [a for a in get_args(Aggregation) if a not in ("coefficient", "group-time")]
+    if kind not in known:
+        findings.append(Finding("unknown-aggregation", f"aggregation {kind!r} is not known", "argument kind", did_you_mean(str(kind), known)))
+    elif have != "group-time" and kind not in ("overall", have):
+        remedy = f"aggregate the group-time effects to {kind!r}" if have != "coefficient" else "choose callaway-santanna or event-study"
+        findings.append(Finding("no-such-average", f"effects by {have} cannot be averaged to {kind!r}", f"{effects.method}, {effects.outcome}", remedy))
+    elif have == "group-time" and effects.shares is None:
+        findings.append(Finding("no-shares", "the effects carry no cohort shares", f"{effects.method}, {effects.outcome}", "estimate with callaway-santanna"))
+    elif have == "coefficient" and len(effects.estimate) > 1:
+        findings.append(Finding("no-such-average", f"{len(effects.estimate)} coefficients have no overall mean", f"{effects.method}, {effects.outcome}", "choose an event-study estimator"))
+    if balance_e is not None and not (kind == "event-time" and have == "group-time"):
+        findings.append(Finding("balance-e", "balance_e balances cohorts over event times", f"aggregation {have} to {kind}", "use it with group-time effects and kind='event-time'"))
+    if min_e is not None and kind not in ("event-time", "overall"):
+        findings.append(Finding("min-e", f"min_e has no meaning for {kind!r}", "argument min_e", "leave it out"))
+    if balance_e is not None and balance_e < 0:
+        findings.append(Finding("balance-e", f"balance_e is {balance_e}", "argument balance_e", "give an event time of 0 or more"))
+    if min_e is not None and max_e is not None and min_e > max_e:
+        findings.append(Finding("empty-window", f"min_e {min_e} is after max_e {max_e}", "arguments min_e and max_e", "swap them"))
+    fail_if_any(findings, "aggregation", EstimationError)
+
+
+def _fail_empty(effects: Effects, what: str) -> NoReturn:
+    remedy = "widen the event window, or see the notes of the group-time effects for the cells that could not be estimated"
+    raise EstimationError(Finding("nothing-to-average", what, f"{effects.method}, {effects.outcome}", remedy), "aggregation")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The group-time cells that count: ``cohort``, ``time``, ``event`` [p], ``use`` [p] (has an estimate, inside the window),
+    ``post`` [p] (treated), ``share`` [p] of its cohort."""
+
+    cohort: NDArray[np.int64]
+    time: NDArray[np.int64]
+    event: NDArray[np.int64]
+    use: Mask
+    post: Mask
+    share: Floats
+    shares: CohortShares
+
+    @classmethod
+    def of(cls, effects: Effects, low: float, high: float) -> _Cells:
+        shares = effects.shares
+        if shares is None:
+            _fail_empty(effects, "the effects carry no cohort shares")
+        terms = effects.terms
+        event = terms.time - terms.cohort
+        use = np.isfinite(effects.estimate)
+        share = shares.share[np.searchsorted(shares.cohort, terms.cohort)]
+        return cls(terms.cohort, terms.time, event, use & (event >= low) & (event <= high), event >= 0, share, shares)
+
+
+def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Terms, kind: Aggregation, *, weighted: bool = True) -> Effects:
+    """One mean per group of cells, by cohort share (or plain), with the influence of estimated shares."""
+    estimate_of = np.where(np.isfinite(effects.estimate), effects.estimate, 0.0)
+    pick = np.array(groups, dtype=np.float64)
+    raw = pick * cells.share if weighted else pick
+    total = raw.sum(axis=1, keepdims=True)
+    weights = raw / total
+    estimate = weights @ estimate_of
+    influence = effects.influence @ weights.T
+    if weighted:
+        # d mean / d share of a cohort: the excess of its cells over the mean, over the sum of shares.
+        excess = pick * (estimate_of - estimate[:, None]) / total
+        slope = excess @ (cells.cohort[:, None] == cells.shares.cohort)
+        influence = influence + cells.shares.influence @ slope.T
+    return _make(effects, kind, terms, estimate, influence, cells.shares if kind == "cohort" else None)
+
+
+def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, influence: Floats, shares: CohortShares | None) -> Effects:
+    missing = int((~np.isfinite(effects.estimate)).sum())
+    notes = effects.notes
+    if missing and effects.aggregation == "group-time":
+        notes = (*notes, Note("cs-cells-left-out", {"count": missing, "total": len(effects.estimate)}))
+    estimand = "ATT averaged over event times from 0" if effects.aggregation == "event-time" else _ESTIMANDS[kind]
+    meta = {**effects.meta, "estimand": estimand, "aggregated_from": effects.aggregation}
+    return replace(
+        effects,
+        aggregation=kind,
+        terms=terms,
+        estimate=estimate,
+        vcov=influence.T @ influence,
+        influence=influence,
+        shares=shares,
+        band=None,
+        notes=notes,
+        meta=meta,
+    )
+
+
+def _treated_units(effects: Effects, groups: Sequence[Mask], *, per_cohort: bool = False) -> NDArray[np.int64]:
+    """Treated units behind each group of cells (``per_cohort``: each cohort counted once, at its largest)."""
+    count, cohort = effects.terms.n_treated, effects.terms.cohort
+    if not per_cohort:
+        return np.array([int(count[g].sum()) for g in groups], dtype=np.int64)
+    return np.array([sum(int(count[g & (cohort == c)].max()) for c in np.unique(cohort[g])) for g in groups], dtype=np.int64)
+
+
+def _overall(effects: Effects, cells: _Cells) -> Effects:
+    group = cells.use & cells.post
+    if not group.any():
+        _fail_empty(effects, "no treated cell has an estimate in the window")
+    terms = Terms.make(("overall",), n_treated=_treated_units(effects, [group], per_cohort=True))
+    return _average(effects, cells, [group], terms, "overall")
+
+
+def _by_event_time(effects: Effects, cells: _Cells, balance_e: int | None) -> Effects:
+    use = cells.use
+    if balance_e is not None:
+        have = np.isfinite(effects.estimate)
+        first, last = (int(f(cells.time[have])) for f in (np.min, np.max))
+        use = use & (last - cells.cohort >= balance_e) & (cells.event <= balance_e) & (cells.event >= balance_e - last + first)
+    events = np.unique(cells.event[use])
+    if len(events) == 0:
+        _fail_empty(effects, "no event time is left in the window")
+    groups = [use & (cells.event == e) for e in events]
+    terms = Terms.make(
+        tuple(f"event_time={e}" for e in events),
+        event_time=events,
+        reference=np.array([bool(effects.terms.reference[g].all()) for g in groups]),
+        n_treated=_treated_units(effects, groups),
+    )
+    return _average(effects, cells, groups, terms, "event-time")
+
+
+def _by_cohort(effects: Effects, cells: _Cells) -> Effects:
+    post = cells.use & cells.post
+    cohorts = np.unique(cells.cohort[post])
+    if len(cohorts) == 0:
+        _fail_empty(effects, "no treated cell has an estimate in the window")
+    groups = [post & (cells.cohort == g) for g in cohorts]
+    terms = Terms.make(tuple(f"cohort={g}" for g in cohorts), cohort=cohorts, n_treated=_treated_units(effects, groups, per_cohort=True))
+    return _average(effects, cells, groups, terms, "cohort", weighted=False)
+
+
+def _by_calendar(effects: Effects, cells: _Cells) -> Effects:
+    post = cells.use & cells.post
+    periods = np.unique(cells.time[post])
+    if len(periods) == 0:
+        _fail_empty(effects, "no treated cell has an estimate in the window")
+    groups = [post & (cells.time == t) for t in periods]
+    terms = Terms.make(tuple(f"time={t}" for t in periods), time=periods, n_treated=_treated_units(effects, groups))
+    return _average(effects, cells, groups, terms, "calendar")
+
+
+def _within(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
+    """The same aggregation, restricted to a window of event times."""
+    if min_e is None and max_e is None:
+        return effects
+    event = effects.terms.event_time
+    keep = (event != BLANK) & (event >= (BLANK if min_e is None else min_e)) & (event <= (event.max() if max_e is None else max_e))
+    if not keep.any():
+        _fail_empty(effects, "no event time is left in the window")
+    return effects.take(keep)
+
+
+def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
+    """One overall mean of effects that are averages themselves, or regression coefficients by event time.
+
+    Their covariance may be other than the product of influence functions, so it is averaged too."""
+    keep = np.isfinite(effects.estimate) & ~effects.terms.reference
+    if effects.aggregation == "event-time":
+        event = effects.terms.event_time
+        keep &= (event >= max(0, min_e or 0)) & (event <= (event.max() if max_e is None else max_e))
+    if not keep.any():
+        _fail_empty(effects, "no estimate after adoption is left to average")
+    values = np.where(keep, effects.estimate, 0.0)
+    weights = keep / keep.sum()
+    slope = None
+    if effects.aggregation == "cohort" and effects.shares is not None:
+        place = np.searchsorted(effects.shares.cohort, effects.terms.cohort)
+        weights = keep * effects.shares.share[place]
+        total = weights.sum()
+        weights = weights / total
+        slope = np.zeros(len(effects.shares.cohort))
+        slope[place] = keep * (values - weights @ values) / total
+    count = effects.terms.n_treated
+    n_treated = int(count[keep].sum() if effects.aggregation == "cohort" else count[keep].max())
+    influence = effects.influence @ weights[:, None]
+    if slope is not None and effects.shares is not None:
+        influence = influence + effects.shares.influence @ slope[:, None]
+    overall = _make(effects, "overall", Terms.make(("overall",), n_treated=np.array([n_treated])), np.array([weights @ values]), influence, None)
+    return overall if slope is not None else replace(overall, vcov=(weights @ effects.vcov @ weights)[None, None])
