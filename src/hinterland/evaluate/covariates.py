@@ -29,12 +29,13 @@ def plain_names(covariates: str | Sequence[str] | None) -> list[str] | None:
 
 
 def covariate_columns(covariates: str | Sequence[str] | None, columns: Sequence[str]) -> list[str]:
-    """The panel columns that ``covariates`` needs."""
+    """The columns that ``covariates`` needs, out of ``columns`` in their order; then those that are not among them."""
     names = plain_names(covariates)
     if names is not None:
         return names
     formula = _formula(str(covariates))
-    return sorted(str(v) for v in formula.required_variables)
+    needed = {str(v) for v in formula.required_variables}
+    return [c for c in columns if c in needed] + sorted(needed.difference(columns))
 
 
 def covariate_matrix(covariates: str | Sequence[str] | None, frame: pl.DataFrame) -> tuple[NDArray[np.float64], tuple[str, ...]]:

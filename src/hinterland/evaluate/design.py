@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
-from hinterland.evaluate.coding import Codes as Codes
-from hinterland.evaluate.coding import Factor as Factor
-from hinterland.evaluate.coding import Floats as Floats
-from hinterland.evaluate.coding import RowCoder, parse_effect, period_codes, unit_codes, unit_starts
+from hinterland.evaluate.coding import Codes, Factor, Floats, RowCoder, parse_effect, period_codes, unit_codes, unit_starts
 from hinterland.evaluate.covariates import covariate_columns, covariate_matrix
 from hinterland.labels import Note
+
+__all__ = ["Codes", "Comparison", "Design", "Factor", "Floats", "make_design"]
 
 Comparison = Literal["never-treated", "not-yet-treated"]
 
@@ -81,14 +80,17 @@ class Design:
 
     @property
     def n_units(self) -> int:
+        """Number of units N."""
         return len(self.unit_labels)
 
     @property
     def n_periods(self) -> int:
+        """Number of periods T."""
         return len(self.periods)
 
     @property
     def n_obs(self) -> int:
+        """Number of rows n."""
         return len(self.y)
 
     @property

@@ -77,7 +77,7 @@ def _fail_if_options_unknown(method: Method, options: Mapping[str, Any]) -> None
     for name, value in options.items():
         if name not in method.options:
             findings.append(Finding("unknown-option", f"{method.id} has no option {name!r}", f"option {name}={value!r}", did_you_mean(name, method.options)))
-        elif method.options[name].values and value not in method.options[name].values:
+        elif isinstance(value, (str, int, float)) and method.options[name].values and value not in method.options[name].values:
             findings.append(Finding("unknown-value", f"{name} is {value!r}", f"option {name} of {method.id}", f"choose one of {', '.join(map(repr, method.options[name].values))}"))
     fail_if_any(findings, "options", EstimationError)
 

@@ -37,7 +37,7 @@ class Method:
 
 
 _VCOV = Option("cluster", ("cluster", "hetero", "iid"), "covariance estimator")
-_SSC = Option("fixest", ("fixest", "reghdfe", "none"), "small-sample rule of the clustered covariance")
+_SSC = Option("fixest", ("fixest", "reghdfe", "dummies", "none"), "small-sample rule; or an Ssc, or a table of its choices")
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {

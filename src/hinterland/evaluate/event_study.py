@@ -1,0 +1,273 @@
+"""Two-way fixed effects with leads and lags: y_it = α_i + λ_t + Σ_e τ_e 1[t − g_i = e] + x_it'β + ε_it.
+
+Schmidheiny & Siegloch (2023), Journal of Applied Econometrics 38(5): the ends may be binned, one event time is the reference,
+never-treated units have no leads or lags. With effects that differ between cohorts a lead can pick up the effects of other
+event times (Sun & Abraham 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinterland.data.cohorts import NEVER
+from hinterland.errors import EstimationError, Finding, fail_if_any, listed
+from hinterland.evaluate.design import Design
+from hinterland.evaluate.regression import Inference, cluster_labels, describe, dosed, fit_quality, least_squares, without_singletons
+from hinterland.evaluate.result import Effects, Floats, Terms
+from hinterland.evaluate.vcov import Covariance, Ssc
+from hinterland.labels import Note
+
+
+def fit(
+    design: Design,
+    *,
+    vcov: str = "cluster",
+    ssc: str | Ssc | Mapping[str, Any] = "fixest",
+    leads: int | None = None,
+    lags: int | None = None,
+    reference: int = -1,
+) -> Effects:
+    """Estimate τ_e for every event time e that is observed.
+
+    Args:
+        design: N units, T periods, n rows. Units treated from the first period on are left out.
+        vcov: ``cluster``, ``hetero`` or ``iid``;  ssc: small-sample rule, as in :mod:`hinterland.evaluate.twfe`.
+        leads: earliest event time, such as -5; earlier ones are binned into it. ``None``: all.
+        lags: latest event time; later ones are binned into it. ``None``: all.
+        reference: event time whose effect is normalised to zero.
+
+    Returns:
+        Effects of aggregation ``event-time``: one term per event time, increasing, the reference included (zero, without
+        standard error). ``n_treated`` counts the treated units observed at that event time. Covariates' coefficients are in ``meta``.
+
+    Raises:
+        EstimationError: the window is not one, the reference is not observed, or event times are not identified.
+    """
+    inference = Inference.of(vcov, ssc)
+    design = without_singletons(without_always_treated(design), inference.ssc)
+    window = event_window(design, leads, lags, reference)
+    columns, order = event_columns(design, window)
+    names = tuple(term_name(e) for e in window.times[order])
+    fitted = least_squares(design, np.asfortranarray(np.hstack([columns, design.covariates])), (*names, *design.covariate_names), inference)
+    placed = place_terms(design, window, fitted)
+    return Effects(
+        method="event-study",
+        outcome=design.outcome,
+        aggregation="event-time",
+        terms=placed.terms,
+        estimate=placed.estimate,
+        vcov=placed.vcov,
+        influence=placed.influence,
+        clusters=cluster_labels(design),
+        df=fitted.covariance.df,
+        notes=(*design.notes, *window.notes, *placed.notes, *without_repeats(fitted.notes, placed)),
+        meta=describe(
+            design,
+            inference,
+            fitted.covariance,
+            fitted.covariance.df,
+            "event-study",
+            reference=reference,
+            reference_event_time=reference,
+            dose=dosed(design),
+            **covariate_values(fitted, len(design.covariate_names)),
+            **fit_quality(fitted),
+        ),
+    )
+
+
+def term_name(event_time: int) -> str:
+    """The name of an event time's term."""
+    return f"event-time {event_time}"
+
+
+def without_always_treated(design: Design) -> Design:
+    """The design without units that are treated from the first period on, with a note that names them."""
+    early = design.always_treated
+    if not early.any():
+        return design
+    note = Note("always-treated-dropped", {"count": int(early.sum()), "units": listed(design.unit_labels[early].tolist(), 8)})
+    kept = design.take(~early[design.unit], note)
+    if kept.n_treated == 0:
+        raise EstimationError(
+            Finding("all-always-treated", "every treated unit is treated from the first period on", f"first period {design.periods[0]}", "start the panel before the first adoption"),
+            "design",
+        )
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class EventWindow:
+    """Event times after binning.
+
+    Attributes:
+        times: [p] event times observed, increasing, the reference included.
+        rows: rows of treated units;  position: for each of ``rows``, the index into ``times``.
+        n_treated: [p] treated units observed.
+        reference: the event time set to zero.
+        notes: what is binned.
+    """
+
+    times: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    position: NDArray[np.int64]
+    n_treated: NDArray[np.int64]
+    reference: int
+    notes: tuple[Note, ...]
+
+
+def event_window(design: Design, leads: int | None, lags: int | None, reference: int) -> EventWindow:
+    """The event times of the design, with the ends binned."""
+    fail_if_any(_window_findings(leads, lags, reference), "options", EstimationError)
+    rows = np.flatnonzero(design.cohort[design.unit] != NEVER)
+    event_time = design.event_time[rows]
+    binned = np.clip(event_time, leads, lags) if leads is not None or lags is not None else event_time
+    times, position = np.unique(binned, return_inverse=True)
+    if reference not in times:
+        raise EstimationError(
+            Finding("reference-not-observed", f"no treated unit is observed at event time {reference}", f"event times {listed(times.tolist(), 12)}", "choose another reference, or widen the panel's years"),
+            "options",
+        )
+    seen = np.zeros((design.n_units, len(times)), dtype=np.bool_)
+    seen[design.unit[rows], position] = True
+    return EventWindow(times, rows, position, seen.sum(axis=0), reference, tuple(_binning(event_time, leads, lags)))
+
+
+def _window_findings(leads: int | None, lags: int | None, reference: int) -> list[Finding]:
+    findings = []
+    for name, value in (("leads", leads), ("lags", lags), ("reference", reference)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            findings.append(Finding("not-whole", f"{name} is {value!r}", f"option {name}", "give a whole number of periods relative to adoption"))
+    if findings:
+        return findings
+    if leads is not None and leads > reference:
+        findings.append(Finding("bad-window", f"leads is {leads}, after the reference {reference}", "option leads", f"give the earliest event time, {reference} or less"))
+    if lags is not None and lags < max(reference, 0):
+        findings.append(Finding("bad-window", f"lags is {lags}", "option lags", "give the latest event time, 0 or more and not before the reference"))
+    return findings
+
+
+def _binning(event_time: NDArray[np.int64], leads: int | None, lags: int | None) -> list[Note]:
+    low = 0 if leads is None else int((event_time < leads).sum())
+    high = 0 if lags is None else int((event_time > lags).sum())
+    if low and high:
+        return [Note("event-time-binned", {"leads": int(leads or 0), "lags": int(lags or 0), "low": low, "high": high})]
+    if low:
+        return [Note("event-time-binned-low", {"leads": int(leads or 0), "low": low})]
+    return [Note("event-time-binned-high", {"lags": int(lags or 0), "high": high})] if high else []
+
+
+def event_columns(design: Design, window: EventWindow) -> tuple[Floats, NDArray[np.int64]]:
+    """Indicators [n, p − 1] of the event times (times the share covered under ``dose``), and each column's index into ``times``.
+
+    The earliest lead comes last: it is the one to go when leads and lags are identified up to a trend only.
+    """
+    others = np.flatnonzero(window.times != window.reference)
+    order = np.concatenate((others[1:], others[:1]))
+    column = np.full(len(window.times), -1)
+    column[order] = np.arange(len(order))
+    out = np.zeros((design.n_obs, len(order)), order="F")
+    where = column[window.position]
+    inside = where >= 0
+    rows = window.rows[inside]
+    out[rows, where[inside]] = design.dose[design.unit[rows]] if design.policy.partial == "dose" else 1.0
+    return out, order
+
+
+class Estimated(Protocol):
+    """What a fit of event-time columns, linear or Poisson, offers."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns kept."""
+        ...
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The collinear columns."""
+        ...
+
+    @property
+    def estimate(self) -> Floats:
+        """[p] coefficients of the columns kept."""
+        ...
+
+    @property
+    def covariance(self) -> Covariance:
+        """Their covariance."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Event-time estimates on the full grid of event times, references included."""
+
+    terms: Terms
+    estimate: Floats
+    vcov: Floats
+    influence: Floats
+    notes: tuple[Note, ...]
+
+
+def place_terms(design: Design, window: EventWindow, fitted: Estimated) -> Placed:
+    """Put the kept event-time coefficients on the grid of event times; the rest are references.
+
+    Raises:
+        EstimationError: event times other than the earliest lead are not identified.
+    """
+    position = {name: i for i, name in enumerate(fitted.names)}
+    source = np.array([position.get(term_name(e), -1) for e in window.times])
+    lost = [int(e) for e in window.times if term_name(e) in fitted.dropped]
+    notes = _lost_notes(design, window, lost)
+    inside = source >= 0
+    take = source[inside]
+    p = len(window.times)
+    values, vcov = np.zeros(p), np.zeros((p, p))
+    influence = np.zeros((fitted.covariance.influence.shape[0], p))
+    values[inside] = fitted.estimate[take]
+    vcov[np.ix_(inside, inside)] = fitted.covariance.vcov[np.ix_(take, take)]
+    influence[:, inside] = fitted.covariance.influence[:, take]
+    terms = Terms.make(
+        tuple(term_name(e) for e in window.times),
+        event_time=window.times,
+        reference=~inside,
+        n_treated=window.n_treated,
+    )
+    return Placed(terms, values, vcov, influence, notes)
+
+
+def _lost_notes(design: Design, window: EventWindow, lost: list[int]) -> tuple[Note, ...]:
+    if not lost:
+        return ()
+    everyone = bool((design.cohort != NEVER).all())
+    if everyone and lost == [int(window.times[0])] and len(window.times) > 2:
+        return (Note("second-reference", {"lead": lost[0]}),)
+    raise EstimationError(
+        Finding(
+            "event-times-not-identified",
+            f"event times {listed(lost, 12)} are not identified beside the fixed effects",
+            f"{design.n_treated} treated of {design.n_units} units, cohorts {listed(design.cohorts.tolist(), 8)}",
+            "bin the ends (leads=, lags=), add units that are never treated, or leave out fixed effects that move with the policy",
+        ),
+        "design",
+    )
+
+
+def without_repeats(notes: tuple[Note, ...], placed: Placed) -> tuple[Note, ...]:
+    """The notes, less the collinearity note when it only repeats the second reference."""
+    repeated = {term_name(int(n.values["lead"])) for n in placed.notes if n.code == "second-reference"}
+    return tuple(n for n in notes if n.code != "collinear-dropped" or n.values["names"] not in repeated)
+
+
+def covariate_values(fitted: Estimated, count: int) -> dict[str, list[Any]]:
+    """Names, coefficients and standard errors of the covariates, which come after the event times."""
+    first = sum(name.startswith("event-time ") for name in fitted.names)
+    if not count:
+        return {}
+    errors = np.sqrt(np.diag(fitted.covariance.vcov))
+    return {"covariate_names": list(fitted.names[first:]), "covariate_estimates": fitted.estimate[first:].tolist(), "covariate_std_errors": errors[first:].tolist()}
