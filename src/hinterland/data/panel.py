@@ -12,10 +12,19 @@ from hinterland.errors import Finding, PanelError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where a column comes from and what it is measured in."""
+    """Where a column comes from and what it is measured in.
+
+    Attributes:
+        source: file and column, or formula.
+        unit: unit of measurement (see :mod:`hinterland.units`); empty when unknown.
+        label: the variable label that the file gives.
+        values: label of each code, for coded columns (Stata value labels); the column keeps the codes.
+    """
 
     source: str
     unit: str = ""
+    label: str = ""
+    values: Mapping[int | float | str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""Join columns of another table to a panel, with every unit that finds no partner counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from hinterland.data.cells import Wanted, convert, normalise_time
+from hinterland.data.checks import fail_if_column_unknown, fail_if_duplicate_unit_period
+from hinterland.data.panel import Column, Panel
+from hinterland.data.roles import Roles
+from hinterland.data.table import Table
+from hinterland.errors import Finding, PanelError, fail_if_any, listed
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrame
+
+
+def join_columns(
+    panel: Panel,
+    source: str | Path | IntoFrame,
+    *,
+    unit: str,
+    time: str | None,
+    columns: Sequence[str] | Mapping[str, str],
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+    name: str = "",
+    numeric: Sequence[str] = (),
+    missing: Sequence[str] = (),
+) -> Panel:
+    """Add columns of another table to every row of the panel that has a partner there (a left join).
+
+    Args:
+        panel: the panel; its rows stay as they are.
+        source: path or frame, as for :func:`read_panel`.
+        unit: column of unit codes in ``source``, matched as text: 340100, ``"340100"`` and 340100.0 are the same.
+        time: column of periods in ``source``; ``None`` for a table with one row per unit.
+        columns: columns to add, or ``{name in source: name in panel}``.
+        encoding: of text files.
+        sheet: of Excel files.
+        name: what messages call the source; the file's name by default.
+        numeric: columns (names in the source) that must hold numbers.
+        missing: further marks of a missing value.
+
+    Raises:
+        PanelError: unknown columns, names already taken, several rows per unit and period, no unit in common, bad cells.
+    """
+    from hinterland.data.readers import load_table
+
+    names = dict(columns) if isinstance(columns, Mapping) else {c: c for c in columns}
+    table = load_table(source, encoding=encoding, sheet=sheet)
+    table = replace(table, source=name or table.source)
+    keys = [unit] if time is None else [unit, time]
+    findings = [*fail_if_column_unknown(table, [("join key", k) for k in keys] + [("column to join", c) for c in (*names, *numeric)])]
+    findings += _fail_if_name_taken(panel, names, table.source)
+    fail_if_any(findings, table.source, PanelError)
+
+    table = replace(table, frame=table.frame.select(list(dict.fromkeys([*keys, *names]))))
+    table = convert(table, Wanted(numeric, set() if time is None else {time}, {unit}, missing))
+    table = _drop_rows_without_unit(table, unit)
+    if time is not None:
+        periods, said = normalise_time(table, time)
+        table = replace(table, frame=table.frame.with_columns(periods)).with_findings(*said)
+    findings = [*table.findings, *_fail_if_many(table, unit, time), *_fail_if_nothing_matches(panel, table, unit)]
+    fail_if_any(findings, table.source, PanelError)
+
+    right = table.frame.select(
+        pl.col(unit).cast(pl.String).alias("·unit"),
+        *([] if time is None else [pl.col(time).alias("·time")]),
+        *(pl.col(old).alias(new) for old, new in names.items()),
+    )
+    on = {"·unit": pl.col(panel.unit).cast(pl.String), **({} if time is None else {"·time": pl.col(panel.time)})}
+    joined = panel.frame.with_columns(**on).join(
+        right.with_columns(pl.lit(value=True).alias("·found")), on=list(on), how="left", maintain_order="left"
+    )
+    findings += _warn_of_unmatched(panel, joined, right, table.source)
+    provenance = {new: replace(table.columns.get(old, Column(table.source)), source=f"{table.source}:{old}") for old, new in names.items()}
+    return replace(
+        panel,
+        frame=joined.drop("·found", *on),
+        columns={**panel.columns, **provenance},
+        findings=(*panel.findings, *(f for f in findings if f.severity == "warning")),
+    )
+
+
+def _fail_if_name_taken(panel: Panel, names: Mapping[str, str], source: str) -> list[Finding]:
+    taken = [new for new in names.values() if new in panel.frame.columns]
+    twice = sorted({new for new in names.values() if list(names.values()).count(new) > 1})
+    return [
+        Finding(
+            "column-taken", f"the panel already has a column {new!r}", source, f"join it under another name: columns={{{old!r}: '{new}_2'}}"
+        )
+        for old, new in names.items()
+        if new in taken
+    ] + [Finding("column-taken", f"two columns would be called {new!r}", source, "give each a name of its own") for new in twice]
+
+
+def _drop_rows_without_unit(table: Table, unit: str) -> Table:
+    empty = table.frame[unit].is_null()
+    if not empty.any():
+        return table
+    at = empty.arg_true()
+    finding = Finding(
+        "unit-missing", f"{len(at)} row(s) without a unit code were passed over", table.where(at, unit), "fill in the codes", "warning"
+    )
+    return table.filter(~empty).with_findings(finding)
+
+
+def _fail_if_many(table: Table, unit: str, time: str | None) -> list[Finding]:
+    if time is not None:
+        return fail_if_duplicate_unit_period(table, Roles(unit, time))
+    counts = table.frame.group_by(unit).len().filter(pl.col("len") > 1).sort(unit)
+    if counts.is_empty():
+        return []
+    what = f"{counts.height} unit(s) have several rows, so that it is not clear which to join: {listed(counts[unit].to_list())}"
+    return [Finding("many-to-many", what, table.source, "name the period column as time, or keep one row per unit")]
+
+
+def _fail_if_nothing_matches(panel: Panel, table: Table, unit: str) -> list[Finding]:
+    ours = panel.frame[panel.unit].cast(pl.String).unique()
+    theirs = table.frame[unit].cast(pl.String).unique().drop_nulls()
+    if ours.is_in(theirs.implode()).any():
+        return []
+    what = f"no unit is in both tables: the panel has {listed(ours.sort().head(3).to_list())}, column {unit!r} has {listed(theirs.sort().head(3).to_list())}"
+    return [Finding("no-unit-matches", what, table.source, "name the column that holds the same codes as the panel's unit column")]
+
+
+def _warn_of_unmatched(panel: Panel, joined: pl.DataFrame, right: pl.DataFrame, source: str) -> list[Finding]:
+    findings = []
+    lost = joined.filter(pl.col("·found").is_null())
+    if lost.height:
+        units = joined.group_by("·unit").agg(pl.col("·found").any()).filter(~pl.col("·found").fill_null(value=False))["·unit"].sort()
+        whole = f"; {len(units)} unit(s) are not there at all: {listed(units.to_list())}" if len(units) else ""
+        years = lost[panel.time].unique().sort().to_list()
+        rows = f"{lost[panel.unit].n_unique()} unit(s), {years[0]}–{years[-1]}"
+        what = f"{lost.height} of {joined.height} rows find no partner and have missing values ({rows}){whole}"
+        findings.append(Finding("join-unmatched", what, source, "check the codes and years if more was expected", "warning"))
+    spare = right.filter(~pl.col("·unit").is_in(joined["·unit"].unique().implode()))["·unit"].unique().sort()
+    if len(spare):
+        what = f"{len(spare)} unit(s) are not in the panel and were left out: {listed(spare.to_list())}"
+        findings.append(Finding("join-unused", what, source, "nothing, if the panel is meant to be smaller", "warning"))
+    return findings
