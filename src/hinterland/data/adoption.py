@@ -28,11 +28,18 @@ def adoption(panel: Panel, column: str, never: Sequence[int | float | str | None
     _fail_if_no_column(panel, column)
     cleaned = _clean(panel, column, never)
     findings = [*_not_periods(panel, cleaned, column)]
-    values = cleaned.filter("legible").group_by("unit", maintain_order=True).agg(pl.col("cohort").first(), kinds=pl.col("cohort").n_unique())
+    values = (
+        cleaned.filter("legible").group_by("unit", maintain_order=True).agg(pl.col("cohort").first(), kinds=pl.col("cohort").n_unique())
+    )
     findings += _varying(cleaned, values, column)
     if not findings and values["cohort"].null_count() == values.height:
         findings.append(
-            Finding("nobody-treated", f"column {column!r} marks every unit as never treated", f"never = {tuple(never)!r}", "check the column, or the values that mean never")
+            Finding(
+                "nobody-treated",
+                f"column {column!r} marks every unit as never treated",
+                f"never = {tuple(never)!r}",
+                "check the column, or the values that mean never",
+            )
         )
     fail_if_any(findings, "adoption column", PolicyError)
     return _cohorts(panel, values.select("unit", "cohort"), column)
@@ -46,12 +53,21 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
             with the units and periods; nobody treated.
     """
     _fail_if_no_column(panel, column)
-    frame = panel.frame.select(unit=pl.col(panel.unit).cast(pl.String), time=panel.time, value=pl.col(column).cast(pl.Float64, strict=False)).sort("unit", "time")
+    frame = panel.frame.select(
+        unit=pl.col(panel.unit).cast(pl.String), time=panel.time, value=pl.col(column).cast(pl.Float64, strict=False)
+    ).sort("unit", "time")
     findings = []
     illegible = frame.filter(~pl.col("value").is_in([0.0, 1.0]).fill_null(False))
     if illegible.height:
         cells = listed((f"{u}, {t}: {v}" for u, t, v in illegible.iter_rows()), 5)
-        findings.append(Finding("not-binary", f"column {column!r} is neither 0 nor 1 in {illegible.height} row(s)", cells, "recode it to 0 and 1 and leave no gap"))
+        findings.append(
+            Finding(
+                "not-binary",
+                f"column {column!r} is neither 0 nor 1 in {illegible.height} row(s)",
+                cells,
+                "recode it to 0 and 1 and leave no gap",
+            )
+        )
     before = pl.col("value").shift(1).over("unit")
     reversed_ = frame.filter((before == 1) & (pl.col("value") == 0))
     if reversed_.height:
@@ -66,7 +82,9 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
         )
     treated = frame.filter(pl.col("value") == 1)
     if not findings and treated.is_empty():
-        findings.append(Finding("nobody-treated", f"column {column!r} is 0 in every row", "panel", "name the column that marks treated unit-periods"))
+        findings.append(
+            Finding("nobody-treated", f"column {column!r} is 0 in every row", "panel", "name the column that marks treated unit-periods")
+        )
     fail_if_any(findings, "treatment column", PolicyError)
     start = treated.group_by("unit").agg(cohort=pl.col("time").min().cast(pl.Int64))
     units = frame.select("unit").unique(maintain_order=True)
@@ -77,13 +95,19 @@ def _fail_if_no_column(panel: Panel, column: str) -> None:
     if column not in panel.frame.columns:
         from hinterland.errors import did_you_mean
 
-        raise PolicyError(Finding("unknown-column", f"there is no column {column!r}", "the panel", did_you_mean(column, panel.frame.columns)), "policy")
+        raise PolicyError(
+            Finding("unknown-column", f"there is no column {column!r}", "the panel", did_you_mean(column, panel.frame.columns)), "policy"
+        )
 
 
 def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None]) -> pl.DataFrame:
     """Per row: ``unit``, ``raw`` text, ``cohort`` (null = never), ``legible`` (a whole period, or never)."""
     raw = panel.frame[column]
-    number = raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False) if raw.dtype == pl.String else raw.cast(pl.Float64, strict=False)
+    number = (
+        raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+        if raw.dtype == pl.String
+        else raw.cast(pl.Float64, strict=False)
+    )
     numbers = [float(v) for v in never if isinstance(v, (int, float))]
     words = [v for v in never if isinstance(v, str)] + [""]
     frame = pl.DataFrame({"unit": panel.frame[panel.unit].cast(pl.String), "raw": raw.cast(pl.String).str.strip_chars(), "number": number})
@@ -102,7 +126,9 @@ def _not_periods(panel: Panel, cleaned: pl.DataFrame, column: str) -> list[Findi
         return []
     cells = listed((f"{u}: {r}" for u, r in bad.iter_rows()), 8)
     remedy = f"write the first treated period as a whole number of {panel.time!r}, or list the value in never"
-    return [Finding("not-a-period", f"column {column!r} holds values that are no period, in {bad['unit'].n_unique()} unit(s)", cells, remedy)]
+    return [
+        Finding("not-a-period", f"column {column!r} holds values that are no period, in {bad['unit'].n_unique()} unit(s)", cells, remedy)
+    ]
 
 
 def _varying(cleaned: pl.DataFrame, values: pl.DataFrame, column: str) -> list[Finding]:
@@ -116,7 +142,9 @@ def _varying(cleaned: pl.DataFrame, values: pl.DataFrame, column: str) -> list[F
     )
     cells = "; ".join(f"{u}: {', '.join(c)}" for u, c in shown.iter_rows()) + (f" and {len(units) - 5} more" if len(units) > 5 else "")
     what = f"column {column!r} varies within {len(units)} unit(s), but a unit has one first treated period"
-    return [Finding("varying-adoption", what, cells, "give every row of a unit the same value; for a 0/1 column use adoption_from_treatment")]
+    return [
+        Finding("varying-adoption", what, cells, "give every row of a unit the same value; for a 0/1 column use adoption_from_treatment")
+    ]
 
 
 def _cohorts(panel: Panel, values: pl.DataFrame, column: str) -> Cohorts:

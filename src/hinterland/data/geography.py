@@ -119,7 +119,10 @@ def region_set(name: str) -> pl.DataFrame:
         InputError: unknown name.
     """
     if name not in get_args(RegionSet):
-        raise InputError(Finding("unknown-region-set", f"region set {name!r} is not known", "argument name", did_you_mean(name, get_args(RegionSet))), "arguments")
+        raise InputError(
+            Finding("unknown-region-set", f"region set {name!r} is not known", "argument name", did_you_mean(name, get_args(RegionSet))),
+            "arguments",
+        )
     units = pl.concat([cities(), former_units().drop("name_zh")], how="diagonal")
     match name:
         case "macro-region":
@@ -151,7 +154,9 @@ def _lookup() -> pl.DataFrame:
     table, changes = catalogue_table("cities"), catalogue_table("administrative_changes")
     seats = table.filter(pl.col("level") == "municipality")
     former = changes.filter(pl.col("kind").is_in(["upgrade", "rename", "split", "merge"])).select(
-        code="former_code", name="former_zh", target=pl.when(pl.col("kind").is_in(["upgrade", "rename"])).then("successor_codes").otherwise("former_code")
+        code="former_code",
+        name="former_zh",
+        target=pl.when(pl.col("kind").is_in(["upgrade", "rename"])).then("successor_codes").otherwise("former_code"),
     )
     gone = former.filter(~pl.col("code").is_in(table["adcode"].implode()))
     suffix = r"(地区|盟|市)$"

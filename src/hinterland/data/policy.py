@@ -29,7 +29,12 @@ from hinterland.errors import Finding, PolicyError, did_you_mean, fail_if_any
 __all__ = ["PolicyRegister", "adoption", "adoption_from_treatment", "policy_register", "registers"]
 
 _REGISTERS = {
-    "industrial-transfer-zones": ("承接产业转移示范区", "National demonstration zones for undertaking industrial transfer", "zones", "zone_cities")
+    "industrial-transfer-zones": (
+        "承接产业转移示范区",
+        "National demonstration zones for undertaking industrial transfer",
+        "zones",
+        "zone_cities",
+    )
 }
 
 
@@ -58,13 +63,15 @@ class PolicyRegister:
     members: pl.DataFrame
 
     def __repr__(self) -> str:
-        years = self.zones["approval_year"]
-        return f"PolicyRegister({self.id}: {self.zones.height} zones, {self.members.height} units, {years.min()}–{years.max()})"
+        years = self.zones["approval_year"].sort().to_list()
+        span = f"{years[0]}–{years[-1]}" if years else "empty"
+        return f"PolicyRegister({self.id}: {self.zones.height} zones, {self.members.height} units, {span})"
 
     def cohorts(
         self,
         timing: str = "first_full_year",
         partial: str = "exclude",
+        *,
         until: int | None = None,
         since: int | None = None,
         cutoff_month: int = 6,
@@ -104,7 +111,7 @@ class PolicyRegister:
         options: dict[str, str | int | float | bool | None] = {"uncertain": uncertain, "conflict": conflict, "since": since}
         if timing == "cutoff_month":
             options["cutoff_month"] = cutoff_month
-        notes = tuple(rule_notes(every, table, rules, until, since, cutoff_month))
+        notes = tuple(rule_notes(every, table, rules, until=until, since=since, cutoff_month=cutoff_month))
         columns = table.select("unit", "cohort", "dose", "excluded", "reason", "zone")
         return Cohorts(columns, False, self.id, timing, partial, until, notes, options)
 
@@ -115,15 +122,26 @@ class PolicyRegister:
         ``cohorts``; null without one, and for zones outside its window), ``n_cities`` (units that entered with this
         zone), ``n_in_panel`` (of them, those in ``panel``; null without one), ``authority``, ``confidence``.
         """
-        counts = self.members.with_columns(
-            here=pl.col("adcode").is_in(_panel_units(panel)["unit"].implode()) if panel is not None else pl.lit(None, pl.Boolean)
-        ).group_by("zone_id").agg(n_cities=pl.len(), n_in_panel=pl.col("here").sum() if panel is not None else pl.lit(None, pl.Int64))
+        counts = (
+            self.members.with_columns(
+                here=pl.col("adcode").is_in(_panel_units(panel)["unit"].implode()) if panel is not None else pl.lit(None, pl.Boolean)
+            )
+            .group_by("zone_id")
+            .agg(n_cities=pl.len(), n_in_panel=pl.col("here").sum() if panel is not None else pl.lit(None, pl.Int64))
+        )
         zones = complete(self.zones, {"authority": pl.String, "confidence": pl.String, "approval": pl.String})
         return (
             zones.join(_zone_periods(self, cohorts), on="zone_id", how="left", maintain_order="left")
             .join(counts, on="zone_id", how="left", maintain_order="left")
             .select(
-                *("zone_id", pl.col("name_zh").alias("zone_zh"), pl.col("name_en").alias("zone_en"), "approval", "approval_year", "first_period"),
+                *(
+                    "zone_id",
+                    pl.col("name_zh").alias("zone_zh"),
+                    pl.col("name_en").alias("zone_en"),
+                    "approval",
+                    "approval_year",
+                    "first_period",
+                ),
                 *(pl.col("n_cities").cast(pl.Int64).fill_null(0), pl.col("n_in_panel").cast(pl.Int64), "authority", "confidence"),
             )
             .sort("approval_year", "zone_id", maintain_order=True)
@@ -137,7 +155,7 @@ class PolicyRegister:
         (degrees, null when unknown), ``reason`` (an identifier, empty unless excluded).
         """
         here = _panel_units(panel)
-        last = panel.frame[panel.time].max()
+        last = int(panel.frame[panel.time].to_numpy().max())
         named = self.members.select(unit="adcode", zh="name_zh", en="name_en", coverage="coverage").unique("unit", maintain_order=True)
         units = pl.concat([here, named.select("unit")]).unique("unit", maintain_order=True)
         table = cohorts.table if "zone" in cohorts.table.columns else cohorts.table.with_columns(zone=pl.lit(None, pl.String))
@@ -167,7 +185,9 @@ def policy_register(name: str = "industrial-transfer-zones") -> PolicyRegister:
         PolicyError: unknown name.
     """
     if name not in _REGISTERS:
-        raise PolicyError(Finding("unknown-register", f"there is no register {name!r}", "argument name", did_you_mean(name, _REGISTERS)), "arguments")
+        raise PolicyError(
+            Finding("unknown-register", f"there is no register {name!r}", "argument name", did_you_mean(name, _REGISTERS)), "arguments"
+        )
     zh, en, zones, members = _REGISTERS[name]
     numbers = [f"{kind}_{part}" for kind in ("approval", "alternative") for part in ("year", "month")]
     return PolicyRegister(
@@ -204,7 +224,7 @@ def _places(units: pl.Series) -> pl.DataFrame:
     return known.select("name_zh", "name_en", "lon", "lat", "province_en", unit="adcode", province="province_zh")
 
 
-def _status(here: pl.Series, last: object, closed: bool) -> pl.Expr:
+def _status(here: pl.Series, last: int, closed: bool) -> pl.Expr:
     """``cohort`` after the last period of the panel is outside its window, as is a register's unit beyond ``until``."""
     return (
         pl.when(~pl.col("unit").is_in(here.implode()))

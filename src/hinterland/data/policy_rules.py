@@ -24,7 +24,9 @@ def complete(table: pl.DataFrame, columns: Mapping[str, type[pl.DataType]]) -> p
 def dated(zones: pl.DataFrame, conflict: str) -> pl.DataFrame:
     """Zones with the ``year`` and ``month`` that the rule for conflicting sources picks."""
     ints = ("approval_month", "alternative_year", "alternative_month")
-    zones = complete(zones, dict.fromkeys(ints, pl.Int64) | {"also_covers": pl.String, "approval_alternative": pl.String, "approval": pl.String})
+    zones = complete(
+        zones, dict.fromkeys(ints, pl.Int64) | {"also_covers": pl.String, "approval_alternative": pl.String, "approval": pl.String}
+    )
     order = pl.col("alternative_year") * 12 + pl.col("alternative_month") - pl.col("approval_year") * 12 - pl.col("approval_month")
     swap = ((order < 0) if conflict == "earliest" else (order > 0)).fill_null(False)
     return zones.with_columns(
@@ -52,12 +54,16 @@ def entries(zones: pl.DataFrame, members: pl.DataFrame, conflict: str) -> pl.Dat
         .join(names, on="adcode", how="left", maintain_order="left")
         .with_columns(coverage=pl.lit("full"), dose=pl.lit(1.0))
     )
-    return pl.concat([members, again.select(members.columns)]).join(zones.drop("also_covers"), on="zone_id", how="left", maintain_order="left")
+    return pl.concat([members, again.select(members.columns)]).join(
+        zones.drop("also_covers"), on="zone_id", how="left", maintain_order="left"
+    )
 
 
 def with_doses(first: pl.DataFrame, doses: Mapping[str, float] | None) -> pl.DataFrame:
     """Shares given by the user in place of the register's."""
-    given = pl.DataFrame({"adcode": [str(k) for k in doses or {}], "given": list((doses or {}).values())}, {"adcode": pl.String, "given": pl.Float64})
+    given = pl.DataFrame(
+        {"adcode": [str(k) for k in doses or {}], "given": list((doses or {}).values())}, {"adcode": pl.String, "given": pl.Float64}
+    )
     return first.join(given, on="adcode", how="left", maintain_order="left").with_columns(dose=pl.coalesce("given", "dose"))
 
 
@@ -96,11 +102,17 @@ def bad_rules(rules: Mapping[str, str], until: int | None, since: int | None, cu
     ]
     for name, year in (("until", until), ("since", since)):
         if year is not None and (isinstance(year, bool) or not isinstance(year, int)):
-            findings.append(Finding(f"bad-{name}", f"{name} is {year!r}, not a year", f"argument {name}", "give a whole number, or None for no limit"))
+            findings.append(
+                Finding(f"bad-{name}", f"{name} is {year!r}, not a year", f"argument {name}", "give a whole number, or None for no limit")
+            )
     if isinstance(until, int) and isinstance(since, int) and since > until:
-        findings.append(Finding("empty-window", f"since {since} is after until {until}", "arguments since, until", "swap them, or drop one"))
+        findings.append(
+            Finding("empty-window", f"since {since} is after until {until}", "arguments since, until", "swap them, or drop one")
+        )
     if isinstance(cutoff_month, bool) or not isinstance(cutoff_month, int) or not 1 <= cutoff_month <= 12:
-        findings.append(Finding("bad-cutoff-month", f"cutoff_month is {cutoff_month!r}", "argument cutoff_month", "give a month from 1 to 12"))
+        findings.append(
+            Finding("bad-cutoff-month", f"cutoff_month is {cutoff_month!r}", "argument cutoff_month", "give a month from 1 to 12")
+        )
     return findings
 
 
@@ -119,7 +131,14 @@ def bad_doses(doses: Mapping[str, float] | None, entries: pl.DataFrame) -> list[
     findings = []
     for unit, dose in (doses or {}).items():
         if str(unit) not in units:
-            findings.append(Finding("unknown-unit", f"a share is given for {unit!r}, which is not in the register", "argument doses", did_you_mean(str(unit), units)))
+            findings.append(
+                Finding(
+                    "unknown-unit",
+                    f"a share is given for {unit!r}, which is not in the register",
+                    "argument doses",
+                    did_you_mean(str(unit), units),
+                )
+            )
         if isinstance(dose, bool) or not isinstance(dose, (int, float)) or not 0 < dose <= 1:
             findings.append(Finding("bad-dose", f"the share of {unit} is {dose!r}", "argument doses", "give a share above 0 and at most 1"))
     return findings
@@ -127,7 +146,9 @@ def bad_doses(doses: Mapping[str, float] | None, entries: pl.DataFrame) -> list[
 
 def unknown_doses(table: pl.DataFrame, partial: str) -> list[Finding]:
     """Units covered in part whose share is not known, when the share is what counts."""
-    missing = table.filter((pl.col("coverage") == "partial") & pl.col("dose").is_null() & ~pl.col("excluded") & pl.col("cohort").is_not_null())
+    missing = table.filter(
+        (pl.col("coverage") == "partial") & pl.col("dose").is_null() & ~pl.col("excluded") & pl.col("cohort").is_not_null()
+    )
     if partial != "dose":
         return []
     return [
@@ -147,7 +168,7 @@ def _people(table: pl.DataFrame) -> dict[str, str | int | float]:
 
 
 def rule_notes(
-    entries: pl.DataFrame, table: pl.DataFrame, rules: Mapping[str, str], until: int | None, since: int | None, cutoff_month: int
+    entries: pl.DataFrame, table: pl.DataFrame, rules: Mapping[str, str], *, until: int | None, since: int | None, cutoff_month: int
 ) -> Iterator[Note]:
     """What each rule did, and to whom. ``table``: one row per unit; ``entries``: one row per unit and zone."""
     yield Note(f"policy-timing-{rules['timing'].replace('_', '-')}", {"month": cutoff_month} if rules["timing"] == "cutoff_month" else {})
