@@ -1,0 +1,126 @@
+"""Callaway–Sant'Anna overall effects of many permuted assignments at once (balanced, without covariates)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinterland.data.cohorts import NEVER
+from hinterland.evaluate.design import Design
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The post-treatment group-time cells of a design, for K cohorts (the never treated among them) and T periods.
+
+    P cells. ``treated`` [P] cohort; ``time``, ``base`` [P] period and base period (positions); ``control`` [P, K] whether a
+    cohort is compared with.
+    """
+
+    treated: Index
+    time: Index
+    base: Index
+    control: NDArray[np.bool_]
+
+
+def post_cells(cohorts: NDArray[np.int64], periods: NDArray[np.int64], anticipation: int, *, never_only: bool) -> Cells:
+    """Cells with t ≥ g that have a base period (the last one before g - anticipation) and a comparison group.
+
+    Not-yet treated in a cell: cohorts later than max(t, base) + anticipation (Callaway & Sant'Anna 2021, section 2).
+    """
+    rows = []
+    for k, cohort in enumerate(cohorts):
+        base = int(np.searchsorted(periods, cohort - anticipation, side="left")) - 1
+        if cohort == NEVER or base < 0:
+            continue
+        for t in np.flatnonzero(periods >= cohort):
+            control = cohorts == NEVER if never_only else cohorts > max(periods[t], periods[base]) + anticipation
+            control = control & (np.arange(len(cohorts)) != k)
+            if control.any():
+                rows.append((k, t, base, control))
+    return Cells(
+        np.array([r[0] for r in rows], dtype=np.intp),
+        np.array([r[1] for r in rows], dtype=np.intp),
+        np.array([r[2] for r in rows], dtype=np.intp),
+        np.array([r[3] for r in rows], dtype=np.bool_).reshape(len(rows), len(cohorts)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallawayBatch:
+    """Everything about a design that no permutation of its cohorts changes.
+
+    ``y`` [N, T]; ``size`` [K] units per cohort;
+    ``treated_change``, ``control_change`` [K·T, P] pick the two mean changes of each cell out of the cohort means;
+    ``path`` [K, T] weight of a cohort's mean outcomes in the overall effect, per unit; ``centre_treated``, ``centre_control``,
+    ``shares`` [P, K] what the influence function of a unit subtracts or adds, by cohort.
+    """
+
+    y: Floats
+    size: Floats
+    treated_change: Floats
+    control_change: Floats
+    path: Floats
+    centre_treated: Floats
+    centre_control: Floats
+    shares: Floats
+
+    def __call__(self, assignments: Index) -> tuple[Floats, Floats]:
+        """Overall effect [R] and influence of each unit on it [R, N] (scaled so that its square sums to the variance) for
+        the cohorts ``assignments`` [R, N]."""
+        draws, units = assignments.shape
+        means = np.stack([((assignments == k).astype(np.float64) @ self.y) / n for k, n in enumerate(self.size)], axis=1).reshape(draws, -1)
+        treated, control = means @ self.treated_change, means @ self.control_change
+        constant = (treated - control) @ self.shares - treated @ self.centre_treated + control @ self.centre_control
+        contribution = (self.y @ self.path.T).ravel().take(assignments + len(self.size) * np.arange(units))
+        estimate = contribution.sum(1)
+        return estimate, contribution + np.take_along_axis(constant, assignments, axis=1)
+
+
+def callaway_batch(design: Design, code: Index, labels: NDArray[np.int64]) -> CallawayBatch:
+    """Prepare the batch for a balanced, unweighted design without covariates.
+
+    ``code`` [N] is each unit's cohort, ``labels`` [K] the cohorts' first treated periods (``NEVER`` = never).
+    """
+    size = np.bincount(code, minlength=len(labels)).astype(np.float64)
+    cells = post_cells(labels, design.periods, design.anticipation, never_only=design.comparison == "never-treated")
+    treated, control = _changes(cells, size, design.n_periods)
+    share = size[cells.treated] / size.sum()
+    weight = share / share.sum()
+    member = (cells.treated[:, None] == np.arange(len(size))).astype(np.float64)
+    path = ((treated - control) @ weight).reshape(len(size), -1) / size[:, None]
+    return CallawayBatch(
+        y=design.y.reshape(design.n_units, design.n_periods),
+        size=size,
+        treated_change=treated,
+        control_change=control,
+        path=path,
+        centre_treated=weight[:, None] * member / size,
+        centre_control=weight[:, None] * cells.control / (cells.control @ size)[:, None],
+        shares=_share_influence(member, share) / size.sum(),
+    )
+
+
+def _changes(cells: Cells, size: Floats, periods: int) -> tuple[Floats, Floats]:
+    """[K·T, P] weights that turn cohort means into the change of the treated, and of the comparison group, in each cell."""
+    count = len(cells.treated)
+    rows = np.arange(count)
+    step = np.zeros((count, periods))
+    step[rows, cells.time] += 1.0
+    step[rows, cells.base] -= 1.0
+    pooled = cells.control * size / (cells.control @ size)[:, None]
+    own = np.zeros((count, len(size)))
+    own[rows, cells.treated] = 1.0
+    return tuple((who[:, :, None] * step[:, None, :]).reshape(count, -1).T for who in (own, pooled))  # type: ignore[return-value]
+
+
+def _share_influence(member: Floats, share: Floats) -> Floats:
+    """[P, K] derivative of the overall effect along a unit's influence on the cohort shares, per cell effect."""
+    total = share.sum()
+    own = member - share[:, None]
+    return np.asarray(own / total - share[:, None] * own.sum(0) / total**2)
