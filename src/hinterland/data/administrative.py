@@ -168,42 +168,31 @@ def _groups(frame: pl.DataFrame, panel: Panel, split: str) -> tuple[list[_Group]
         label = f"{change['former_zh']} ({former}), abolished {change['approved']}"
         if change["kind"] == "split" and split == "drop":
             dropped.append(former)
-            said.append(
-                _said(
-                    "unit-dropped",
-                    f"{label}, is left out",
-                    ", ".join(successors),
-                    f"its successors gained territory in {change['year']}: expect a break there",
-                )
-            )
+            remedy = f"its successors gained territory in {change['year']}: expect a break there"
+            said.append(_said("unit-dropped", f"{label}, is left out", ", ".join(successors), remedy))
             continue
         present = [c for c in successors if c in units]
-        head = present[0] if present else successors[0]
-        groups.append(_Group(head, (former, *present), former, change["year"]))
-        said.append(
-            _said(
-                "units-merged",
-                f"{label}, is one unit with {', '.join(present) or 'nobody'} in every period",
-                f"unit {head}",
-                "read this unit as the whole territory",
-            )
-        )
+        group = _Group(present[0] if present else successors[0], (former, *present), former, change["year"])
+        groups.append(group)
+        what = f"{label}, is one unit with {', '.join(present) or 'nobody'} in every period"
+        said.append(_said("units-merged", what, f"unit {group.head}", "read this unit as the whole territory"))
         absent = [c for c in successors if c not in units]
-        if absent:
-            said.append(
-                _said(
-                    "successor-absent",
-                    f"{label}: successor {listed(absent)} is not in the panel",
-                    f"unit {head}",
-                    "part of its territory is missing: consider split='drop'",
-                )
-            )
-        late = frame.filter((pl.col(panel.unit) == former) & (pl.col(panel.time) >= change["year"]))[panel.time]
-        if len(late):
-            where = f"{panel.time} {late.to_numpy().min()}–{late.to_numpy().max()}"
-            remedy = f"make sure that its successors do not count it too; otherwise drop its rows from {change['year']} on"
-            said.append(_said("observed-after-abolition", f"{label}, still has {len(late)} row(s), which are merged too", where, remedy))
+        said += _group_caveats(frame, panel, group, label, absent)
     return groups, dropped, said
+
+
+def _group_caveats(frame: pl.DataFrame, panel: Panel, group: _Group, label: str, absent: list[str]) -> list[Finding]:
+    """Successors that are not in the panel, and rows of the former unit after it was abolished."""
+    said = []
+    if absent:
+        what = f"{label}: successor {listed(absent)} is not in the panel"
+        said.append(_said("successor-absent", what, f"unit {group.head}", "part of its territory is missing: consider split='drop'"))
+    late = frame.filter((pl.col(panel.unit) == group.former) & (pl.col(panel.time) >= group.year))[panel.time].to_numpy()
+    if len(late):
+        what = f"{label}, still has {len(late)} row(s), which are merged too"
+        remedy = f"make sure that its successors do not count it too; otherwise drop its rows from {group.year} on"
+        said.append(_said("observed-after-abolition", what, f"{panel.time} {late.min()}–{late.max()}", remedy))
+    return said
 
 
 def _combine(frame: pl.DataFrame, panel: Panel, groups: list[_Group], rules: Mapping[str, str]) -> tuple[pl.DataFrame, list[Finding]]:
