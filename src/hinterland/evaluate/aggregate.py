@@ -66,19 +66,32 @@ def aggregate(
 
 
 def _fail_if_bad(effects: Effects, kind: str, balance_e: int | None, min_e: int | None, max_e: int | None) -> None:
-    findings, have = [], effects.aggregation
+    findings, have, where = [], effects.aggregation, f"{effects.method}, {effects.outcome}"
     known = [a for a in get_args(Aggregation) if a not in ("coefficient", "group-time")]
     if kind not in known:
-        findings.append(Finding("unknown-aggregation", f"aggregation {kind!r} is not known", "argument kind", did_you_mean(str(kind), known)))
+        findings.append(
+            Finding("unknown-aggregation", f"aggregation {kind!r} is not known", "argument kind", did_you_mean(str(kind), known))
+        )
     elif have != "group-time" and kind not in ("overall", have):
         remedy = f"aggregate the group-time effects to {kind!r}" if have != "coefficient" else "choose callaway-santanna or event-study"
-        findings.append(Finding("no-such-average", f"effects by {have} cannot be averaged to {kind!r}", f"{effects.method}, {effects.outcome}", remedy))
+        findings.append(Finding("no-such-average", f"effects by {have} cannot be averaged to {kind!r}", where, remedy))
     elif have == "group-time" and effects.shares is None:
-        findings.append(Finding("no-shares", "the effects carry no cohort shares", f"{effects.method}, {effects.outcome}", "estimate with callaway-santanna"))
+        findings.append(Finding("no-shares", "the effects carry no cohort shares", where, "estimate with callaway-santanna"))
     elif have == "coefficient" and len(effects.estimate) > 1:
-        findings.append(Finding("no-such-average", f"{len(effects.estimate)} coefficients have no overall mean", f"{effects.method}, {effects.outcome}", "choose an event-study estimator"))
+        findings.append(
+            Finding(
+                "no-such-average", f"{len(effects.estimate)} coefficients have no overall mean", where, "choose an event-study estimator"
+            )
+        )
     if balance_e is not None and not (kind == "event-time" and have == "group-time"):
-        findings.append(Finding("balance-e", "balance_e balances cohorts over event times", f"aggregation {have} to {kind}", "use it with group-time effects and kind='event-time'"))
+        findings.append(
+            Finding(
+                "balance-e",
+                "balance_e balances cohorts over event times",
+                f"aggregation {have} to {kind}",
+                "use it with group-time effects and kind='event-time'",
+            )
+        )
     if min_e is not None and kind not in ("event-time", "overall"):
         findings.append(Finding("min-e", f"min_e has no meaning for {kind!r}", "argument min_e", "leave it out"))
     if balance_e is not None and balance_e < 0:
@@ -96,7 +109,8 @@ def _fail_empty(effects: Effects, what: str) -> NoReturn:
 @dataclass(frozen=True, slots=True)
 class _Cells:
     """The group-time cells that count: ``cohort``, ``time``, ``event`` [p], ``use`` [p] (has an estimate, inside the window),
-    ``post`` [p] (treated), ``share`` [p] of its cohort."""
+    ``post`` [p] (treated), ``share`` [p] of its cohort.
+    """
 
     cohort: NDArray[np.int64]
     time: NDArray[np.int64]
@@ -118,8 +132,9 @@ class _Cells:
         return cls(terms.cohort, terms.time, event, use & (event >= low) & (event <= high), event >= 0, share, shares)
 
 
-def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Terms, kind: Aggregation, *, weighted: bool = True) -> Effects:
-    """One mean per group of cells, by cohort share (or plain), with the influence of estimated shares."""
+def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Terms, kind: Aggregation) -> Effects:
+    """One mean per group of cells: by cohort share, with the influence of estimated shares; within a cohort, plain."""
+    weighted = kind != "cohort"
     estimate_of = np.where(np.isfinite(effects.estimate), effects.estimate, 0.0)
     pick = np.array(groups, dtype=np.float64)
     raw = pick * cells.share if weighted else pick
@@ -132,10 +147,10 @@ def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Ter
         excess = pick * (estimate_of - estimate[:, None]) / total
         slope = excess @ (cells.cohort[:, None] == cells.shares.cohort)
         influence = influence + cells.shares.influence @ slope.T
-    return _make(effects, kind, terms, estimate, influence, cells.shares if kind == "cohort" else None)
+    return _make(effects, kind, terms, estimate, influence)
 
 
-def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, influence: Floats, shares: CohortShares | None) -> Effects:
+def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, influence: Floats) -> Effects:
     missing = int((~np.isfinite(effects.estimate)).sum())
     notes = effects.notes
     if missing and effects.aggregation == "group-time":
@@ -149,7 +164,7 @@ def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, i
         estimate=estimate,
         vcov=influence.T @ influence,
         influence=influence,
-        shares=shares,
+        shares=effects.shares if kind == "cohort" else None,
         band=None,
         notes=notes,
         meta=meta,
@@ -198,7 +213,7 @@ def _by_cohort(effects: Effects, cells: _Cells) -> Effects:
         _fail_empty(effects, "no treated cell has an estimate in the window")
     groups = [post & (cells.cohort == g) for g in cohorts]
     terms = Terms.make(tuple(f"cohort={g}" for g in cohorts), cohort=cohorts, n_treated=_treated_units(effects, groups, per_cohort=True))
-    return _average(effects, cells, groups, terms, "cohort", weighted=False)
+    return _average(effects, cells, groups, terms, "cohort")
 
 
 def _by_calendar(effects: Effects, cells: _Cells) -> Effects:
@@ -225,7 +240,8 @@ def _within(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
 def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
     """One overall mean of effects that are averages themselves, or regression coefficients by event time.
 
-    Their covariance may be other than the product of influence functions, so it is averaged too."""
+    Their covariance may be other than the product of influence functions, so it is averaged too.
+    """
     keep = np.isfinite(effects.estimate) & ~effects.terms.reference
     if effects.aggregation == "event-time":
         event = effects.terms.event_time
@@ -247,5 +263,5 @@ def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
     influence = effects.influence @ weights[:, None]
     if slope is not None and effects.shares is not None:
         influence = influence + effects.shares.influence @ slope[:, None]
-    overall = _make(effects, "overall", Terms.make(("overall",), n_treated=np.array([n_treated])), np.array([weights @ values]), influence, None)
+    overall = _make(effects, "overall", Terms.make(("overall",), n_treated=np.array([n_treated])), np.array([weights @ values]), influence)
     return overall if slope is not None else replace(overall, vcov=(weights @ effects.vcov @ weights)[None, None])

@@ -68,7 +68,14 @@ def _fail_if_bad_options(level: float, kind: str, draws: int, multiplier: str) -
     if kind not in get_args(Kind):
         findings.append(Finding("unknown-band", f"band {kind!r} is not known", "argument kind", did_you_mean(str(kind), get_args(Kind))))
     if multiplier not in get_args(Multiplier):
-        findings.append(Finding("unknown-multiplier", f"multiplier {multiplier!r} is not known", "argument multiplier", did_you_mean(str(multiplier), get_args(Multiplier))))
+        findings.append(
+            Finding(
+                "unknown-multiplier",
+                f"multiplier {multiplier!r} is not known",
+                "argument multiplier",
+                did_you_mean(str(multiplier), get_args(Multiplier)),
+            )
+        )
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 99:
         findings.append(Finding("few-draws", f"draws is {draws!r}", "argument draws", "give a whole number of 99 or more, such as 999"))
     fail_if_any(findings, "band", EstimationError)
@@ -79,7 +86,9 @@ def _fail_if_not_from_influence(effects: Effects, live: NDArray[np.bool_]) -> No
     if not np.allclose(implied, np.diag(effects.vcov)[live], rtol=1e-6):
         what = f"the covariance ({effects.meta.get('vcov', 'unknown')}) is not that of the influence function by cluster"
         where = f"{effects.method}, {effects.outcome}"
-        raise EstimationError(Finding("not-from-influence", what, where, "use kind='analytic', which simulates from the covariance itself"), "band")
+        raise EstimationError(
+            Finding("not-from-influence", what, where, "use kind='analytic', which simulates from the covariance itself"), "band"
+        )
 
 
 def multiplier_draws(influence: Floats, draws: int, seed: int, multiplier: Multiplier = "rademacher") -> Floats:
@@ -107,15 +116,17 @@ def _multipliers(rng: np.random.Generator, draws: int, size: int, multiplier: Mu
         return np.unpackbits(packed, axis=1, count=size).astype(np.float32)
     if multiplier == "webb":
         points = np.sqrt(np.array([1.5, 1.0, 0.5], dtype=np.float32))
-        return np.concatenate([-points, points[::-1]])[rng.integers(0, 6, size=(draws, size), dtype=np.uint8)]
+        six: NDArray[np.float32] = np.concatenate([-points, points[::-1]])
+        return np.asarray(six[rng.integers(0, 6, size=(draws, size), dtype=np.uint8)])
     root = np.sqrt(np.float32(5))
     low, high = (1 - root) / 2, (1 + root) / 2
-    return np.where(rng.random((draws, size), dtype=np.float32) < high / root, low, high).astype(np.float32)
+    return np.asarray(np.where(rng.random((draws, size), dtype=np.float32) < high / root, low, high), dtype=np.float32)
 
 
 def sup_t(vcov: Floats, level: float, draws: int, seed: int, df: float = np.inf) -> float:
     """The ``level`` quantile of the largest absolute t statistic under the Gaussian (t, if ``df`` is finite) limit with
-    covariance ``vcov`` [p, p]."""
+    covariance ``vcov`` [p, p].
+    """
     error = np.sqrt(np.diag(vcov))
     correlation = vcov / np.outer(error, error)
     values, vectors = np.linalg.eigh(correlation)

@@ -7,8 +7,7 @@ treated by t, from the change of the outcome since a base period before adoption
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +16,20 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import DataWarning, EstimationError, EstimationWarning, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.drdid import OVERLAP_LIMIT, EstMethod, Floats
-from hinterland.evaluate.group_time import LEFT_OUT, BasePeriod, Estimates, Grid, Sample, estimate_panel, estimate_sections, make_grid
+from hinterland.evaluate.drdid import OVERLAP_LIMIT, EstMethod, Floats, Rule
+from hinterland.evaluate.drdid_sections import InfluenceOf
+from hinterland.evaluate.group_time import (
+    LEFT_OUT,
+    BasePeriod,
+    Estimates,
+    Grid,
+    Grouping,
+    Sample,
+    estimate_panel,
+    estimate_sections,
+    make_grid,
+)
+from hinterland.evaluate.group_time_sample import make_covariates, make_sample, make_scope
 from hinterland.evaluate.result import CohortShares, Effects, Terms
 from hinterland.labels import Note
 
@@ -29,17 +40,19 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "est_method": ("dr", "ipw", "or"),
     "base_period": ("varying", "universal"),
     "unbalanced": ("pairwise", "balance"),
+    "influence_of": ("exact", "drdid"),
 }
-_COLLINEAR = 1e-10
 
 
 def fit(
     design: Design,
+    *,
     est_method: EstMethod = "dr",
     base_period: BasePeriod = "varying",
     panel: bool = True,
     trim: float = 0.995,
     unbalanced: Unbalanced = "pairwise",
+    influence_of: InfluenceOf = "exact",
 ) -> Effects:
     """Group-time effects of every cohort in every period, with their influence functions by cluster.
 
@@ -53,6 +66,8 @@ def fit(
         trim: comparison units with a propensity score of at least this get no weight.
         unbalanced: with gaps in the panel, ``pairwise`` uses for each cell every unit seen in its two periods; ``balance`` first
             leaves out units with a gap.
+        influence_of: of ``dr`` on repeated cross-sections: ``exact``, or ``drdid`` to repeat the standard errors of R's DRDID, where
+            one term has the opposite sign.
 
     Returns:
         Effects with aggregation ``group-time``, terms ordered by cohort then period. A cell that cannot be estimated stays, with
@@ -62,22 +77,24 @@ def fit(
         EstimationError: unknown options; nobody to compare with; no cohort with a period before it; no cell that can be
             estimated; clusters that cut through units.
     """
-    _fail_if_bad_options(est_method, base_period, unbalanced, panel, trim)
-    scope = _scope(design, panel and unbalanced == "balance")
-    x, names, notes = _covariates(design, scope.rows)
-    sample = _sample(design, scope, x)
+    _fail_if_bad_options(
+        {"est_method": est_method, "base_period": base_period, "unbalanced": unbalanced, "influence_of": influence_of}, panel, trim
+    )
+    scope = make_scope(design, panel and unbalanced == "balance")
+    covariates = make_covariates(design, scope, panel)
+    sample = make_sample(design, scope, covariates.x)
     grid = make_grid(sample.periods, sample.treated, design.anticipation, base_period)
-    method: EstMethod = est_method if names else "or"
+    rule = Rule(est_method if covariates.names else "or", trim)
+    clusters = design.clusters[0]
     if panel:
         codes = _unit_clusters(design)
-        estimates = estimate_panel(sample, grid, method, trim)
-        influence = sum_by_cluster(estimates.influence, codes, design.clusters[0].size)
+        estimates = estimate_panel(sample, grid, rule)
+        influence = sum_by_cluster(estimates.influence, codes, clusters.size)
     else:
-        codes = design.clusters[0].codes[scope.rows]
-        estimates = estimate_sections(sample, codes, design.clusters[0].size, grid, method, trim)
+        estimates = estimate_sections(sample, Grouping(clusters.codes[scope.rows], clusters.size), grid, rule, influence_of)
         influence = estimates.influence
     _fail_if_nothing(sample, grid, estimates)
-    notes = (*scope.notes, *notes, *_size_notes(sample), *_gap_notes(sample, panel), *_cell_notes(sample, grid, estimates, trim))
+    notes = (*scope.notes, *covariates.notes, *_size_notes(sample), *_gap_notes(sample, panel), *_cell_notes(sample, grid, estimates, trim))
     _warn(notes)
     return Effects(
         method="callaway-santanna",
@@ -90,12 +107,19 @@ def fit(
         clusters=_labels(design),
         shares=_shares(design, sample),
         notes=(*design.notes, *notes),
-        meta=_meta(design, scope, sample, names, est_method, base_period, panel, trim),
+        meta={
+            "estimand": "ATT(g,t)",
+            "est_method": est_method,
+            "base_period": base_period,
+            "panel": panel,
+            "trim": trim,
+            "covariates": list(covariates.names),
+            **_facts(design, sample),
+        },
     )
 
 
-def _fail_if_bad_options(est_method: str, base_period: str, unbalanced: str, panel: object, trim: object) -> None:
-    given = {"est_method": est_method, "base_period": base_period, "unbalanced": unbalanced}
+def _fail_if_bad_options(given: Mapping[str, str], panel: object, trim: object) -> None:
     findings = [
         Finding("unknown-value", f"{name} is {value!r}", f"option {name} of callaway-santanna", did_you_mean(str(value), _CHOICES[name]))
         for name, value in given.items()
@@ -104,117 +128,10 @@ def _fail_if_bad_options(est_method: str, base_period: str, unbalanced: str, pan
     if not isinstance(panel, bool):
         findings.append(Finding("unknown-value", f"panel is {panel!r}", "option panel of callaway-santanna", "give true or false"))
     if isinstance(trim, bool) or not isinstance(trim, int | float) or not 0 < trim <= 1:
-        findings.append(Finding("bad-trim", f"trim is {trim!r}", "option trim of callaway-santanna", "give a propensity score above 0, up to 1"))
+        findings.append(
+            Finding("bad-trim", f"trim is {trim!r}", "option trim of callaway-santanna", "give a propensity score above 0, up to 1")
+        )
     fail_if_any(findings, "options", EstimationError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """The part of the design that is used: ``cohort`` [N] (``LEFT_OUT`` where a unit is not), the first ``n_periods``, ``rows`` [n]
-    (``slice(None)`` when all are), the cohorts to estimate, and notes on what was left out."""
-
-    cohort: Ints
-    n_periods: int
-    rows: NDArray[np.bool_] | slice
-    treated: Ints
-    notes: tuple[Note, ...]
-
-
-def _scope(design: Design, balance: bool) -> _Scope:
-    cohort, periods, notes = design.cohort.copy(), design.periods, []
-    early = cohort <= periods[0] + design.anticipation
-    if early.any():
-        notes.append(Note("cs-always-treated", {"count": int(early.sum()), "units": listed(design.unit_labels[early], 8), "period": int(periods[0])}))
-        cohort[early] = LEFT_OUT
-    treated = np.unique(cohort[(cohort != LEFT_OUT) & (cohort != NEVER)])
-    _fail_if_nobody_to_compare(design, cohort, treated)
-    n_periods = len(periods)
-    if not (cohort == NEVER).any():
-        latest = treated[-1]
-        n_periods = int(np.searchsorted(periods, latest - design.anticipation))
-        treated = treated[:-1]
-        count = int((cohort == latest).sum())
-        notes.append(Note("cs-no-never-treated", {"cohort": int(latest), "count": count, "periods": len(periods) - n_periods}))
-    keep = design.period < n_periods
-    if balance:
-        seen = np.bincount(design.unit[keep], minlength=design.n_units)
-        gaps = (seen < n_periods) & (cohort != LEFT_OUT)
-        if gaps.any():
-            notes.append(Note("cs-units-with-gaps", {"count": int(gaps.sum()), "units": listed(design.unit_labels[gaps], 8)}))
-        cohort[gaps] = LEFT_OUT
-        treated = np.intersect1d(treated, cohort)
-        keep &= ~gaps[design.unit]
-        _fail_if_nobody_to_compare(design, cohort, treated)
-    rows = slice(None) if keep.all() else keep
-    return _Scope(cohort, n_periods, rows, treated, tuple(notes))
-
-
-def _fail_if_nobody_to_compare(design: Design, cohort: Ints, treated: Ints) -> None:
-    sizes = ", ".join(f"{g}: {int((cohort == g).sum())}" for g in treated)
-    where = f"{design.n_units} units, {design.periods[0]}–{design.periods[-1]}; cohorts {sizes or 'none'}"
-    never = bool((cohort == NEVER).any())
-    findings = []
-    if len(treated) == 0:
-        remedy = "start the panel earlier, or set a smaller anticipation: a cohort needs a period more than anticipation before its adoption"
-        findings.append(Finding("no-period-before", "no cohort is observed before it is treated", where, remedy))
-    elif not never and design.comparison == "never-treated":
-        remedy = "set comparison='not-yet-treated', which compares with units treated later"
-        findings.append(Finding("no-never-treated", "every unit is treated in the end: there is no never-treated unit to compare with", where, remedy))
-    elif not never and len(treated) < 2:
-        remedy = "add units that are treated later or never"
-        findings.append(Finding("no-comparison", "every unit is first treated in the same period: there is nobody to compare with", where, remedy))
-    fail_if_any(findings, "comparison group", EstimationError)
-
-
-def _covariates(design: Design, rows: NDArray[np.bool_] | slice) -> tuple[Floats, tuple[str, ...], tuple[Note, ...]]:
-    """Constant and standardised covariates [n, k], the names kept, and a note on collinear ones.
-
-    Effects do not depend on the covariates' location and scale; conditioning does.
-    """
-    raw = design.covariates[rows]
-    if not np.isfinite(raw).all():
-        bad = [n for n, ok in zip(design.covariate_names, np.isfinite(raw).all(axis=0), strict=True) if not ok]
-        remedy = "correct the values; a log of 0 gives -inf"
-        raise EstimationError(Finding("infinite-covariate", f"covariates {listed(bad)} hold infinite values", "covariates", remedy), "covariates")
-    n, k = raw.shape
-    if k == 0:
-        return np.ones((n, 1)), (), ()
-    centre = raw.mean(axis=0)
-    scale = np.sqrt(np.maximum(np.einsum("ij,ij->j", raw, raw) / n - centre**2, 0))
-    constant = scale <= 1e-12 * np.maximum(np.abs(centre), 1e-300)
-    scaled = (raw - centre) / np.where(constant, 1, scale)
-    independent = _independent(scaled.T @ scaled / n, constant)
-    kept = tuple(name for name, ok in zip(design.covariate_names, independent, strict=True) if ok)
-    lost = [name for name, ok in zip(design.covariate_names, independent, strict=True) if not ok]
-    notes = (Note("cs-collinear", {"columns": listed(lost, 12)}),) if lost else ()
-    return np.concatenate([np.ones((n, 1)), scaled[:, independent]], axis=1), kept, notes
-
-
-def _independent(correlation: Floats, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """[k] columns that are no combination of those before them, by sweeping their correlation matrix."""
-    left = correlation.copy()
-    keep = ~constant
-    for j in range(len(left)):
-        if not keep[j] or left[j, j] < _COLLINEAR:
-            keep[j] = False
-            continue
-        left -= np.outer(left[:, j], left[j]) / left[j, j]
-    return keep
-
-
-def _sample(design: Design, scope: _Scope, x: Floats) -> Sample:
-    return Sample(
-        cohort=scope.cohort,
-        treated=scope.treated,
-        periods=design.periods[: scope.n_periods],
-        unit=design.unit[scope.rows],
-        period=design.period[scope.rows],
-        y=design.y[scope.rows],
-        x=x,
-        w=None if design.weight is None else design.weight[scope.rows],
-        never_only=design.comparison == "never-treated",
-        anticipation=design.anticipation,
-    )
 
 
 def _unit_clusters(design: Design) -> NDArray[np.int32]:
@@ -249,7 +166,8 @@ def _labels(design: Design) -> NDArray[np.str_]:
 
 def _shares(design: Design, sample: Sample) -> CohortShares:
     """Weighted share of each estimated cohort among the units used; a unit weighs what it does in its first period (mean over
-    its periods, if it misses some)."""
+    its periods, if it misses some).
+    """
     n = len(sample.cohort)
     if sample.w is None:
         weight = np.ones(n)
@@ -275,7 +193,9 @@ def _fail_if_nothing(sample: Sample, grid: Grid, estimates: Estimates) -> None:
     notes = _cell_notes(sample, grid, estimates, 1.0)
     remedy = "use fewer covariates, or est_method='or', or a comparison group with more units"
     what = "no group-time effect can be estimated"
-    raise EstimationError(Finding("no-cell", what, " ".join(str(n) for n in notes) or "no period before or after adoption", remedy), "cells")
+    raise EstimationError(
+        Finding("no-cell", what, " ".join(str(n) for n in notes) or "no period before or after adoption", remedy), "cells"
+    )
 
 
 def _size_notes(sample: Sample) -> Iterable[Note]:
@@ -305,14 +225,18 @@ def _cell_notes(sample: Sample, grid: Grid, estimates: Estimates, trim: float) -
     cells = [f"({g}, {sample.periods[t]})" for g, t in zip(grid.cohort, grid.time, strict=True)]
     for problem in ("no-treated", "no-comparison", "few-comparison", "few-treated", "no-overlap", "all-trimmed"):
         if hit := [c for c, p in zip(cells, estimates.problem, strict=True) if p == problem]:
-            yield Note(f"cs-{problem}", {"count": len(hit), "cells": ", ".join(hit[:8]) + (" …" if len(hit) > 8 else ""), "limit": OVERLAP_LIMIT})
+            yield Note(
+                f"cs-{problem}", {"count": len(hit), "cells": ", ".join(hit[:8]) + (" …" if len(hit) > 8 else ""), "limit": OVERLAP_LIMIT}
+            )
     if (estimates.trimmed > 0).any():
         count = int((estimates.trimmed > 0).sum())
         yield Note("cs-trimmed", {"count": count, "most": int(estimates.trimmed.max()), "trim": trim})
 
 
 _DATA = frozenset({"cs-always-treated", "cs-no-never-treated", "cs-units-with-gaps"})
-_FIT = frozenset({"cs-single-unit-cohorts", "cs-few-never-treated", "cs-few-comparison", "cs-few-treated", "cs-no-overlap", "cs-all-trimmed"})
+_FIT = frozenset(
+    {"cs-single-unit-cohorts", "cs-few-never-treated", "cs-few-comparison", "cs-few-treated", "cs-no-overlap", "cs-all-trimmed"}
+)
 
 
 def _warn(notes: Iterable[Note]) -> None:
@@ -332,26 +256,20 @@ def _terms(sample: Sample, grid: Grid, estimates: Estimates) -> Terms:
     return Terms.make(names, cohort=grid.cohort, time=time, event_time=time - grid.cohort, reference=grid.reference, n_treated=n_treated)
 
 
-def _meta(
-    design: Design, scope: _Scope, sample: Sample, names: tuple[str, ...], est_method: str, base_period: str, panel: bool, trim: float
-) -> dict[str, Any]:
+def _facts(design: Design, sample: Sample) -> dict[str, Any]:
     used = sample.cohort != LEFT_OUT
-    of_used = used[sample.unit]
+    rows = np.bincount(sample.unit, minlength=len(used))
+    clusters = np.zeros(design.clusters[0].size, dtype=np.bool_)
+    clusters[design.clusters[0].codes[used[design.unit]]] = True
     return {
-        "estimand": "ATT(g,t)",
         "comparison": design.comparison,
         "anticipation": design.anticipation,
-        "est_method": est_method,
-        "base_period": base_period,
-        "panel": panel,
-        "trim": trim,
-        "covariates": list(names),
         "fixed_effects": [],
         "weights": design.weight_name,
         "cluster": [design.clusters[0].name],
         "vcov": "cluster",
-        "n_clusters": int(len(np.unique(design.clusters[0].codes[scope.rows][of_used]))),
-        "n_obs": int(of_used.sum()),
+        "n_clusters": int(clusters.sum()),
+        "n_obs": int(rows[used].sum()),
         "n_units": int(used.sum()),
         "n_treated": int((used & (sample.cohort != NEVER)).sum()),
         "n_never": int((sample.cohort == NEVER).sum()),

@@ -27,6 +27,23 @@ _LARGEST_INDEX = 500.0
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """How cells are estimated: the method, and the propensity score from which on comparison units get no weight."""
+
+    method: EstMethod
+    trim: float
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """n units: outcome levels ``y`` [n, T], covariates ``x`` [n, k] (first column: ones), weights ``w`` [n] or ``None`` (all one)."""
+
+    y: Floats
+    x: Floats
+    w: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
 class Logit:
     """Propensity scores [n] of rows (treated first), the Hessian [k, k] of the log-likelihood, and whether they can be used."""
 
@@ -66,31 +83,33 @@ def fit_logit(x: Floats, n_treated: int, w: Floats | None) -> Logit:
 class Comparison:
     """Comparison units of a set of cells, with the outcome regression that the cells share.
 
-    ``outcome`` [n, T] levels; ``residual`` [n, T] outcome less its prediction from ``x`` [n, k] (the outcome itself for
-    ``ipw``); ``coefficients`` [k, T]; ``gram`` [k, k] = x'wx; ``singular``: the regression is not defined.
+    ``residual`` [n, T]: outcome less its prediction from the covariates (the outcome itself for ``ipw``); ``coefficients``
+    [k, T]; ``gram`` [k, k] = x'wx; ``singular``: the regression is not defined.
     """
 
-    outcome: Floats
+    units: Units
     residual: Floats
-    x: Floats
-    w: Floats | None
     coefficients: Floats
     gram: Floats
-    singular: bool
+    singular: bool = False
 
 
-def fit_comparison(y: Floats, x: Floats, w: Floats | None, method: EstMethod) -> Comparison:
-    """Regress the outcome levels ``y`` [n, T] on ``x`` [n, k] with weights ``w`` [n] (least squares is linear in the outcome, so
-    the regression of any difference is the difference of these)."""
+def fit_comparison(units: Units, method: EstMethod) -> Comparison:
+    """Regress the outcome levels of the comparison units on their covariates.
+
+    Least squares is linear in the outcome, so the regression of any difference is the difference of these.
+    """
+    y, x = units.y, units.x
     k = x.shape[1]
+    nothing = np.zeros((k, y.shape[1]))
     if method == "ipw":
-        return Comparison(y, y, x, w, np.zeros((k, y.shape[1])), np.eye(k), False)
-    wx = x if w is None else x * w[:, None]
-    gram = wx.T @ x
+        return Comparison(units, y, nothing, np.eye(k))
+    wx = x if units.w is None else x * units.w[:, None]
+    gram = np.asarray(wx.T @ x, dtype=np.float64)
     if is_singular(gram):
-        return Comparison(y, y, x, w, np.zeros((k, y.shape[1])), np.eye(k), True)
-    coefficients = np.linalg.solve(gram, wx.T @ y)
-    return Comparison(y, y - x @ coefficients, x, w, coefficients, gram, False)
+        return Comparison(units, y, nothing, np.eye(k), singular=True)
+    coefficients = np.asarray(np.linalg.solve(gram, wx.T @ y), dtype=np.float64)
+    return Comparison(units, y - x @ coefficients, coefficients, gram)
 
 
 def is_singular(gram: Floats) -> bool:
@@ -104,8 +123,11 @@ def is_singular(gram: Floats) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """m two-by-two estimates on the same units: ``att`` [m], influence of each treated [n1, m] and comparison [n0, m] unit,
-    number of comparison units trimmed, and why they could not be estimated (empty if they could)."""
+    """m two-by-two estimates on the same units.
+
+    ``att`` [m]; influence of each treated [n1, m] and comparison [n0, m] unit; number of comparison units trimmed; why there is
+    no estimate (empty if there is).
+    """
 
     att: Floats
     treated: Floats
@@ -118,45 +140,64 @@ def _failed(problem: Problem, m: int) -> Cells:
     return Cells(np.full(m, np.nan), np.empty((0, m)), np.empty((0, m)), 0, problem)
 
 
-def panel_cells(y: Floats, x: Floats, w: Floats | None, comparison: Comparison, contrast: Floats, method: EstMethod, trim: float) -> Cells:
-    """Effects on treated units with outcome levels ``y`` [n1, T] and covariates ``x`` [n1, k] (first column: ones).
-
-    ``contrast`` [T, m] holds +1 for the period of each cell and -1 for its base. Comparison units whose propensity score is
-    ``trim`` or more get no weight. The influence of a comparison unit is linear in its residuals, so all m cells come from one
-    product: ``[a·residual, odds, p·x] @ [contrast; mean; K]``.
-    """
-    m, n1 = contrast.shape[1], len(y)
+def panel_cells(treated: Units, comparison: Comparison, contrast: Floats, rule: Rule) -> Cells:
+    """Effects on ``treated`` units; ``contrast`` [T, m] holds +1 for the period of each of m cells and -1 for its base."""
     if comparison.singular:
-        return _failed("few-comparison", m)
-    residual = y - x @ comparison.coefficients
-    weight = np.full(n1, 1 / n1) if w is None else w / w.sum()
-    mean_treated = (weight @ residual) @ contrast
-    centre = weight @ x
-    if method == "or":
-        lever = comparison.x @ np.linalg.solve(comparison.gram, -centre)
-        influence = ((lever if comparison.w is None else lever * comparison.w)[:, None] * comparison.residual) @ contrast
-        return Cells(mean_treated, weight[:, None] * (residual @ contrast - mean_treated), influence)
+        return _failed("few-comparison", contrast.shape[1])
+    residual = treated.y - treated.x @ comparison.coefficients
+    weight = np.full(len(residual), 1 / len(residual)) if treated.w is None else treated.w / treated.w.sum()
+    mean = (weight @ residual) @ contrast
+    influence = weight[:, None] * (residual @ contrast - mean)
+    centre = weight @ treated.x
+    if rule.method != "or":
+        return _weighted_cells(_Half(mean, influence, centre), treated, comparison, contrast, rule)
+    lever = _weigh(comparison.units.x @ np.linalg.solve(comparison.gram, -centre), comparison.units.w)
+    return Cells(mean, influence, (lever[:, None] * comparison.residual) @ contrast)
 
-    logit = fit_logit(np.concatenate([x, comparison.x]), n1, None if w is None or comparison.w is None else np.concatenate([w, comparison.w]))
+
+def _weigh(values: Floats, w: Floats | None) -> Floats:
+    return values if w is None else values * w
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """The treated units' side of m cells: mean residual change [m], its influence [n1, m], mean covariates [k]."""
+
+    mean: Floats
+    influence: Floats
+    centre: Floats
+
+
+def _weighted_cells(half: _Half, treated: Units, comparison: Comparison, contrast: Floats, rule: Rule) -> Cells:
+    """Take the weighted mean of comparison units from the treated ``half``.
+
+    The influence of a comparison unit is linear in its residuals, so all m cells come from one product:
+    ``[lever·residual, odds, chance·x] @ [contrast; mean; tilt]``.
+    """
+    units, n1 = comparison.units, len(treated.x)
+    w = None if treated.w is None or units.w is None else np.concatenate([treated.w, units.w])
+    logit = fit_logit(np.concatenate([treated.x, units.x]), n1, w)
     if not logit.overlap:
-        return _failed("no-overlap", m)
+        return _failed("no-overlap", contrast.shape[1])
     score = logit.score[n1:]
-    chance = score if comparison.w is None else score * comparison.w
-    kept = score < trim
+    kept = score < rule.trim
+    chance = _weigh(score, units.w)
     odds = np.where(kept, chance / (1 - score), 0.0)
     if not odds.sum() > 0:
-        return _failed("all-trimmed", m)
+        return _failed("all-trimmed", contrast.shape[1])
     odds /= odds.sum()
-    mean_comparison = (odds @ comparison.residual) @ contrast
-    balance = odds @ comparison.x
-    slope = ((comparison.x * odds[:, None]).T @ comparison.residual) @ contrast - np.outer(balance, mean_comparison)
+    balance = odds @ units.x
+    mean = (odds @ comparison.residual) @ contrast
+    slope = ((units.x * odds[:, None]).T @ comparison.residual) @ contrast - np.outer(balance, mean)
     tilt = np.linalg.solve(logit.hessian, slope)
     lever = -odds
-    if method == "dr":
-        ols = comparison.x @ np.linalg.solve(comparison.gram, balance - centre)
-        lever = lever + (ols if comparison.w is None else ols * comparison.w)
-    factors = np.concatenate([lever[:, None] * comparison.residual, odds[:, None], chance[:, None] * comparison.x], axis=1)
-    influence = factors @ np.concatenate([contrast, mean_comparison[None, :], tilt])
-    miss = 1 - logit.score[:n1] if w is None else w * (1 - logit.score[:n1])
-    treated = weight[:, None] * (residual @ contrast - mean_treated) - (miss[:, None] * x) @ tilt
-    return Cells(mean_treated - mean_comparison, treated, influence, int((~kept).sum()))
+    if rule.method == "dr":
+        lever = lever + _weigh(units.x @ np.linalg.solve(comparison.gram, balance - half.centre), units.w)
+    factors = np.concatenate([lever[:, None] * comparison.residual, odds[:, None], chance[:, None] * units.x], axis=1)
+    miss = _weigh(1 - logit.score[:n1], treated.w)
+    return Cells(
+        half.mean - mean,
+        half.influence - (miss[:, None] * treated.x) @ tilt,
+        factors @ np.concatenate([contrast, mean[None, :], tilt]),
+        int((~kept).sum()),
+    )

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hinterland.evaluate.drdid import EstMethod, Floats, Problem, fit_logit, is_singular
+from hinterland.evaluate.drdid import Floats, Problem, Rule, fit_logit, is_singular
 
 Group = tuple[bool, bool]
 """(treated group, later period)."""
+
+InfluenceOf = Literal["exact", "drdid"]
+"""Influence function of ``dr``: ``exact`` is the derivative of the estimator; ``drdid`` repeats R's DRDID::drdid_rc, in which the
+terms for estimating the comparison regression of the earlier period have the opposite sign. The two agree where the
+propensity score balances the covariates exactly."""
 
 _COMPARISON: tuple[Group, ...] = ((False, False), (False, True))
 _TREATED: tuple[Group, ...] = ((True, False), (True, True))
@@ -50,14 +56,23 @@ class _Regression:
     gram: Floats
 
 
-def section_cell(
-    y: Floats, post: NDArray[np.bool_], d: NDArray[np.bool_], x: Floats, w: Floats, method: EstMethod, trim: float
-) -> SectionCell:
-    """Effect from n rows of two periods.
-
-    ``y`` [n] outcome, ``post`` [n] later period, ``d`` [n] treated group, ``x`` [n, k] covariates (first column: ones), ``w`` [n]
-    weights; comparison rows whose propensity score is ``trim`` or more get no weight.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n rows of two periods: outcome ``y`` [n], later period ``post`` [n], treated group ``d`` [n], covariates ``x`` [n, k] (first
+    column: ones), weights ``w`` [n].
     """
+
+    y: Floats
+    post: NDArray[np.bool_]
+    d: NDArray[np.bool_]
+    x: Floats
+    w: Floats
+
+
+def section_cell(rows: Rows, rule: Rule, influence_of: InfluenceOf = "exact") -> SectionCell:
+    """The effect in two periods, of which different units may be seen."""
+    y, post, d, x, w = rows.y, rows.post, rows.d, rows.x, rows.w
+    method = rule.method
     groups = {(g, p): w * ((d == g) & (post == p)) for g, p in (*_COMPARISON, *_TREATED)}
     weights = {key: value / value.sum() for key, value in groups.items()}
     fits: dict[Group, _Regression] = {}
@@ -69,14 +84,17 @@ def section_cell(
     everyone = w * d / (w * d).sum()
     if method == "or":
         return _regression_cell(y, x, everyone, weights, fits)
-    propensity = _propensity(d, x, w, groups, trim)
+    propensity = _propensity(rows, groups, rule.trim)
     if not isinstance(propensity, _Propensity):
         return SectionCell(np.nan, np.empty(0), 0, propensity)
-    att, influence = _weighted(y, post, x, weights, propensity, fits)
+    att, influence = _weighted(rows, weights, propensity, fits)
     if method == "dr":
         extra, extra_influence = _efficiency(x, everyone, weights, fits)
         att, influence = att + extra, influence + extra_influence
         influence = influence + _regression_effects(x, everyone, weights, propensity, fits)
+        if influence_of == "drdid":
+            gap = propensity.odds[False] @ x - weights[True, False] @ x
+            influence = influence + _direction(fits[False, False], x, 2 * gap)
     return SectionCell(att, influence, propensity.trimmed)
 
 
@@ -107,9 +125,8 @@ def _change(values: Floats, later: Floats, earlier: Floats) -> tuple[float, Floa
     return a - b, ia - ib
 
 
-def _propensity(
-    d: NDArray[np.bool_], x: Floats, w: Floats, groups: Mapping[Group, Floats], trim: float
-) -> _Propensity | Problem:
+def _propensity(rows: Rows, groups: Mapping[Group, Floats], trim: float) -> _Propensity | Problem:
+    d, x, w = rows.d, rows.x, rows.w
     order = np.argsort(~d, kind="stable")
     logit = fit_logit(x[order], int(d.sum()), w[order])
     if not logit.overlap:
@@ -135,10 +152,11 @@ def _regression_cell(
 
 
 def _weighted(
-    y: Floats, post: NDArray[np.bool_], x: Floats, weights: Mapping[Group, Floats], propensity: _Propensity, fits: Mapping[Group, _Regression]
+    rows: Rows, weights: Mapping[Group, Floats], propensity: _Propensity, fits: Mapping[Group, _Regression]
 ) -> tuple[float, Floats]:
     """Weighted change of the outcome (or of the comparison regression's residual), with the effect of estimating the scores."""
-    gap = y - np.where(post, fits[False, True].fitted, fits[False, False].fitted) if fits else y
+    y, x = rows.y, rows.x
+    gap = y - np.where(rows.post, fits[False, True].fitted, fits[False, False].fitted) if fits else y
     gain, gain_influence = _change(gap, weights[True, True], weights[True, False])
     trend, trend_influence = _change(gap, propensity.odds[True], propensity.odds[False])
     slope = sum((sign * (_mean(gap, propensity.odds[p])[1] @ x) for p, sign in ((True, 1.0), (False, -1.0))), np.zeros(x.shape[1]))
@@ -146,9 +164,7 @@ def _weighted(
     return gain - trend, gain_influence - trend_influence - nuisance
 
 
-def _efficiency(
-    x: Floats, everyone: Floats, weights: Mapping[Group, Floats], fits: Mapping[Group, _Regression]
-) -> tuple[float, Floats]:
+def _efficiency(x: Floats, everyone: Floats, weights: Mapping[Group, Floats], fits: Mapping[Group, _Regression]) -> tuple[float, Floats]:
     """The locally efficient adjustment: predicted effects over all treated rows less those over one period's."""
     total, influence = 0.0, np.zeros(len(x))
     for p, sign in ((True, 1.0), (False, -1.0)):

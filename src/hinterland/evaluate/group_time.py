@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
-from hinterland.evaluate.drdid import Comparison, EstMethod, Floats, Problem, fit_comparison, panel_cells
-from hinterland.evaluate.drdid_sections import section_cell
+from hinterland.evaluate.drdid import Cells, Floats, Problem, Rule, Units, fit_comparison, panel_cells
+from hinterland.evaluate.drdid_sections import InfluenceOf, Rows, section_cell
 
 Ints = NDArray[np.int64]
 BasePeriod = Literal["varying", "universal"]
@@ -22,7 +22,8 @@ LEFT_OUT: int = int(np.iinfo(np.int64).min)
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The p cells: ``cohort`` [p] (label), ``time`` and ``base`` [p] (indices into the periods), ``reference`` [p]: the cell is zero
-    because its period is its base."""
+    because its period is its base.
+    """
 
     cohort: Ints
     time: Ints
@@ -52,7 +53,8 @@ class Sample:
 
     N units, T periods, k covariates (the first is the constant). ``cohort`` [N]: first treated period, ``NEVER``, or
     ``LEFT_OUT``; ``treated``: the K cohorts to estimate; ``periods`` [T]. Rows (n of them): ``unit``, ``period`` (indices), ``y``,
-    ``x`` [n, k], ``w`` [n] or ``None``. ``never_only``: compare with never-treated units only.
+    ``w`` [n] or ``None``, and ``x`` [n, k], or [N, k] when units are seen in every period and no covariate varies over time.
+    ``never_only``: compare with never-treated units only.
     """
 
     cohort: Ints
@@ -73,7 +75,8 @@ Trouble = Problem | Literal["no-treated", "no-comparison"]
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """p cells: ``att`` [p] (NaN where there is none), ``influence`` [N, p] by unit (panel) or [C, p] by cluster (cross-sections),
-    ``n_treated`` [p] units or rows, ``trimmed`` [p] comparison units left out for their score, ``problem`` [p]."""
+    ``n_treated`` [p] units or rows, ``trimmed`` [p] comparison units left out for their score, ``problem`` [p].
+    """
 
     att: Floats
     influence: Floats
@@ -91,7 +94,8 @@ class Estimates:
 
 class _Key(NamedTuple):
     """What cells must have in common to share a comparison group: its first cohort, the cohort left out of it, the period whose
-    covariates and weights are used (-1: they never vary), and the two periods (-1: no unit misses any)."""
+    covariates and weights are used (-1: they never vary), and the two periods (-1: no unit misses any).
+    """
 
     after: int
     excluded: int
@@ -113,19 +117,20 @@ class _Tensor:
     def varies(self) -> bool:
         return self.x.shape[1] > 1 or (self.w is not None and self.w.shape[1] > 1)
 
-    def at(self, units: NDArray[np.intp], moment: int) -> tuple[Floats, Floats | None]:
-        """Covariates and weights of ``units`` at period ``moment``."""
-        x = self.x[units, moment if self.x.shape[1] > 1 else 0]
-        return x, None if self.w is None else self.w[units, moment if self.w.shape[1] > 1 else 0]
+    def units(self, index: NDArray[np.intp], periods: Ints, moment: int) -> Units:
+        """Units at ``index``: their outcome in ``periods``, their covariates and weights at period ``moment``."""
+        y = self.y[index[:, None], periods] if len(periods) < self.y.shape[1] else self.y[index]
+        x = self.x[index, moment if self.x.shape[1] > 1 else 0]
+        return Units(y, x, None if self.w is None else self.w[index, moment if self.w.shape[1] > 1 else 0])
 
 
 def _make_tensor(sample: Sample) -> _Tensor:
     n, t, k = len(sample.cohort), len(sample.periods), sample.x.shape[1]
     if len(sample.y) == n * t:
-        y, x, w = sample.y.reshape(n, t), sample.x.reshape(n, t, k), None if sample.w is None else sample.w.reshape(n, t)
-        x = x[:, :1] if (x == x[:, :1]).all() else x
+        x = sample.x.reshape(n, -1, k)
+        w = None if sample.w is None else sample.w.reshape(n, t)
         w = w[:, :1] if w is not None and (w == w[:, :1]).all() else w
-        return _Tensor(y, x, w, None)
+        return _Tensor(sample.y.reshape(n, t), x, w, None)
     where = (sample.unit, sample.period)
     seen, y, x = np.zeros((n, t), dtype=np.bool_), np.full((n, t), np.nan), np.zeros((n, t, k))
     seen[where], y[where], x[where] = True, sample.y, sample.x
@@ -139,87 +144,88 @@ def _make_tensor(sample: Sample) -> _Tensor:
 def _plan(sample: Sample, grid: Grid, tensor: _Tensor) -> dict[_Key, dict[int, list[int]]]:
     """Cell positions by comparison group, then by cohort."""
     values = np.unique(sample.cohort[sample.cohort != LEFT_OUT])
+    gaps = tensor.seen is not None
     plan: dict[_Key, dict[int, list[int]]] = {}
     for i in np.flatnonzero(~grid.reference):
         g, t, b = int(grid.cohort[i]), int(grid.time[i]), int(grid.base[i])
         later = np.searchsorted(values, sample.periods[max(t, b)] + sample.anticipation, side="right")
         after = NEVER if sample.never_only or later == len(values) else int(values[later])
-        gaps = tensor.seen is not None
         key = _Key(after, g if g >= after else LEFT_OUT, min(t, b) if gaps or tensor.varies else -1, t if gaps else -1, b if gaps else -1)
         plan.setdefault(key, {}).setdefault(g, []).append(int(i))
     return plan
 
 
-def estimate_panel(sample: Sample, grid: Grid, method: EstMethod, trim: float) -> Estimates:
+def estimate_panel(sample: Sample, grid: Grid, rule: Rule) -> Estimates:
     """Every cell from units seen in both of its periods; covariates and weights are those of the earlier of the two."""
     tensor = _make_tensor(sample)
     out = Estimates.empty(len(sample.cohort), grid)
     for key, by_cohort in _plan(sample, grid, tensor).items():
-        among = (sample.cohort >= key.after) & (sample.cohort != key.excluded)
-        seen = None if tensor.seen is None else tensor.seen[:, key.time] & tensor.seen[:, key.base]
-        control = np.flatnonzero(among if seen is None else among & seen)
-        if len(control) == 0:
-            for i in (i for index in by_cohort.values() for i in index):
-                out.problem[i] = "no-comparison"
-            continue
+        seen = True if tensor.seen is None else tensor.seen[:, key.time] & tensor.seen[:, key.base]
+        control = np.flatnonzero((sample.cohort >= key.after) & (sample.cohort != key.excluded) & seen)
         cells = np.concatenate([np.array(index) for index in by_cohort.values()])
+        if len(control) == 0:
+            _mark(out, cells, "no-comparison")
+            continue
         periods = np.unique([grid.time[cells], grid.base[cells]])
-        x, w = tensor.at(control, key.moment)
-        comparison = fit_comparison(tensor.y[control[:, None], periods], x, w, method)
+        comparison = fit_comparison(tensor.units(control, periods, key.moment), rule.method)
         for g, index in by_cohort.items():
-            member = sample.cohort == g
-            treated = np.flatnonzero(member if seen is None else member & seen)
-            _fill(out, tensor, grid, np.array(index), treated, control, periods, comparison, key.moment, method, trim)
+            treated = np.flatnonzero((sample.cohort == g) & seen)
+            if len(treated) == 0:
+                _mark(out, np.array(index), "no-treated")
+                continue
+            contrast = _contrast(grid, np.array(index), periods)
+            estimated = panel_cells(tensor.units(treated, periods, key.moment), comparison, contrast, rule)
+            _write(out, np.array(index), estimated, treated, control)
     return out
 
 
-def _fill(
-    out: Estimates,
-    tensor: _Tensor,
-    grid: Grid,
-    index: NDArray[np.intp],
-    treated: NDArray[np.intp],
-    control: NDArray[np.intp],
-    periods: Ints,
-    comparison: Comparison,
-    moment: int,
-    method: EstMethod,
-    trim: float,
-) -> None:
-    """Estimate the cells at ``index``, which share treated and comparison units."""
-    if len(treated) == 0:
-        for i in index:
-            out.problem[i] = "no-treated"
-        return
+def _mark(out: Estimates, index: NDArray[np.intp], problem: Trouble) -> None:
+    for i in index:
+        out.problem[i] = problem
+
+
+def _contrast(grid: Grid, index: NDArray[np.intp], periods: Ints) -> Floats:
+    """[T, m] with +1 in the period of each cell and -1 in its base."""
     contrast = np.zeros((len(periods), len(index)))
     column = np.arange(len(index))
     contrast[np.searchsorted(periods, grid.time[index]), column] = 1
     contrast[np.searchsorted(periods, grid.base[index]), column] = -1
-    x, w = tensor.at(treated, moment)
-    cells = panel_cells(tensor.y[treated[:, None], periods], x, w, comparison, contrast, method, trim)
+    return contrast
+
+
+def _write(out: Estimates, index: NDArray[np.intp], cells: Cells, treated: NDArray[np.intp], control: NDArray[np.intp]) -> None:
+    """Store the cells at ``index``, which share treated and comparison units."""
     out.att[index], out.n_treated[index], out.trimmed[index] = cells.att, len(treated), cells.trimmed
-    for i in index:
-        out.problem[i] = cells.problem
-    if not cells.problem:
+    _mark(out, index, cells.problem)
+    if cells.problem:
+        return
+    run = index[-1] - index[0] == len(index) - 1
+    for units, influence in ((treated, cells.treated), (control, cells.comparison)):
         # A run of columns is written as a slice: fancy columns would cost as much as the estimation.
-        columns = slice(index[0], index[-1] + 1) if index[-1] - index[0] == len(index) - 1 else None
-        for units, influence in ((treated, cells.treated), (control, cells.comparison)):
-            if columns is None:
-                out.influence[units[:, None], index] = influence
-            else:
-                out.influence[units, columns] = influence
+        if run:
+            out.influence[units, index[0] : index[-1] + 1] = influence
+        else:
+            out.influence[units[:, None], index] = influence
 
 
-def estimate_sections(sample: Sample, cluster: NDArray[np.int32], n_clusters: int, grid: Grid, method: EstMethod, trim: float) -> Estimates:
-    """Every cell from all rows of its two periods, pooled as repeated cross-sections; influence is summed by ``cluster`` [n]."""
-    out = Estimates.empty(n_clusters, grid)
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Clusters of the rows: ``codes`` [n], of which there are ``size``."""
+
+    codes: NDArray[np.int32]
+    size: int
+
+
+def estimate_sections(sample: Sample, cluster: Grouping, grid: Grid, rule: Rule, influence_of: InfluenceOf) -> Estimates:
+    """Every cell from all rows of its two periods, pooled as repeated cross-sections; influence is summed by ``cluster``."""
+    out = Estimates.empty(cluster.size, grid)
     cohort = sample.cohort[sample.unit]
-    rows = [np.flatnonzero(sample.period == t) for t in range(len(sample.periods))]
+    of_period = [np.flatnonzero(sample.period == t) for t in range(len(sample.periods))]
     w = np.ones(len(sample.y)) if sample.w is None else sample.w
     for i in np.flatnonzero(~grid.reference):
         g, t, b = grid.cohort[i], int(grid.time[i]), int(grid.base[i])
         horizon = NEVER - 1 if sample.never_only else sample.periods[max(t, b)] + sample.anticipation
-        pool = np.concatenate([rows[b], rows[t]])
+        pool = np.concatenate([of_period[b], of_period[t]])
         pool = pool[(cohort[pool] == g) | (cohort[pool] > horizon)]
         d, post = cohort[pool] == g, sample.period[pool] == t
         out.n_treated[i] = int((d & post).sum())
@@ -228,8 +234,8 @@ def estimate_sections(sample: Sample, cluster: NDArray[np.int32], n_clusters: in
         elif not all((~d & p).any() for p in (post, ~post)):
             out.problem[i] = "no-comparison"
         else:
-            cell = section_cell(sample.y[pool], post, d, sample.x[pool], w[pool], method, trim)
+            cell = section_cell(Rows(sample.y[pool], post, d, sample.x[pool], w[pool]), rule, influence_of)
             out.att[i], out.trimmed[i], out.problem[i] = cell.att, cell.trimmed, cell.problem
             if not cell.problem:
-                out.influence[:, i] = np.bincount(cluster[pool], cell.influence, n_clusters)
+                out.influence[:, i] = np.bincount(cluster.codes[pool], cell.influence, cluster.size)
     return out

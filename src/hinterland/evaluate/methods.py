@@ -95,6 +95,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                     "base_period": Option("varying", ("varying", "universal"), "base period of the pre-treatment effects"),
                     "panel": Option(True, (True, False), "False: rows are repeated cross-sections"),
                     "trim": Option(0.995, (), "comparison units with a propensity score of at least this are left out"),
+                    "unbalanced": Option(
+                        "pairwise", ("pairwise", "balance"), "gaps: use units seen in both periods of a cell, or leave out units with a gap"
+                    ),
+                    "influence_of": Option(
+                        "exact", ("exact", "drdid"), "standard errors of dr on repeated cross-sections: exact, or as in R's DRDID"
+                    ),
                 },
             ),
         )

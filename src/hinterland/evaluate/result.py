@@ -186,7 +186,8 @@ class Effects:
 
     def tidy(self, level: float = 0.95) -> pl.DataFrame:
         """One row per term: ``term, cohort, time, event_time, estimate, std_error, statistic, p_value, conf_low, conf_high``,
-        then ``band_low, band_high`` (simultaneous; null without a band), ``reference`` and ``n_treated``."""
+        then ``band_low, band_high`` (simultaneous; null without a band), ``reference`` and ``n_treated``.
+        """
         error = self.std_error
         half = self.critical(level) * error
         wide = np.full_like(error, np.nan)
@@ -242,7 +243,9 @@ class Effects:
 
         return aggregate(self, kind, balance_e=balance_e, min_e=min_e, max_e=max_e)
 
-    def with_band(self, level: float = 0.95, *, kind: Literal["multiplier", "analytic"] = "multiplier", draws: int = 999, seed: int = 0) -> Effects:
+    def with_band(
+        self, level: float = 0.95, *, kind: Literal["multiplier", "analytic"] = "multiplier", draws: int = 999, seed: int = 0
+    ) -> Effects:
         """The same effects with a simultaneous band: see :func:`hinterland.evaluate.bands.add_band`."""
         from hinterland.evaluate.bands import add_band
 
