@@ -58,7 +58,8 @@ def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = No
     """Fit ``method`` on a design that exists already (the same design serves several methods)."""
     chosen = find_method(method)
     _fail_if_options_unknown(chosen, options)
-    _fail_if_not_accepted(chosen, design)
+    fail_if_not_accepted(chosen, design)
+    _fail_if_bootstrap_unknown(bootstrap or {})
     effects: Effects = import_module(chosen.module).fit(design, **options)
     if bootstrap is None:
         return effects
@@ -82,6 +83,18 @@ def _fail_if_options_unknown(method: Method, options: Mapping[str, Any]) -> None
     fail_if_any(findings, "options", EstimationError)
 
 
+_BOOTSTRAP = ("kind", "draws", "level")
+
+
+def _fail_if_bootstrap_unknown(bootstrap: Mapping[str, Any]) -> None:
+    findings = [
+        Finding("unknown-option", f"bootstrap has no option {name!r}", f"bootstrap {name}={value!r}", did_you_mean(name, _BOOTSTRAP))
+        for name, value in bootstrap.items()
+        if name not in _BOOTSTRAP
+    ]
+    fail_if_any(findings, "options", EstimationError)
+
+
 _NEEDS = {
     "fixed-effects": ("extra fixed effects", "leave out fe=, or choose twfe"),
     "anticipation": ("anticipation", "set anticipation=0, or choose callaway-santanna"),
@@ -91,7 +104,8 @@ _NEEDS = {
 }
 
 
-def _fail_if_not_accepted(method: Method, design: Design) -> None:
+def fail_if_not_accepted(method: Method, design: Design) -> None:
+    """Raise ``EstimationError`` naming everything about ``design`` that ``method`` is not defined on."""
     used = {
         "fixed-effects": bool(design.fixed_effects),
         "anticipation": design.anticipation > 0,

@@ -1,0 +1,150 @@
+"""Check a study with its data, its policy and every design, before anything is estimated or written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hinterland.data.cohorts import NEVER
+from hinterland.errors import Finding, InputError
+from hinterland.evaluate.design import Design
+from hinterland.evaluate.estimate import fail_if_not_accepted
+from hinterland.evaluate.methods import METHODS
+from hinterland.study.load import LoadedStudy
+from hinterland.study.plan import methods_for
+from hinterland.study.provenance import input_files
+from hinterland.study.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        findings: every problem, errors first; empty when all is in order.
+        designs: one line per outcome and estimator that can be fitted.
+    """
+
+    findings: tuple[Finding, ...]
+    designs: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the study can be run (warnings do not prevent it)."""
+        return not any(f.severity == "error" for f in self.findings)
+
+
+def check(loaded: LoadedStudy) -> Checked:
+    """All findings about a study that was read: its files, panel, policy, groups and designs. Estimates nothing."""
+    try:
+        input_files(loaded)
+    except InputError as error:
+        return Checked(error.findings, ())
+    return check_work(Workspace(loaded))
+
+
+def check_work(work: Workspace) -> Checked:
+    """The same, on a workspace that keeps what was loaded."""
+    findings: list[Finding] = []
+    _gather(findings, lambda: work.panel)
+    if not findings:
+        findings += work.panel.findings
+        _gather(findings, work.cohorts)
+    designs: list[str] = []
+    if not any(f.severity == "error" for f in findings):
+        designs = _designs(work, findings)
+        _groups(work, findings)
+    unique = tuple(dict.fromkeys(findings))
+    return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
+
+
+def _gather(findings: list[Finding], action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except InputError as error:
+        findings.extend(error.findings)
+        return None
+
+
+def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
+    lines = []
+    for outcome in work.study.outcome:
+        for method in methods_for(work.study, outcome):
+            design = _gather(findings, lambda name=outcome.name, m=method: work.design(name, m))  # type: ignore[misc]  # defaults bind the loop's values
+            if design is None:
+                continue
+            _gather(findings, lambda m=method, d=design: fail_if_not_accepted(METHODS[m], d))  # type: ignore[misc]
+            findings.extend(_family(outcome.name, outcome.family, design))
+            findings.extend(_nobody_left(method, design))
+            findings.extend(_small(design))
+            lines.append(f"{outcome.name} / {method}: {design!r}")
+    return lines
+
+
+def _family(name: str, family: str, design: Design) -> Iterator[Finding]:
+    if family == "poisson" and np.any(design.y < 0):
+        count = int((design.y < 0).sum())
+        yield Finding(
+            "negative-count",
+            f"outcome {name!r} is negative in {count} row(s), and is declared a count",
+            f"outcome {name!r}, family poisson",
+            "correct the values, or declare it gaussian",
+        )
+
+
+def _nobody_left(method: str, design: Design) -> Iterator[Finding]:
+    """An estimator that compares with the never treated, and none of them."""
+    if "not-yet-treated" in METHODS[method].accepts and design.comparison == "never-treated" and not np.any(design.cohort == NEVER):
+        yield Finding(
+            "no-never-treated",
+            f"every one of {design.n_units} units is treated in the end: there is no never-treated unit to compare with",
+            f"outcome {design.outcome!r}, method {method}",
+            'set evaluate.comparison = "not-yet-treated", which compares with units treated later',
+        )
+
+
+def _small(design: Design) -> Iterator[Finding]:
+    """Cohorts of one unit, treated units without a period before, and a comparison group that runs out: legal, worth saying."""
+    for cohort in design.cohorts:
+        units = np.flatnonzero(design.cohort == cohort)
+        if len(units) == 1:
+            yield Finding(
+                "single-unit-cohort",
+                f"only one unit ({design.unit_labels[units[0]]}) is first treated in {cohort}",
+                f"outcome {design.outcome!r}",
+                "its effects are estimated, but their standard errors rest on one unit: read them with the placebo's exact p-value",
+                "warning",
+            )
+    early = design.always_treated
+    if early.any():
+        yield Finding(
+            "always-treated",
+            f"{int(early.sum())} unit(s) are treated from the first period ({design.periods[0]}) on: no period before is seen",
+            f"outcome {design.outcome!r}",
+            "estimators that need one leave them out; start the panel earlier to use them",
+            "warning",
+        )
+
+
+def _groups(work: Workspace, findings: list[Finding]) -> None:
+    for name in (*work.study.heterogeneity.groups, *work.study.robustness.drop):
+        _gather(findings, lambda n=name: work.group_of(n))  # type: ignore[misc]
+    for step_variant in _variants(work):
+        _gather(findings, lambda v=step_variant: work.variant_panel(v))  # type: ignore[misc]
+
+
+def _variants(work: Workspace) -> Iterator[Any]:
+    from hinterland.study.plan import robustness_variants
+
+    for variant, _ in robustness_variants(work.study):
+        yield variant
+
+
+def fail_if_not_ready(work: Workspace) -> None:
+    """Raise every error of :func:`check_work` together, as a :class:`~hinterland.StudyError`."""
+    from hinterland.errors import StudyError, fail_if_any
+
+    fail_if_any(check_work(work).findings, work.loaded.name, StudyError)

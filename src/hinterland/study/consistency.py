@@ -1,0 +1,168 @@
+"""What must hold between the keys of a study file: each rule is a function that yields problems."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hinterland.errors import did_you_mean
+from hinterland.evaluate.methods import METHODS
+from hinterland.study.schema import Study
+from hinterland.study.unbuilt import Problem
+
+DESIGN_OPTIONS = ("covariates", "comparison", "cluster", "anticipation", "fe")
+"""Keys of [evaluate] that [evaluate.options.<method>] may override for one method."""
+
+
+def inconsistencies(study: Study) -> Iterator[Problem]:
+    """Every rule that ``study`` breaks: key path, code, what, remedy."""
+    yield from _policy(study)
+    yield from _panel(study)
+    yield from _outcomes(study)
+    yield from _methods(study)
+    yield from _options(study)
+    yield from _robustness(study)
+
+
+def _policy(study: Study) -> Iterator[Problem]:
+    policy = study.policy
+    given = [k for k, v in (("register", policy.register_), ("column", policy.column), ("treatment", policy.treatment)) if v is not None]
+    if len(given) != 1:
+        what = "names no source of adoption dates" if not given else f"names {len(given)} sources of adoption dates: {', '.join(given)}"
+        yield ("policy",), "one-policy", f"[policy] {what}", "give exactly one of register, column and treatment"
+    if policy.register_ is None and given:
+        only = {"timing", "partial", "uncertain", "conflict", "cutoff_month", "since", "until"} & policy.model_fields_set
+        for key in sorted(only):
+            yield (
+                ("policy", key),
+                "register-only",
+                f"policy.{key} has a meaning for registers only",
+                f"remove it: {given[0]} already says when each unit is treated",
+            )
+    if "never" in policy.model_fields_set and policy.column is None:
+        yield ("policy", "never"), "column-only", "policy.never has a meaning with policy.column only", "remove it"
+    if policy.since is not None and policy.until is not None and policy.since > policy.until:
+        yield ("policy", "until"), "empty-window", f"policy.until ({policy.until}) is before policy.since ({policy.since})", "swap them"
+
+
+def _panel(study: Study) -> Iterator[Problem]:
+    panel = study.panel
+    for path, years in (
+        (("panel", "years"), panel.years),
+        *((("robustness", "model", i, "years"), m.years) for i, m in enumerate(study.robustness.model)),
+    ):
+        if years is not None and years[0] >= years[1]:
+            yield path, "empty-window", f"years runs from {years[0]} to {years[1]}", "give the first period, then a later last one"
+    if panel.world is not None and not study.is_world:
+        yield (
+            ("panel", "world"),
+            "world-only",
+            f"[panel.world] has no meaning for the source {panel.source!r}",
+            'remove it, or set source = "world:demonstration-zones"',
+        )
+    for i, join in enumerate(panel.join):
+        for old in join.rename:
+            if old not in join.columns:
+                yield (
+                    ("panel", "join", i, "rename", old),
+                    "unknown-column",
+                    f"rename names {old!r}, which is not among the joined columns",
+                    did_you_mean(old, join.columns),
+                )
+
+
+def _outcomes(study: Study) -> Iterator[Problem]:
+    counts = Counter(o.name for o in study.outcome)
+    for i, outcome in enumerate(study.outcome):
+        if counts[outcome.name] > 1 and [o.name for o in study.outcome].index(outcome.name) != i:
+            yield (
+                ("outcome", i, "name"),
+                "repeated-outcome",
+                f"the outcome {outcome.name!r} is there {counts[outcome.name]} times",
+                "give each outcome once, under one family",
+            )
+
+
+def _methods(study: Study) -> Iterator[Problem]:
+    evaluate = study.evaluate
+    for i, method in enumerate(evaluate.methods):
+        if method in evaluate.methods[:i]:
+            yield ("evaluate", "methods", i), "repeated-method", f"the estimator {method!r} is there twice", "name each estimator once"
+    if evaluate.headline not in evaluate.methods:
+        yield (
+            ("evaluate", "headline"),
+            "headline-not-run",
+            f"the headline {evaluate.headline!r} is not among evaluate.methods",
+            "add it to methods, or name one of them",
+        )
+    elif METHODS[evaluate.headline].family == ("poisson",) and any(o.family == "gaussian" for o in study.outcome):
+        yield (
+            ("evaluate", "headline"),
+            "headline-family",
+            f"the headline {evaluate.headline!r} is for counts, and there are gaussian outcomes",
+            "name a gaussian estimator: ppml leads the outcomes of family poisson by itself",
+        )
+    families = {o.family for o in study.outcome}
+    for i, method in enumerate(evaluate.methods):
+        if not families & set(METHODS[method].family):
+            yield (
+                ("evaluate", "methods", i),
+                "method-without-outcome",
+                f"no outcome is of a family that {method!r} estimates",
+                f'add an [[outcome]] with family = "{METHODS[method].family[0]}", or remove the estimator',
+            )
+
+
+def _options(study: Study) -> Iterator[Problem]:
+    used = {*study.evaluate.methods, *(["ppml"] if any(o.family == "poisson" for o in study.outcome) else [])}
+    for method, options in study.evaluate.options.items():
+        path = ("evaluate", "options", method)
+        if method not in used:
+            yield path, "unused-options", f"there are options for {method!r}, which is not run", did_you_mean(method, sorted(used))
+            continue
+        known = METHODS[method].options
+        for name, value in options.items():
+            if name in DESIGN_OPTIONS:
+                continue
+            if name not in known:
+                yield (*path, name), "unknown-option", f"{method} has no option {name!r}", did_you_mean(name, [*known, *DESIGN_OPTIONS])
+            elif known[name].values and value not in known[name].values:
+                yield (*path, name), "unknown-value", f"{name} is {value!r}", f"choose one of: {', '.join(map(repr, known[name].values))}"
+
+
+def _robustness(study: Study) -> Iterator[Problem]:
+    rows, policy, evaluate = study.robustness, study.policy, study.evaluate
+    if policy.register_ is None:
+        for key in ("timing", "partial"):
+            if getattr(rows, key):
+                yield (
+                    ("robustness", key),
+                    "register-only",
+                    f"robustness.{key} has a meaning for registers only",
+                    "remove it, or give policy.register",
+                )
+    for key, values, baseline in (
+        ("timing", rows.timing, policy.timing),
+        ("partial", rows.partial, policy.partial),
+        ("comparison", rows.comparison, evaluate.comparison),
+    ):
+        for i, value in enumerate(values):
+            if value == baseline and (key == "comparison" or policy.register_ is not None):
+                yield (
+                    ("robustness", key, i),
+                    "same-as-baseline",
+                    f"robustness.{key} names {value!r}, which is the baseline's own rule",
+                    "name other rules only",
+                )
+    for i, shift in enumerate(rows.placebo_time):
+        if shift < 1:
+            yield ("robustness", "placebo_time", i), "bad-value", f"placebo_time has {shift}", "give whole numbers of periods, 1 or more"
+    names = [m.name for m in rows.model]
+    for i, model in enumerate(rows.model):
+        if model.name in names[:i]:
+            yield (
+                ("robustness", "model", i, "name"),
+                "repeated-model",
+                f"the robustness model {model.name!r} is there twice",
+                "give each its own name",
+            )

@@ -1,0 +1,257 @@
+"""From study to steps: a pure expansion. Nothing here reads data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
+from hinterland.evaluate.methods import METHODS
+from hinterland.study.schema import OutcomeTable, Study
+from hinterland.study.variant import BASELINE, Variant
+
+DYNAMIC = ("event-study", "callaway-santanna", "ppml")
+"""Estimators with effects by event time, and so with a test of pre-trends."""
+
+KINDS = (
+    "data",
+    "describe",
+    "policy",
+    "evaluate",
+    "pretrends",
+    "bacon",
+    "placebo-space",
+    "placebo-time",
+    "robustness",
+    "subgroup",
+    "report",
+)
+"""What ``--only`` can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of work, of which the record keeps the result.
+
+    Attributes:
+        id: ``kind/…``, unique in a run.
+        kind: which function does it.
+        settings: its own part of the study, JSON only: what its hash covers.
+        after: ids of the steps it builds on.
+        outcome, method, variant, group: its arguments, where its kind has them.
+    """
+
+    id: str
+    kind: str
+    settings: Mapping[str, Any]
+    after: tuple[str, ...] = ()
+    outcome: str = ""
+    method: str = ""
+    variant: Variant = field(default=BASELINE)
+    group: str = ""
+
+
+def methods_for(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
+    """The estimators that are run on ``outcome``: those of its family; counts always have ppml."""
+    chosen = [m for m in study.evaluate.methods if outcome.family in METHODS[m].family]
+    if outcome.family == "poisson" and "ppml" not in chosen:
+        chosen.append("ppml")
+    return tuple(chosen)
+
+
+def headline_for(study: Study, outcome: OutcomeTable) -> str:
+    """The estimator that leads for ``outcome``."""
+    return study.evaluate.headline if outcome.family in METHODS[study.evaluate.headline].family else "ppml"
+
+
+def plan(study: Study) -> tuple[Step, ...]:
+    """Every step of ``study``, each after the steps it builds on."""
+    return tuple(_steps(study))
+
+
+def _steps(study: Study) -> Iterator[Step]:
+    resolved = study.resolved()
+    yield Step("data", "data", {"panel": resolved["panel"]})
+    yield Step("policy", "policy", {"policy": resolved["policy"]}, ("data",))
+    yield Step(
+        "describe",
+        "describe",
+        {"outcome": [o.name for o in study.outcome], "covariates": resolved["evaluate"]["covariates"]},
+        ("data", "policy"),
+    )
+    last = ["data", "policy", "describe"]
+    for outcome in study.outcome:
+        for step in _outcome_steps(study, outcome):
+            last.append(step.id)
+            yield step
+    yield Step("report", "report", {"study": resolved["study"], "report": resolved["report"], "outcome": resolved["outcome"]}, tuple(last))
+
+
+def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
+    name = outcome.name
+    for method in methods_for(study, outcome):
+        settings = _settings(study, outcome, [method])
+        yield Step(f"evaluate/{name}/{method}", "evaluate", settings, ("data", "policy"), name, method, BASELINE)
+        if method in DYNAMIC:
+            yield Step(f"pretrends/{name}/{method}", "pretrends", {}, (f"evaluate/{name}/{method}",), name, method)
+    if outcome.family == "gaussian":
+        yield Step(f"bacon/{name}", "bacon", _settings(study, outcome, ["twfe"]), ("data", "policy"), name, "twfe")
+        yield from _placebos(study, outcome)
+    yield from _robustness(study, outcome)
+    yield from _subgroups(study, outcome)
+
+
+def _settings(study: Study, outcome: OutcomeTable, methods: Iterable[str]) -> dict[str, Any]:
+    """The part of [evaluate] that these estimators read, and the outcome's name and family."""
+    evaluate = study.resolved()["evaluate"]
+    shared = {k: v for k, v in evaluate.items() if k not in {"methods", "options", "headline"}}
+    options = {m: evaluate["options"].get(m, {}) for m in methods}
+    return {
+        **shared,
+        "options": options,
+        "name": outcome.name,
+        "family": outcome.family,
+        "headline": headline_for(study, outcome),
+        "seed": study.study.seed,
+    }
+
+
+def placebo_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
+    """Estimators whose placebos are drawn as one batch: twfe, and the headline where it is Callaway and Sant'Anna's."""
+    headline = headline_for(study, outcome)
+    return ("twfe", headline) if headline == "callaway-santanna" else ("twfe",)
+
+
+def _placebos(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
+    rows, name = study.robustness, outcome.name
+    for method in placebo_methods(study, outcome):
+        settings = _settings(study, outcome, [method])
+        if rows.placebo_space:
+            yield Step(
+                f"placebo-space/{name}/{method}",
+                "placebo-space",
+                {**settings, "draws": rows.placebo_space},
+                ("data", "policy"),
+                name,
+                method,
+            )
+        if rows.placebo_time:
+            yield Step(
+                f"placebo-time/{name}/{method}",
+                "placebo-time",
+                {**settings, "shifts": list(rows.placebo_time)},
+                ("data", "policy"),
+                name,
+                method,
+            )
+
+
+def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...] | None]]:
+    """Every robustness row, with its own estimators where it names some."""
+    rows = study.robustness
+    for region_set in rows.drop:
+        yield Variant(f"drop-{region_set}", "robustness", drop=region_set), None
+    for timing in rows.timing:
+        yield Variant(f"timing-{timing}", "robustness", timing=timing), None
+    for partial in rows.partial:
+        yield Variant(f"partial-{partial}", "robustness", partial=partial), None
+    for comparison in rows.comparison:
+        yield Variant(f"comparison-{comparison}", "robustness", comparison=comparison), None
+    for model in rows.model:
+        covariates = (
+            ("" if model.covariates is None or len(model.covariates) == 0 else model.covariates)
+            if "covariates" in model.model_fields_set
+            else None
+        )
+        changes = {"cluster": model.cluster, "fe": model.fe, "years": model.years, "where": model.where, "present": model.present}
+        yield Variant(f"model-{model.name}", "robustness", covariates=covariates, **changes), model.methods  # type: ignore[arg-type]
+
+
+def _robustness(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
+    for variant, own in robustness_variants(study):
+        for method in row_methods(study, outcome, variant, own):
+            settings = {**_settings(study, outcome, [method]), "change": variant.as_json()}
+            step = f"robustness/{outcome.name}/{variant.key}/{method}"
+            yield Step(step, "robustness", settings, ("data", "policy"), outcome.name, method, variant)
+
+
+def row_methods(study: Study, outcome: OutcomeTable, variant: Variant, own: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The estimators of one robustness row: twfe and the headline, or the row's own; those that the change concerns."""
+    if own is not None:
+        return tuple(m for m in own if outcome.family in METHODS[m].family)
+    base = tuple(dict.fromkeys(["twfe", headline_for(study, outcome)])) if outcome.family == "gaussian" else (headline_for(study, outcome),)
+    return base if variant.comparison is None else tuple(m for m in base if "not-yet-treated" in METHODS[m].accepts)
+
+
+def _subgroups(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
+    table = study.heterogeneity
+    methods = row_methods(study, outcome, BASELINE, None)
+    settings = {**_settings(study, outcome, methods), "few_treated": table.few_treated, "draws": table.draws}
+    for group in table.groups:
+        yield Step(f"subgroup/{outcome.name}/{group}", "subgroup", settings, ("data", "policy"), outcome.name, "", BASELINE, group)
+
+
+def selected(steps: tuple[Step, ...], only: Iterable[str]) -> tuple[Step, ...]:
+    """The steps of the kinds or ids in ``only``, with everything they build on. All of them when ``only`` is empty.
+
+    Raises:
+        StudyError: a name in ``only`` that is no kind and no step.
+    """
+    wanted = list(only)
+    if not wanted:
+        return steps
+    ids = {s.id: s for s in steps}
+    unknown = [w for w in wanted if w not in ids and w not in KINDS]
+    fail_if_any(
+        [Finding("unknown-step", f"there is no step {w!r}", "option --only", did_you_mean(w, [*KINDS, *ids])) for w in unknown],
+        "options",
+        StudyError,
+    )
+    absent = [w for w in wanted if w in KINDS and not any(s.kind == w for s in steps)]
+    fail_if_any(
+        [
+            Finding(
+                "nothing-to-do",
+                f"the study asks for no step of kind {w!r}",
+                "option --only",
+                "add it to the study file, or leave the option out",
+            )
+            for w in absent
+        ],
+        "options",
+        StudyError,
+    )
+    keep: set[str] = set()
+    queue = [s.id for s in steps if s.kind in wanted or s.id in wanted]
+    while queue:
+        step = ids[queue.pop()]
+        if step.id not in keep:
+            keep.add(step.id)
+            queue.extend(step.after)
+    return tuple(s for s in steps if s.id in keep)
+
+
+def step_hashes(steps: tuple[Step, ...], code: str, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Hash of each step: code version, its own part of the study, the inputs (first step), and the hashes it builds on."""
+    hashes: dict[str, str] = {}
+    for step in steps:
+        content = {
+            "code": code,
+            "id": step.id,
+            "settings": step.settings,
+            "inputs": dict(inputs) if not step.after else {},
+            "after": {name: hashes[name] for name in step.after},
+        }
+        hashes[step.id] = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashes
+
+
+def seed_of(study: Study, step: str) -> int:
+    """The seed of one step: from the study's seed and the step's id, so that adding a step changes no other."""
+    import numpy as np
+
+    words = np.frombuffer(hashlib.sha256(step.encode()).digest(), dtype="<u4")
+    return int(np.random.SeedSequence([study.study.seed, *words.tolist()]).generate_state(1, np.uint32)[0])

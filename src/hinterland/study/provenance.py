@@ -1,0 +1,90 @@
+"""What a result depends on besides the study: the code, the libraries, the input files."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from hinterland import __version__
+from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
+from hinterland.study.load import LoadedStudy
+
+_LIBRARIES = ("numpy", "scipy", "polars", "pyarrow", "formulaic", "matplotlib")
+_CODE = (".py", ".toml", ".csv", ".json", ".html", ".css", ".jinja", ".j2", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One input: ``path`` as the study names it, SHA-256 of its bytes, size in bytes."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``run.json``."""
+        return {"path": self.path, "sha256": self.sha256, "bytes": self.bytes}
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of Python, of this package and of the libraries that compute the numbers."""
+    found = {"python": platform.python_version(), "hinterland": __version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+@cache
+def code_version() -> str:
+    """Hash of the package's own code and facts, and of the versions it runs on: when it changes, nothing old is reused."""
+    digest = hashlib.sha256(repr(sorted(versions().items())).encode())
+    _add(files("hinterland"), "", digest)
+    return digest.hexdigest()
+
+
+def _add(folder: Traversable, prefix: str, digest: Any) -> None:
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.is_dir():
+            _add(entry, f"{prefix}{entry.name}/", digest)
+        elif entry.name.endswith(_CODE):
+            digest.update(f"{prefix}{entry.name}\0".encode())
+            digest.update(entry.read_bytes())
+
+
+def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
+    """Every data file of the study, hashed. Raises :class:`~hinterland.StudyError` naming each that is not there."""
+    panel = loaded.study.panel
+    named = [] if loaded.study.is_world else [(("panel", "source"), panel.source)]
+    named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
+    findings = [_missing(loaded, key, source) for key, source in named if not (loaded.folder / source).is_file()]
+    fail_if_any(findings, loaded.name, StudyError)
+    return tuple(_hash(loaded.folder / source, source) for source in dict.fromkeys(s for _, s in named))
+
+
+def _missing(loaded: LoadedStudy, key: tuple[str | int, ...], source: str) -> Finding:
+    path = loaded.folder / source
+    if path.is_dir():
+        return Finding("missing-file", f"{source!r} is a folder, not a data file", loaded.where(*key), f"name a file in it ({path})")
+    near = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, near) if near else "check the path"
+    return Finding(
+        "missing-file", f"there is no data file {source!r}", loaded.where(*key), f"{hint} (looked for {path}; --data DIR sets the folder)"
+    )
+
+
+def _hash(path: Path, name: str) -> InputFile:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return InputFile(name, digest, path.stat().st_size)

@@ -1,0 +1,334 @@
+"""The study file as types: every table and key, what it means, and what it accepts.
+
+The models are strict (no conversion of ``"5"`` to 5), frozen, and refuse unknown keys. They check one key at a time; what
+only makes sense between keys is in :mod:`hinterland.study.consistency`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from hinterland.errors import did_you_mean
+from hinterland.evaluate.methods import METHODS
+from hinterland.study import unbuilt
+
+Timing = Literal["approval_year", "first_full_year", "cutoff_month"]
+Partial = Literal["exclude", "treat", "dose"]
+ComparisonRule = Literal["never-treated", "not-yet-treated"]
+RegionDrop = Literal["municipalities", "provincial-capitals"]
+Format = Literal["html", "docx", "tex", "csv", "svg", "pdf", "png"]
+Scalar = bool | int | float | str
+
+
+def _as_names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _as_words(value: Any) -> Any:
+    return {"en": value, "zh": value} if isinstance(value, str) else value
+
+
+def _formula(value: Any) -> Any:
+    if value is None or isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(v, str) for v in value)):
+        return value
+    raise PydanticCustomError("formula_type", "Input should be a formula such as '~ ln_gdp + share2', or a list of column names")
+
+
+def _known_method(value: str) -> str:
+    if value in unbuilt.METHODS:
+        raise PydanticCustomError("unbuilt_method", "remove it; these are available: {hint}", {"hint": ", ".join(METHODS)})
+    if value not in METHODS:
+        raise PydanticCustomError("unknown_method", "{hint}", {"hint": did_you_mean(value, METHODS)})
+    return value
+
+
+MethodId = Annotated[str, AfterValidator(_known_method), WithJsonSchema({"enum": sorted(METHODS)})]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Formula = Annotated[
+    str | tuple[str, ...] | None,
+    BeforeValidator(_formula),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+class Table(BaseModel):
+    """Base of every table of the study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Localised(Table):
+    """A text in both languages."""
+
+    en: str
+    zh: str
+
+
+Words = Annotated[
+    Localised,
+    BeforeValidator(_as_words),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {"en": {"type": "string"}, "zh": {"type": "string"}},
+                    "required": ["en", "zh"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+
+
+class StudyTable(Table):
+    """What the study is called and how it is reproduced."""
+
+    title: Words = Field(description='Title of the report: one text, or { en = "…", zh = "…" }.')
+    summary: Words | None = Field(
+        default=None, description="One paragraph under the title: the question, the data, the caveats the author wants said."
+    )
+    language: Literal["en", "zh", "both"] = Field(default="en", description="Language of the report.")
+    seed: int = Field(default=1, ge=0, description="Seed of everything random; each step derives its own from it and from the step's name.")
+
+
+class WorldTable(Table):
+    """Parameters of a simulated world, when ``[panel].source`` is ``world:…``."""
+
+    seed: int = Field(default=0, ge=0, description="Seed of the simulation.")
+    units: int | None = Field(default=None, ge=2, description="Number of cities; the 293 real ones by default.")
+    periods: int | None = Field(default=None, ge=2, description="Number of years; 15 by default.")
+    first_year: int | None = Field(default=None, ge=1, description="First year; 2008 by default.")
+    cohorts: int | tuple[int, ...] | None = Field(default=None, description="How many cohorts, or their years; the register's by default.")
+    parameters: Mapping[str, int | float] = Field(
+        default_factory=dict, description="What the policy does and which assumptions fail: { effect = 0, pretrend = 0.02 }."
+    )
+
+
+class FilterTable(Table):
+    """Which rows and units of the panel are used."""
+
+    where: str | None = Field(
+        default=None, description="Keep the rows for which this expression is true, in the language of [panel.derive]."
+    )
+    complete: Names = Field(default=(), description="Keep the units that have a value of each of these columns in every period.")
+    drop_units: Names = Field(default=(), description="Leave these units out.")
+
+
+class MergeTable(Table):
+    """How prefectures that were abolished, divided or re-coded are made comparable over time."""
+
+    split: Literal["group", "drop"] = Field(
+        default="group", description="A unit divided among several: one territory with all of them, or left out."
+    )
+    rules: Mapping[str, str] = Field(
+        default_factory=dict, description="How a column is combined: sum, mean, mean:<weight column>, min, max or first."
+    )
+
+
+class JoinTable(Table):
+    """Columns of another file, joined by unit and period."""
+
+    source: str = Field(description="File with the columns.")
+    unit: str = Field(description="Its unit column.")
+    time: str | None = Field(default=None, description="Its period column; leave it out for columns that do not change over time.")
+    columns: Names = Field(min_length=1, description="The columns to take.")
+    rename: Mapping[str, str] = Field(default_factory=dict, description='New names: { old = "new" }.')
+    encoding: str | None = Field(default=None, description="Text encoding of a CSV file (utf-8, gb18030); found by itself by default.")
+    sheet: str | int | None = Field(default=None, description="Sheet of a workbook, by name or by number from 0.")
+    missing: Names = Field(default=(), description="Further marks of a missing value, beside the usual ones.")
+
+
+class PanelTable(Table):
+    """Where the data are and what the columns are for."""
+
+    source: str = Field(
+        description='A file (.csv .xlsx .dta .parquet), relative to --data or to the study file; or "world:demonstration-zones".'
+    )
+    unit: str = Field(description="Column that identifies the unit (a city's GB/T 2260 code, for the packaged registers and regions).")
+    time: str = Field(description="Period column.")
+    years: tuple[int, int] | None = Field(default=None, description="First and last period used.")
+    weight: str | None = Field(default=None, description="Column of sampling weights.")
+    cluster: str | None = Field(default=None, description="Column that inference clusters on by default; the unit, when it is not given.")
+    coordinates: tuple[str, str] | None = Field(default=None, description="Longitude and latitude columns.")
+    encoding: str | None = Field(default=None, description="Text encoding of a CSV file (utf-8, gb18030); found by itself by default.")
+    sheet: str | int | None = Field(default=None, description="Sheet of a workbook, by name or by number from 0.")
+    rename: Mapping[str, str] = Field(default_factory=dict, description='New names: { old = "new" }.')
+    missing: Names = Field(default=(), description="Further marks of a missing value, beside the usual ones.")
+    text: Names = Field(default=(), description="Columns to leave as text though they look like numbers.")
+    merge: MergeTable | None = Field(
+        default=None, description="Bring abolished, divided and re-coded prefectures (Chaohu, 2011) to comparable territories."
+    )
+    world: WorldTable | None = Field(default=None, description="Parameters of a simulated world.")
+    filter: FilterTable = Field(default_factory=FilterTable, description="Which rows and units are used.")
+    derive: Mapping[str, str] = Field(default_factory=dict, description='New columns by expressions: ln_y = "log1p(y)".')
+    join: tuple[JoinTable, ...] = Field(default=(), description="Columns of other files.")
+
+
+class PolicyTable(Table):
+    """Who is treated, and from when."""
+
+    register_: str | None = Field(
+        default=None, alias="register", description="Packaged register of dated facts, such as industrial-transfer-zones."
+    )
+    column: str | None = Field(default=None, description="Panel column with each unit's first treated period.")
+    treatment: str | None = Field(default=None, description="Panel column that is 1 when a unit is treated and 0 when it is not.")
+    never: tuple[int, ...] = Field(default=(0,), description="Values of column that mean never treated (a missing value always does).")
+    timing: Timing = Field(
+        default="first_full_year", description="Which period counts as the first treated one, from the date of approval."
+    )
+    partial: Partial = Field(
+        default="exclude", description="What happens to units covered in part: left out, treated, or given their share as dose."
+    )
+    uncertain: Literal["exclude", "treat"] = Field(
+        default="exclude", description="What happens to entries of the register whose membership is not certain."
+    )
+    conflict: Literal["earliest", "latest"] = Field(default="earliest", description="Which date holds when a unit has two.")
+    cutoff_month: int = Field(
+        default=6, ge=1, le=12, description="Last month of approval that still counts for the same year, under timing = cutoff_month."
+    )
+    since: int | None = Field(default=None, description="First year of approval that counts.")
+    until: int | None = Field(default=None, description="Last year of adoption that counts.")
+
+
+class OutcomeTable(Table):
+    """One outcome."""
+
+    name: str = Field(description="Its column (from the data or from [panel.derive]).")
+    family: Literal["gaussian", "poisson"] = Field(
+        default="gaussian", description="gaussian: a level or a logarithm; poisson: a count, modelled in levels."
+    )
+    label: Words | None = Field(default=None, description='What it is called in tables and figures: one text, or { en = "…", zh = "…" }.')
+    unit: Words | None = Field(default=None, description="What it is measured in.")
+
+
+class BootstrapTable(Table):
+    """How simultaneous confidence bands are computed."""
+
+    kind: Literal["multiplier", "analytic"] = Field(
+        default="multiplier", description="Multiplier bootstrap of the influence function, or sup-t of its Gaussian limit."
+    )
+    draws: int = Field(default=999, ge=1, description="Draws.")
+    level: float = Field(default=0.95, gt=0.5, lt=1, description="Coverage of the whole band.")
+
+
+class EvaluateTable(Table):
+    """The estimators and what they share."""
+
+    headline: MethodId = Field(default="callaway-santanna", description="The estimator whose result is the study's answer.")
+    methods: tuple[MethodId, ...] = Field(
+        default=("twfe", "event-study", "callaway-santanna"),
+        min_length=1,
+        description="Every estimator to run; ppml joins them for outcomes of family poisson.",
+    )
+    covariates: Formula = Field(default=None, description='Controls: a formula ("~ ln_gdp + share2") or column names.')
+    comparison: ComparisonRule = Field(default="never-treated", description="Whom the treated are compared with.")
+    cluster: Names = Field(
+        default=(), description="Column or columns that inference clusters on; the panel's cluster column, else the unit, by default."
+    )
+    anticipation: int = Field(default=0, ge=0, description="Periods before adoption in which units may already react.")
+    fe: Names = Field(default=(), description='Fixed effects beyond unit and period: "province^year".')
+    bootstrap: BootstrapTable | None = Field(default_factory=BootstrapTable, description="Simultaneous bands of event studies.")
+    options: Mapping[str, Mapping[str, Scalar | tuple[str, ...] | None]] = Field(
+        default_factory=dict,
+        description='Options of one method, and what it does differently: [evaluate.options.callaway-santanna] est_method = "ipw".',
+    )
+
+
+class ModelTable(Table):
+    """A robustness row written out: what it changes, everything else as in the baseline."""
+
+    name: str = Field(pattern=r"^[\w\-]+$", description="Short name, used in file and row names.")
+    label: Words | None = Field(default=None, description="What the row is called in the report.")
+    covariates: Formula = Field(default=None, description="Other controls; [] for none.")
+    cluster: Names | None = Field(default=None, description="Other clusters.")
+    fe: Names | None = Field(default=None, description="Other fixed effects beyond unit and period.")
+    years: tuple[int, int] | None = Field(default=None, description="Other first and last period.")
+    where: str | None = Field(default=None, description="Only the rows for which this expression is true.")
+    present: Names = Field(default=(), description="Only the rows that have a value of each of these columns.")
+    methods: tuple[MethodId, ...] | None = Field(default=None, description="Other estimators than the headline and twfe.")
+
+
+class RobustnessTable(Table):
+    """Does the answer survive other choices?"""
+
+    placebo_space: int = Field(default=0, ge=0, description="Random re-assignments of the adoption dates; 0 for none.")
+    placebo_time: tuple[int, ...] = Field(default=(), description="Adoption moved this many periods earlier, on the untreated years only.")
+    drop: tuple[RegionDrop, ...] = Field(default=(), description="Sets of cities to leave out, one row each.")
+    timing: tuple[Timing, ...] = Field(default=(), description="Other timing rules, one row each (registers only).")
+    partial: tuple[Partial, ...] = Field(default=(), description="Other rules for partial coverage, one row each (registers only).")
+    comparison: tuple[ComparisonRule, ...] = Field(default=(), description="Other comparison groups, one row each.")
+    model: tuple[ModelTable, ...] = Field(default=(), description="Rows written out.")
+
+
+class HeterogeneityTable(Table):
+    """For whom does it work?"""
+
+    groups: Names = Field(
+        default=(),
+        description="Region sets (sichuan-chongqing, macro-region, province) or columns of the panel that are constant within a unit.",
+    )
+    few_treated: int = Field(
+        default=10,
+        ge=0,
+        description="With at most this many treated clusters in a group, its p-value is exact (random re-assignment within the group).",
+    )
+    draws: int = Field(default=1000, ge=1, description="Re-assignments for that.")
+
+
+class ReportTable(Table):
+    """What is written for readers."""
+
+    formats: tuple[Format, ...] = Field(
+        default=("html",),
+        min_length=1,
+        description="html: one self-contained file for all languages; docx: the same text in Word. Every table is also written as tex, docx and csv, every figure as svg, pdf and png.",
+    )
+    title: Words | None = Field(default=None, description="Another title than the study's.")
+
+
+class Study(Table):
+    """A study file."""
+
+    study: StudyTable
+    panel: PanelTable
+    policy: PolicyTable
+    outcome: tuple[OutcomeTable, ...] = Field(min_length=1, description="The outcomes, the first of which leads the report.")
+    evaluate: EvaluateTable = Field(default_factory=EvaluateTable)
+    robustness: RobustnessTable = Field(default_factory=RobustnessTable)
+    heterogeneity: HeterogeneityTable = Field(default_factory=HeterogeneityTable)
+    report: ReportTable = Field(default_factory=ReportTable)
+
+    @property
+    def is_world(self) -> bool:
+        """Whether the data are simulated."""
+        return self.panel.source.startswith("world:")
+
+    @property
+    def languages(self) -> tuple[Literal["en", "zh"], ...]:
+        """The languages of the report."""
+        return ("en", "zh") if self.study.language == "both" else (self.study.language,)
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with its value, defaults included, as JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the study file, for editors that complete and check TOML."""
+    schema = Study.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hinterland study file",
+        **{k: v for k, v in schema.items() if k != "title"},
+    }

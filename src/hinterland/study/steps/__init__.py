@@ -1,0 +1,29 @@
+"""The steps of a run: each kind is one function from workspace and step to what is added to the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from hinterland.study.plan import Step
+from hinterland.study.steps import data, diagnostics, evaluate, placebo, rows
+from hinterland.study.steps.output import Output
+from hinterland.study.workspace import Workspace
+
+Work = Callable[[Workspace, Step], Output]
+
+STEPS: Mapping[str, Work] = MappingProxyType(
+    {
+        "data": data.describe_panel,
+        "policy": data.policy,
+        "describe": data.descriptives,
+        "evaluate": evaluate.evaluate,
+        "pretrends": diagnostics.pretrends,
+        "bacon": diagnostics.bacon,
+        "placebo-space": placebo.space,
+        "placebo-time": placebo.time,
+        "robustness": rows.robustness,
+        "subgroup": rows.subgroup,
+    }
+)
+"""Every kind but ``report``, which reads the record instead of the data."""

@@ -1,0 +1,75 @@
+"""The estimation step: one estimator on one outcome, with every aggregation it allows."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from hinterland.evaluate.result import Effects
+from hinterland.labels import Note
+from hinterland.study.plan import Step, headline_for, methods_for, seed_of
+from hinterland.study.schema import OutcomeTable, Study
+from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
+from hinterland.study.variant import BASELINE, Role
+from hinterland.study.workspace import Workspace
+
+AGGREGATIONS = ("event-time", "overall", "cohort", "calendar")
+
+
+def outcome_of(study: Study, name: str) -> OutcomeTable:
+    """The outcome table with this name."""
+    return next(o for o in study.outcome if o.name == name)
+
+
+def role_of(study: Study, outcome: OutcomeTable, method: str) -> Role:
+    """The headline leads, twfe stands beside it as the baseline, the rest are alternatives."""
+    if method == headline_for(study, outcome):
+        return "headline"
+    return "baseline" if method == "twfe" else "alternative"
+
+
+def results(work: Workspace, outcome: str, method: str, seed: int) -> tuple[Effects, ...]:
+    """The fit and its aggregations; event-time effects carry a simultaneous band when the study asks for one."""
+    fitted = work.effects(outcome, method)
+    every = [fitted]
+    if fitted.aggregation == "group-time":
+        every += [fitted.aggregate(kind) for kind in AGGREGATIONS]  # type: ignore[arg-type]  # a subset of the kinds
+    if method == "ppml":
+        every.append(work.effects(outcome, method, dynamic=True))
+    return tuple(_banded(work, e, seed) if e.aggregation == "event-time" else e for e in every)
+
+
+def _banded(work: Workspace, effects: Effects, seed: int) -> Effects:
+    band = work.study.evaluate.bootstrap
+    return effects if band is None else effects.with_band(band.level, kind=band.kind, draws=band.draws, seed=seed)
+
+
+def evaluate(work: Workspace, step: Step) -> Output:
+    """Fit, aggregate, and write down."""
+    outcome = outcome_of(work.study, step.outcome)
+    design = work.design(step.outcome, step.method)
+    role = role_of(work.study, outcome, step.method)
+    parts: list[tuple[str, pl.DataFrame]] = []
+    said: tuple[Note, ...] = ()
+    for effects in results(work, step.outcome, step.method, seed_of(work.study, step.id)):
+        parts += effects_parts(effects, BASELINE, role, design, said)
+        said = said or effects.notes
+    first = work.effects(step.outcome, step.method)
+    parts.append(("notes", notes_table(effects_id(first, BASELINE), _remarks(work, outcome, step.method))))
+    return output(parts)
+
+
+def _remarks(work: Workspace, outcome: OutcomeTable, method: str) -> list[Note]:
+    """What the study asked for that this outcome's family leaves out, and cohorts too small to say much about."""
+    study = work.study
+    notes = []
+    if method == methods_for(study, outcome)[0]:
+        notes += [
+            Note("method-not-for-family", {"method": m, "family": outcome.family, "outcome": outcome.name})
+            for m in study.evaluate.methods
+            if m not in methods_for(study, outcome)
+        ]
+    design = work.design(outcome.name, method)
+    alone = [int(g) for g in design.cohorts if int((design.cohort == g).sum()) == 1]
+    if alone:
+        notes.append(Note("single-unit-cohort", {"cohorts": ", ".join(map(str, alone)), "count": len(alone)}))
+    return notes

@@ -1,0 +1,84 @@
+"""Robustness rows and subgroups: the baseline with one thing changed."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from hinterland.errors import EstimationError
+from hinterland.evaluate.result import Effects
+from hinterland.labels import Note
+from hinterland.study.plan import Step, row_methods, seed_of
+from hinterland.study.steps.evaluate import outcome_of
+from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
+from hinterland.study.steps.placebo import tidy
+from hinterland.study.variant import BASELINE, Variant
+from hinterland.study.workspace import Workspace, tolerated, treated_clusters
+
+Parts = list[tuple[str, pl.DataFrame]]
+
+
+def robustness(work: Workspace, step: Step) -> Output:
+    """One estimator of one row; a note where the changed sample does not allow it."""
+    try:
+        effects = _average(work.effects(step.outcome, step.method, step.variant))
+    except EstimationError as error:
+        return output(
+            [
+                (
+                    "notes",
+                    notes_table(
+                        step.id, [Note("row-not-possible", {"row": step.variant.key, "method": step.method, "reason": tolerated(error)})]
+                    ),
+                )
+            ]
+        )
+    return output(effects_parts(effects, step.variant, "robustness", work.design(step.outcome, step.method, step.variant)))
+
+
+def _average(effects: Effects) -> Effects:
+    return effects.aggregate("overall") if effects.aggregation == "group-time" else effects
+
+
+def subgroup(work: Workspace, step: Step) -> Output:
+    """The headline and twfe within each group of one set; exact p-values where few clusters are treated."""
+    groups = work.group_of(step.group)
+    parts: Parts = []
+    for group in sorted(set(groups["group"])):
+        sample = group if group == step.group else f"{step.group}={group}" if step.group in work.panel.frame.columns else group
+        variant = Variant(sample, "subgroup", sample=sample, keep=(step.group, group))
+        for method in row_methods(work.study, outcome_of(work.study, step.outcome), BASELINE, None):
+            parts += _one(work, step, method, variant)
+    return output(parts)
+
+
+def _one(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
+    try:
+        effects = work.effects(step.outcome, method, variant)
+    except EstimationError as error:
+        note = Note("group-not-possible", {"group": variant.sample, "method": method, "reason": tolerated(error)})
+        return [("notes", notes_table(f"{step.id}/{variant.sample}", [note]))]
+    design = work.design(step.outcome, method, variant)
+    parts = effects_parts(_average(effects), variant, "subgroup", design)
+    few = treated_clusters(design)
+    if few <= work.study.heterogeneity.few_treated:
+        scope = effects_id(_average(effects), variant)
+        parts.append(("notes", notes_table(scope, [Note("few-treated-clusters", {"count": few, "group": variant.sample})])))
+        parts += _exact(work, step, method, variant)
+    return parts
+
+
+def _exact(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
+    """Permutation within the group, where the estimator's placebo can be batched."""
+    from hinterland.evaluate.placebo import BATCHED
+    from hinterland.evaluate.placebo_space import placebo_space
+
+    if method not in BATCHED:
+        return []
+    scope = f"{step.id}/{variant.sample}/{method}"
+    try:
+        found = placebo_space(
+            work.design(step.outcome, method, variant), method, draws=work.study.heterogeneity.draws, seed=seed_of(work.study, scope)
+        )
+    except EstimationError as error:
+        return [("notes", notes_table(scope, [Note("placebo-not-possible", {"reason": tolerated(error), "method": method})]))]
+    return [("placebo", tidy(found, variant.sample)), ("notes", notes_table(scope, found.notes))]

@@ -1,0 +1,53 @@
+"""What is true in a simulated world, beside the estimates that aim at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from hinterland.data.world import World
+from hinterland.study.plan import methods_for
+from hinterland.study.schema import Study
+
+_ROBUST = "callaway-santanna"
+
+
+def truth_table(study: Study, world: World) -> pl.DataFrame:
+    """Truths about the study's outcomes, with the effects id and term of the estimate whose estimand they are.
+
+    The estimands are those of Callaway & Sant'Anna (2021): the average effect on the treated overall, by event time, cohort
+    and calendar period. ``did/…`` is what a comparison with the never treated identifies when neighbours are affected too. A
+    coefficient of twfe or ppml is not an average effect under heterogeneity, so no truth is set against it.
+    """
+    names = {o.name: methods_for(study, o) for o in study.outcome}
+    rows = world.truth.filter(
+        (pl.col("outcome").is_in(list(names)) & ~pl.col("estimand").is_in(["group-time"])) | (pl.col("outcome") == "")
+    )
+    rows = rows.filter(pl.col("parameter").str.contains("^(att|did|log-ratio|parameter)/"))
+    groups = study.heterogeneity.groups
+    aims = [_aim(row, names, groups) for row in rows.iter_rows(named=True)]
+    return rows.with_columns(
+        effects_id=pl.Series([a[0] for a in aims], dtype=pl.String),
+        term=pl.Series([a[1] for a in aims], dtype=pl.String),
+    )
+
+
+def _aim(row: Mapping[str, object], methods: Mapping[str, tuple[str, ...]], groups: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Effects id and term of the estimate that aims at this truth, where there is one."""
+    outcome, estimand, family = str(row["outcome"]), str(row["estimand"]), str(row["parameter"]).partition("/")[0]
+    if family not in {"att", "did"} or _ROBUST not in methods.get(outcome, ()):
+        return None, None
+    head = f"{outcome}/{_ROBUST}"
+    match estimand:
+        case "overall":
+            return f"{head}/overall", None
+        case "event-time":
+            return f"{head}/event-time", f"event_time={row['event_time']}"
+        case "cohort":
+            return f"{head}/cohort", f"cohort={row['cohort']}"
+        case "calendar":
+            return f"{head}/calendar", f"time={row['time']}"
+        case "sichuan-chongqing" if "sichuan-chongqing" in groups:
+            return f"{head}/overall@sichuan-chongqing", None
+    return None, None

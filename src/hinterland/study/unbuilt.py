@@ -1,0 +1,62 @@
+"""What the study file will say one day, and cannot be asked for yet: named, so that asking for it is never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from hinterland import __version__
+from hinterland.study.lines import KeyPath
+
+TABLES = {
+    "moderation": "moderators of the effect",
+    "mechanism": "mediators of the effect",
+    "transfer": "the measurement of transfer",
+    "plan": "planning",
+    "stress": "stress tests",
+    "monitor": "monitoring",
+}
+ROBUSTNESS = {"matching": "matching before the comparison", "concurrent": "concurrent policies"}
+METHODS = (
+    "sun-abraham",
+    "imputation",
+    "two-stage",
+    "etwfe",
+    "stacked",
+    "lp-did",
+    "dcdh",
+    "efficient",
+    "sdid",
+    "matrix-completion",
+    "dose",
+    "triple",
+    "spillover",
+)
+VERBS = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
+
+Problem = tuple[KeyPath, str, str, str]
+"""Key path, code, what, remedy."""
+
+CODE = "not-available-yet"
+
+
+def take_out_unbuilt(tree: MutableMapping[str, Any]) -> Iterator[Problem]:
+    """Name every part of ``tree`` that this version cannot do, and take it out so that the rest can be checked."""
+    for table, what in TABLES.items():
+        if tree.pop(table, None) is not None:
+            yield (table,), CODE, f"[{table}] asks for {what}, which version {__version__} does not have", f"remove the table [{table}]"
+    robustness = tree.get("robustness")
+    if isinstance(robustness, MutableMapping):
+        for key, what in ROBUSTNESS.items():
+            if robustness.pop(key, None) is not None:
+                yield (
+                    ("robustness", key),
+                    CODE,
+                    f"robustness.{key} asks for {what}, which version {__version__} does not have",
+                    f"remove the key {key}",
+                )
+
+
+def without_method(method: str) -> str:
+    """The sentence about an estimator of the catalogue that is not built."""
+    return f"the estimator {method!r} is not in version {__version__}"

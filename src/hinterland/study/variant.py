@@ -1,0 +1,49 @@
+"""A variant of the baseline: what a robustness row or a subgroup changes, everything else as in [evaluate] and [policy]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Role = Literal["baseline", "headline", "alternative", "robustness", "subgroup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Changes to the baseline; ``None`` and empty mean unchanged.
+
+    Attributes:
+        key: row key, ``""`` for the baseline itself; part of the effects' ids.
+        role: what the fit is in the report.
+        sample: ``all``, or the subgroup.
+        timing, partial: other policy rules.
+        comparison, cluster, fe, covariates: other settings of [evaluate]; ``covariates = ""`` means none.
+        years: other first and last period.
+        drop: region set to leave out.
+        keep: (set or column, group) to keep.
+        where: expression the rows must satisfy;  present: columns the rows must have a value of.
+    """
+
+    key: str = ""
+    role: Role = "alternative"
+    sample: str = "all"
+    timing: str | None = None
+    partial: str | None = None
+    comparison: str | None = None
+    cluster: tuple[str, ...] | None = None
+    fe: tuple[str, ...] | None = None
+    covariates: str | tuple[str, ...] | None = None
+    years: tuple[int, int] | None = None
+    drop: str | None = None
+    keep: tuple[str, str] | None = None
+    where: str | None = None
+    present: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What is changed, for hashing and for the record."""
+        from dataclasses import asdict
+
+        return {k: v for k, v in asdict(self).items() if v not in (None, (), "") and k not in {"role"}}
+
+
+BASELINE = Variant()

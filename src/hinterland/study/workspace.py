@@ -1,0 +1,407 @@
+"""The data of one run: each part is loaded when it is first needed, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from hinterland.data.cohorts import NEVER, Cohorts
+from hinterland.data.panel import Panel
+from hinterland.errors import EstimationError, Finding, InputError, StudyError, did_you_mean, fail_if_any
+from hinterland.evaluate.covariates import plain_names
+from hinterland.evaluate.design import Design, make_design
+from hinterland.evaluate.estimate import fit
+from hinterland.evaluate.methods import METHODS
+from hinterland.evaluate.result import Effects
+from hinterland.study.consistency import DESIGN_OPTIONS
+from hinterland.study.load import LoadedStudy
+from hinterland.study.schema import Study
+from hinterland.study.variant import BASELINE, Variant
+
+if TYPE_CHECKING:
+    from hinterland.data.policy import PolicyRegister
+    from hinterland.data.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a design is made of, after options and variants: the same settings share one design."""
+
+    covariates: str | tuple[str, ...] | None
+    comparison: str
+    cluster: tuple[str, ...]
+    anticipation: int
+    fe: tuple[str, ...]
+
+
+class Workspace:
+    """Panel, policy, designs and fits of one study, each made once."""
+
+    def __init__(self, loaded: LoadedStudy) -> None:
+        self.loaded = loaded
+        self._cohorts: dict[tuple[str, str], Cohorts] = {}
+        self._panels: dict[Variant, Panel] = {}
+        self._designs: dict[tuple[str, Settings, Variant], Design] = {}
+        self._fits: dict[tuple[str, str, Variant, bool], Effects] = {}
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.loaded.study
+
+    def path(self, source: str) -> Path:
+        """Where a data file named in the study is."""
+        return self.loaded.folder / source
+
+    @cached_property
+    def world(self) -> World | None:
+        """The simulated world, when the study runs on one."""
+        if not self.study.is_world:
+            return None
+        from hinterland.data.world import simulate
+
+        table = self.study.panel.world
+        options = {} if table is None else table.model_dump(exclude_none=True)
+        parameters = options.pop("parameters", {})
+        return simulate(self.study.panel.source.removeprefix("world:"), **options, **parameters)
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The panel: read, merged, joined, derived, filtered."""
+        table = self.study.panel
+        panel = self._read() if self.world is None else self._of_world(self.world)
+        if table.merge is not None:
+            from hinterland.data.administrative import merge_administrative
+
+            panel = merge_administrative(panel, table.merge.rules, split=table.merge.split)
+        panel = self._joined(panel)
+        if table.derive:
+            from hinterland.data.derive import derive
+
+            panel = derive(panel, table.derive)
+        return self._filtered(panel)
+
+    def _read(self) -> Panel:
+        from hinterland.data.readers import read_panel
+
+        table = self.study.panel
+        return read_panel(
+            self.path(table.source),
+            unit=table.unit,
+            time=table.time,
+            weight=table.weight,
+            cluster=table.cluster,
+            coordinates=table.coordinates,
+            years=table.years,
+            encoding=table.encoding,
+            sheet=table.sheet,
+            treatment=self.study.policy.treatment,
+            rename=table.rename or None,
+            missing=table.missing,
+            text=table.text,
+            numeric=self._own_numbers(),
+        )
+
+    def _own_numbers(self) -> list[str]:
+        """Outcomes and covariates that must be in the data file itself: neither derived nor joined."""
+        table, study = self.study.panel, self.study
+        made = {*table.derive, *(j.rename.get(c, c) for j in table.join for c in j.columns)}
+        named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or [])
+        taken = {table.unit, table.time, table.weight, study.policy.treatment}
+        return [n for n in dict.fromkeys(named) if n not in made and n not in taken]
+
+    def _of_world(self, world: World) -> Panel:
+        table, panel = self.study.panel, world.panel
+        panel.require(
+            [c for c in (table.unit, table.time, table.weight, table.cluster, *(table.coordinates or ())) if c], "a role in [panel]"
+        )
+        panel = replace(
+            panel,
+            unit=table.unit,
+            time=table.time,
+            weight=table.weight,
+            cluster=table.cluster,
+            coordinates=table.coordinates or panel.coordinates,
+        )
+        return panel if table.years is None else _between(panel, table.years)
+
+    def _joined(self, panel: Panel) -> Panel:
+        from hinterland.data.readers import join_columns
+
+        for join in self.study.panel.join:
+            columns = {c: join.rename.get(c, c) for c in join.columns} if join.rename else list(join.columns)
+            panel = join_columns(
+                panel,
+                self.path(join.source),
+                unit=join.unit,
+                time=join.time,
+                columns=columns,
+                encoding=join.encoding,
+                sheet=join.sheet,
+                name=join.source,
+                missing=join.missing,
+            )
+        return panel
+
+    def _filtered(self, panel: Panel) -> Panel:
+        wanted = self.study.panel.filter
+        if wanted.drop_units:
+            units = panel.frame[panel.unit].cast(pl.String)
+            have = set(units)
+            absent = [u for u in wanted.drop_units if u not in have]
+            fail_if_any(
+                [
+                    Finding(
+                        "unknown-unit",
+                        f"there is no unit {u!r} to leave out",
+                        self.loaded.where("panel", "filter", "drop_units"),
+                        did_you_mean(u, sorted(have)[:2000]),
+                    )
+                    for u in absent
+                ],
+                "panel",
+                StudyError,
+            )
+            panel = panel.filter(~units.is_in(list(wanted.drop_units)))  # type: ignore[arg-type]  # polars takes a Boolean series too
+        if wanted.where is not None:
+            panel = _where(panel, wanted.where)
+        if wanted.complete:
+            panel = _complete(panel, wanted.complete)
+        if panel.frame.is_empty():
+            raise StudyError(
+                Finding(
+                    "empty-panel",
+                    "no row is left after [panel].years and [panel.filter]",
+                    self.loaded.where("panel", "filter"),
+                    "widen the years or the filter",
+                ),
+                "panel",
+            )
+        return panel
+
+    @cached_property
+    def register(self) -> PolicyRegister | None:
+        """The register, when the policy comes from one; the world's own, when it has it under that name."""
+        name = self.study.policy.register_
+        if name is None:
+            return None
+        if self.world is not None and self.world.zones.id == name:
+            return self.world.zones
+        from hinterland.data.policy import policy_register
+
+        return policy_register(name)
+
+    def cohorts(self, variant: Variant = BASELINE) -> Cohorts:
+        """First treated periods by the study's rule, with the variant's timing and partial rule."""
+        policy = self.study.policy
+        timing, partial = variant.timing or policy.timing, variant.partial or policy.partial
+        key = (timing, partial)
+        if key not in self._cohorts:
+            self._cohorts[key] = self._make_cohorts(timing, partial)
+        return self._cohorts[key]
+
+    def _make_cohorts(self, timing: str, partial: str) -> Cohorts:
+        policy = self.study.policy
+        if self.register is not None:
+            return self.register.cohorts(
+                timing=timing,
+                partial=partial,
+                until=policy.until,
+                since=policy.since,
+                cutoff_month=policy.cutoff_month,
+                uncertain=policy.uncertain,
+                conflict=policy.conflict,
+            )
+        from hinterland.data.policy import adoption, adoption_from_treatment
+
+        if policy.column is not None:
+            return adoption(self.panel, policy.column, never=(*policy.never, None))
+        return adoption_from_treatment(self.panel, str(policy.treatment))
+
+    def variant_panel(self, variant: Variant) -> Panel:
+        """The panel with the variant's rows."""
+        key = replace(
+            variant,
+            key="",
+            role="alternative",
+            sample="all",
+            timing=None,
+            partial=None,
+            comparison=None,
+            cluster=None,
+            fe=None,
+            covariates=None,
+        )
+        if key not in self._panels:
+            self._panels[key] = self._restricted(key)
+        return self._panels[key]
+
+    def _restricted(self, variant: Variant) -> Panel:
+        panel = self.panel
+        if variant.drop is not None:
+            panel = _units_where(panel, self.group_of(variant.drop), keep=False)
+        if variant.keep is not None:
+            panel = _units_where(panel, self.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
+        if variant.years is not None:
+            panel = _between(panel, variant.years)
+        if variant.where is not None:
+            panel = _where(panel, variant.where)
+        if variant.present:
+            panel.require(variant.present, "robustness.model.present")
+            panel = panel.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in variant.present))
+        return panel
+
+    def group_of(self, name: str) -> pl.DataFrame:
+        """``unit`` (the panel's own codes, as text) and ``group`` for a region set, or for a column constant within units."""
+        from hinterland.data.geography import match_cities, region_set, region_sets
+
+        panel = self.panel
+        if name not in region_sets():
+            return _groups_by_column(panel, name, region_sets())
+        units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
+        codes = match_cities(units).select(unit="name", adcode="adcode")
+        placed = codes.join(region_set(name).rename({"unit": "adcode"}), on="adcode", how="inner", maintain_order="left")
+        if placed.is_empty():
+            known = codes["adcode"].drop_nulls().len()
+            raise StudyError(
+                Finding(
+                    "no-unit-in-region",
+                    f"no unit of the panel is in the region set {name!r} ({known} of {len(units)} units are known by code or name)",
+                    f"unit column {panel.unit!r}",
+                    "use GB/T 2260 codes or full names as units, or leave the region set out",
+                ),
+                "study",
+            )
+        return placed.select("unit", "group")
+
+    def settings(self, method: str, variant: Variant = BASELINE) -> Settings:
+        """The design settings of ``method``: [evaluate], overridden by its options, overridden by the variant."""
+        evaluate = self.study.evaluate
+        own: dict[str, Any] = {k: v for k, v in evaluate.options.get(method, {}).items() if k in DESIGN_OPTIONS}
+
+        def chosen(name: str) -> Any:
+            return own.get(name, getattr(evaluate, name))
+
+        def names(value: Any) -> tuple[str, ...]:
+            return (value,) if isinstance(value, str) else tuple(value)
+
+        return Settings(
+            covariates=(variant.covariates or None) if variant.covariates is not None else chosen("covariates") or None,
+            comparison=variant.comparison or chosen("comparison"),
+            cluster=names(chosen("cluster") if variant.cluster is None else variant.cluster),
+            anticipation=chosen("anticipation"),
+            fe=names(chosen("fe") if variant.fe is None else variant.fe),
+        )
+
+    def design(self, outcome: str, method: str, variant: Variant = BASELINE) -> Design:
+        """The design of ``method`` on ``outcome``; methods with the same settings share it."""
+        settings = self.settings(method, variant)
+        key = (outcome, settings, variant)
+        if key not in self._designs:
+            self._designs[key] = make_design(
+                self.variant_panel(variant),
+                outcome,
+                self.cohorts(variant),
+                covariates=settings.covariates,
+                fe=settings.fe,
+                comparison=settings.comparison,
+                anticipation=settings.anticipation,
+                cluster=settings.cluster or None,
+            )
+        return self._designs[key]
+
+    def effects(self, outcome: str, method: str, variant: Variant = BASELINE, *, dynamic: bool = False) -> Effects:
+        """The fit, without aggregation or band. ``dynamic`` asks ppml for leads and lags."""
+        key = (outcome, method, variant, dynamic)
+        if key not in self._fits:
+            options: dict[str, Any] = {k: v for k, v in self.study.evaluate.options.get(method, {}).items() if k not in DESIGN_OPTIONS}
+            if "event_study" in METHODS[method].options:
+                options["event_study"] = dynamic
+            self._fits[key] = fit(self.design(outcome, method, variant), method, **options)
+        return self._fits[key]
+
+
+def _between(panel: Panel, years: Sequence[int]) -> Panel:
+    kept = panel.filter(pl.col(panel.time).is_between(years[0], years[1]))
+    if kept.frame.is_empty():
+        years_seen = panel.frame[panel.time].to_list()
+        span = f"{min(years_seen)}–{max(years_seen)}" if years_seen else "no period"
+        raise StudyError(
+            Finding("empty-window", f"the panel has no row in {years[0]}–{years[1]}", f"it covers {span}", "give years inside that span"),
+            "panel",
+        )
+    return kept
+
+
+def _where(panel: Panel, expression: str) -> Panel:
+    from hinterland.data.derive import derive
+
+    name = "__where__"
+    flagged = derive(panel, {name: expression})
+    kept = flagged.filter(pl.col(name).cast(pl.Boolean).fill_null(False))
+    return replace(panel, frame=kept.frame.drop(name))
+
+
+def _complete(panel: Panel, columns: Sequence[str]) -> Panel:
+    """Units with a value of every one of ``columns`` in every period."""
+    panel.require(columns, "panel.filter.complete")
+    whole = panel.frame.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in columns))
+    counts = whole.group_by(panel.unit).len().filter(pl.col("len") == panel.n_periods)
+    return panel.filter(pl.col(panel.unit).is_in(counts[panel.unit].implode()))
+
+
+def _units_where(panel: Panel, groups: pl.DataFrame, *, keep: bool) -> Panel:
+    inside = pl.col(panel.unit).cast(pl.String).is_in(groups["unit"].implode())
+    return panel.filter(inside if keep else ~inside)
+
+
+def _groups_by_column(panel: Panel, name: str, known: Sequence[str]) -> pl.DataFrame:
+    if name not in panel.frame.columns:
+        raise StudyError(
+            Finding(
+                "unknown-group",
+                f"{name!r} is neither a region set nor a column of the panel",
+                "heterogeneity.groups",
+                did_you_mean(name, [*known, *panel.frame.columns]),
+            ),
+            "study",
+        )
+    pairs = (
+        panel.frame.select(pl.col(panel.unit).cast(pl.String).alias("unit"), pl.col(name).cast(pl.String).alias("group"))
+        .drop_nulls()
+        .unique(maintain_order=True)
+    )
+    twice = pairs.filter(pairs["unit"].is_duplicated())
+    if twice.height:
+        unit = twice["unit"][0]
+        raise StudyError(
+            Finding(
+                "varying-group",
+                f"column {name!r} changes within {twice['unit'].n_unique()} unit(s), such as {unit!r}",
+                "heterogeneity.groups",
+                "name a column that is constant within a unit",
+            ),
+            "study",
+        )
+    return pairs
+
+
+def tolerated(error: InputError) -> str:
+    """The code that a note about an estimation that is not possible carries."""
+    return error.findings[0].code if error.findings else "not-defined"
+
+
+def treated_clusters(design: Design) -> int:
+    """How many clusters have a treated unit."""
+    import numpy as np
+
+    rows = design.cohort[design.unit] != NEVER
+    return len(np.unique(design.clusters[0].codes[rows]))
+
+
+__all__ = ["EstimationError", "Settings", "Workspace", "tolerated", "treated_clusters"]
