@@ -25,6 +25,21 @@ WITHIN_COHORT = "within-cohort"
 
 
 @dataclass(frozen=True, slots=True)
+class _Timing:
+    """The K adoption paths: ``adopted`` [K] adoption indices, ``group`` [N] path of each unit, ``size`` [K] units on each."""
+
+    adopted: NDArray[np.intp]
+    group: NDArray[np.intp]
+    size: Floats
+
+    def means(self, values: Floats) -> Floats:
+        """[K, T] means of ``values`` [N, T] by path."""
+        member = np.zeros((len(self.size), len(values)))
+        member[self.group, np.arange(len(values))] = 1.0
+        return np.asarray((member @ values) / self.size[:, None])
+
+
+@dataclass(frozen=True, slots=True)
 class Bacon:
     """A two-way fixed-effects coefficient as a weighted average of 2×2 comparisons.
 
@@ -64,7 +79,8 @@ class Bacon:
     @property
     def already_treated_share(self) -> float:
         """Share of the weight on comparisons whose control group is already treated (NaN with covariates, where the two
-        directions of a comparison cannot be told apart)."""
+        directions of a comparison cannot be told apart).
+        """
         if (self.table["type"] == BOTH_TREATED).any():
             return float("nan")
         return float(self.table.filter(pl.col("type").is_in([LATER_VS_EARLIER, TREATED_VS_ALWAYS]))["weight"].sum())
@@ -89,13 +105,13 @@ def bacon(design: Design) -> Bacon:
     part, notes = _complete_units(design)
     adopted, group = np.unique(adoption_index(part), return_inverse=True)
     _fail_if_nothing_to_compare(part, adopted)
-    size = np.bincount(group).astype(np.float64)
+    timing = _Timing(adopted, group, np.bincount(group).astype(np.float64))
     y = part.y.reshape(part.n_units, part.n_periods)
     basis = covariate_basis(part, projection(part, None))
     if basis.shape[1]:
-        table, omega, within = _adjusted(part, y, basis, adopted, group, size)
+        table, omega, within = _adjusted(part, y, basis, timing)
     else:
-        table, omega, within = _plain(part, _cohort_means(y, group, size), adopted, size), 0.0, float("nan")
+        table, omega, within = _plain(part, y, timing), 0.0, float("nan")
     estimate = float((table["weight"] * table["estimate"]).sum())
     full = estimate if part is design else _coefficient(design)
     return Bacon(
@@ -114,12 +130,33 @@ def bacon(design: Design) -> Bacon:
 def _fail_if_not_defined(design: Design) -> None:
     findings = []
     if design.weight is not None:
-        findings.append(Finding("not-defined", "the Goodman-Bacon decomposition is not defined with sampling weights", f"weight {design.weight_name!r}", "build the panel without a weight column for this diagnostic"))
+        findings.append(
+            Finding(
+                "not-defined",
+                "the Goodman-Bacon decomposition is not defined with sampling weights",
+                f"weight {design.weight_name!r}",
+                "build the panel without a weight column for this diagnostic",
+            )
+        )
     if design.fixed_effects:
         named = ", ".join(f.name for f in design.fixed_effects)
-        findings.append(Finding("not-defined", "the Goodman-Bacon decomposition is not defined with extra fixed effects", f"fe = {named}", "leave out fe= for this diagnostic"))
+        findings.append(
+            Finding(
+                "not-defined",
+                "the Goodman-Bacon decomposition is not defined with extra fixed effects",
+                f"fe = {named}",
+                "leave out fe= for this diagnostic",
+            )
+        )
     if dosed(design):
-        findings.append(Finding("not-defined", "the Goodman-Bacon decomposition is not defined for partial coverage", f"policy {design.policy.source!r} with partial='dose'", "make the cohorts with partial='treat' or 'exclude'"))
+        findings.append(
+            Finding(
+                "not-defined",
+                "the Goodman-Bacon decomposition is not defined for partial coverage",
+                f"policy {design.policy.source!r} with partial='dose'",
+                "make the cohorts with partial='treat' or 'exclude'",
+            )
+        )
     fail_if_any(findings, "decomposition", EstimationError)
 
 
@@ -130,11 +167,18 @@ def _complete_units(design: Design) -> tuple[Design, list[Note]]:
     complete = np.bincount(design.unit, minlength=design.n_units) == design.n_periods
     if not complete.any():
         raise EstimationError(
-            Finding("no-complete-unit", "no unit is observed in every period, so no balanced part is left to decompose", f"{design.n_units} units × {design.n_periods} periods", "narrow the years, or fill the gaps"),
+            Finding(
+                "no-complete-unit",
+                "no unit is observed in every period, so no balanced part is left to decompose",
+                f"{design.n_units} units × {design.n_periods} periods",
+                "narrow the years, or fill the gaps",
+            ),
             "decomposition",
         )
     part = design.take(complete[design.unit])
-    return part, [Note("bacon-balanced-part", {"kept": part.n_units, "left_out": design.n_units - part.n_units, "rows": design.n_obs - part.n_obs})]
+    return part, [
+        Note("bacon-balanced-part", {"kept": part.n_units, "left_out": design.n_units - part.n_units, "rows": design.n_obs - part.n_obs})
+    ]
 
 
 def _fail_if_nothing_to_compare(design: Design, adopted: NDArray[np.intp]) -> None:
@@ -151,16 +195,9 @@ def _fail_if_nothing_to_compare(design: Design, adopted: NDArray[np.intp]) -> No
         )
 
 
-def _cohort_means(values: Floats, group: NDArray[np.intp], size: Floats) -> Floats:
-    """[K, T] means of ``values`` [N, T] by cohort."""
-    member = np.zeros((len(size), len(values)))
-    member[group, np.arange(len(values))] = 1.0
-    return np.asarray((member @ values) / size[:, None])
-
-
-def _plain(design: Design, means: Floats, adopted: NDArray[np.intp], size: Floats) -> pl.DataFrame:
+def _plain(design: Design, y: Floats, timing: _Timing) -> pl.DataFrame:
     """Every 2×2 from cohort means alone: estimate, and weight n_k n_l · (periods before) · (periods after)."""
-    periods = design.n_periods
+    periods, adopted, size, means = design.n_periods, timing.adopted, timing.size, timing.means(y)
     k, j = np.meshgrid(np.arange(len(adopted)), np.arange(len(adopted)), indexing="ij")
     wanted = (k != j) & (adopted[k] > 0) & (adopted[k] < periods)
     k, j = k[wanted], j[wanted]
@@ -173,11 +210,13 @@ def _plain(design: Design, means: Floats, adopted: NDArray[np.intp], size: Float
         return np.asarray(after - (total[cohort, own] - total[cohort, start]) / (own - start))
 
     weight = size[k] * size[j] * (own - start) * (stop - own)
-    types = np.select([other == periods, other == 0, other < own], [TREATED_VS_NEVER, TREATED_VS_ALWAYS, LATER_VS_EARLIER], EARLIER_VS_LATER)
-    return _table(design, types, own, other, weight / weight.sum(), change(k) - change(j))
+    types = np.select(
+        [other == periods, other == 0, other < own], [TREATED_VS_NEVER, TREATED_VS_ALWAYS, LATER_VS_EARLIER], EARLIER_VS_LATER
+    )
+    return _table(design, types, own, other, weight=weight / weight.sum(), estimate=change(k) - change(j))
 
 
-def _adjusted(design: Design, y: Floats, basis: Floats, adopted: NDArray[np.intp], group: NDArray[np.intp], size: Floats) -> tuple[pl.DataFrame, float, float]:
+def _adjusted(design: Design, y: Floats, basis: Floats, timing: _Timing) -> tuple[pl.DataFrame, float, float]:
     """Within-cohort part and covariate-adjusted pairs, from the residualised treatment d = D̈ - P(D̈ | Ẍ).
 
     A pair's coefficient is the slope of the difference in cohort means of y on that of d; since the fitted part of a pair lies
@@ -187,8 +226,8 @@ def _adjusted(design: Design, y: Floats, basis: Floats, adopted: NDArray[np.intp
     d = projection(design, None).column(treatment(design))
     d = d - basis @ (basis.T @ d)
     _fail_if_explained(d, design)
-    d_means, y_means = _cohort_means(d.reshape(shape), group, size), _cohort_means(y, group, size)
-    inside = d.reshape(shape) - d_means[group]
+    adopted, d_means, y_means = timing.adopted, timing.means(d.reshape(shape)), timing.means(y)
+    inside = d.reshape(shape) - d_means[timing.group]
     variation = float(np.sum(inside**2))
     omega = variation / float(d @ d)
     omega = omega if omega > 1e-14 else 0.0
@@ -196,27 +235,38 @@ def _adjusted(design: Design, y: Floats, basis: Floats, adopted: NDArray[np.intp
     k, j = np.triu_indices(len(adopted), 1)
     gap = d_means[k] - d_means[j]
     strength = np.einsum("ij,ij->i", gap, gap)
-    weight = size[k] * size[j] * strength
+    weight = timing.size[k] * timing.size[j] * strength
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.einsum("ij,ij->i", gap, y_means[k] - y_means[j]) / strength
     earlier, later = adopted[k], adopted[j]
     never, always = later == design.n_periods, earlier == 0
     types = np.select([never, always], [TREATED_VS_NEVER, TREATED_VS_ALWAYS], BOTH_TREATED)
     swap = always & ~never
-    table = _table(design, types, np.where(swap, later, earlier), np.where(swap, earlier, later), (1 - omega) * weight / weight.sum(), slope)
-    row = pl.DataFrame({"type": [WITHIN_COHORT], "treated": [None], "control": [None], "weight": [omega], "estimate": [within if omega > 0 else None]}, schema=table.schema)
+    treated, control = np.where(swap, later, earlier), np.where(swap, earlier, later)
+    table = _table(design, types, treated, control, weight=(1 - omega) * weight / weight.sum(), estimate=slope)
+    row = pl.DataFrame(
+        {"type": [WITHIN_COHORT], "treated": [None], "control": [None], "weight": [omega], "estimate": [within if omega > 0 else None]},
+        schema=table.schema,
+    )
     return pl.concat([table, row]), omega, within
 
 
 def _fail_if_explained(d: Floats, design: Design) -> None:
     if float(d @ d) <= 1e-12 * design.n_obs:
         raise EstimationError(
-            Finding("treatment-explained", "the covariates explain the treatment completely, together with unit and period effects", f"covariates {', '.join(design.covariate_names)}", "leave out the covariate that repeats the treatment"),
+            Finding(
+                "treatment-explained",
+                "the covariates explain the treatment completely, together with unit and period effects",
+                f"covariates {', '.join(design.covariate_names)}",
+                "leave out the covariate that repeats the treatment",
+            ),
             "decomposition",
         )
 
 
-def _table(design: Design, types: NDArray[np.str_], treated: NDArray[np.intp], control: NDArray[np.intp], weight: Floats, estimate: Floats) -> pl.DataFrame:
+def _table(
+    design: Design, types: NDArray[np.str_], treated: NDArray[np.intp], control: NDArray[np.intp], *, weight: Floats, estimate: Floats
+) -> pl.DataFrame:
     labels = [*design.periods.tolist(), None]
     return pl.DataFrame(
         {

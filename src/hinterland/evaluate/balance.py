@@ -71,7 +71,12 @@ def comparison_counts(design: Design) -> pl.DataFrame:
     }
     states["n_not_yet"] = ~(states["n_treated"] | states["n_anticipating"] | states["n_never"])
     columns = ("n_treated", "n_anticipating", "n_not_yet", "n_never")
-    return pl.DataFrame({"time": design.periods, **{c: np.bincount(design.period, weights=states[c], minlength=design.n_periods).astype(np.int64) for c in columns}})
+    return pl.DataFrame(
+        {
+            "time": design.periods,
+            **{c: np.bincount(design.period, weights=states[c], minlength=design.n_periods).astype(np.int64) for c in columns},
+        }
+    )
 
 
 def balance_table(design: Design) -> pl.DataFrame:
@@ -81,7 +86,12 @@ def balance_table(design: Design) -> pl.DataFrame:
     and the covariates, each unit counting once with its (weighted) mean over the periods before the first adoption. The normalised difference
     is (x̄₁ - x̄₀) / √((s₁² + s₀²)/2) (Imbens & Rubin 2015, ch. 14); null where it is not defined. Always-treated units are left out.
     """
-    schema = {"variable": pl.String, **dict.fromkeys(("mean_treated", "mean_comparison", "sd_treated", "sd_comparison", "normalised_difference", "variance_ratio"), pl.Float64)}
+    schema = {
+        "variable": pl.String,
+        **dict.fromkeys(
+            ("mean_treated", "mean_comparison", "sd_treated", "sd_comparison", "normalised_difference", "variance_ratio"), pl.Float64
+        ),
+    }
     inside = design.cohorts[design.cohorts > design.periods[0]]
     if not len(inside):
         return pl.DataFrame(schema=schema)
@@ -94,7 +104,9 @@ def balance_table(design: Design) -> pl.DataFrame:
     seen = total > 0
     means = np.column_stack([np.bincount(unit, weights=weight * v, minlength=design.n_units)[seen] / total[seen] for v in values.T])
     treated = (design.cohort != NEVER)[seen]
-    return pl.DataFrame([_balance_row(n, v[treated], v[~treated]) for n, v in zip(names, means.T, strict=True)], schema=schema, orient="row")
+    return pl.DataFrame(
+        [_balance_row(n, v[treated], v[~treated]) for n, v in zip(names, means.T, strict=True)], schema=schema, orient="row"
+    )
 
 
 def _balance_row(name: str, treated: Floats, comparison: Floats) -> tuple[str | float | None, ...]:

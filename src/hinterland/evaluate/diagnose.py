@@ -72,11 +72,19 @@ class Diagnosis:
         if self.weights is not None:
             w = self.weights
             rows += [("weights", "negative cells", w.n_negative), ("weights", "treated cells", w.table.height)]
-            rows += [("weights", "sum of negative weights", w.sum_negative), ("weights", "sigma", w.sigma), ("weights", "sigma all", w.sigma_all)]
+            rows += [
+                ("weights", "sum of negative weights", w.sum_negative),
+                ("weights", "sigma", w.sigma),
+                ("weights", "sigma all", w.sigma_all),
+            ]
         for test in self.pretrends:
             rows += [(f"pretrends {test.method}", "statistic", test.statistic), (f"pretrends {test.method}", "p-value", test.p_value)]
         c = self.clusters
-        rows += [("clusters", "clusters", c.n_clusters), ("clusters", "treated clusters", c.n_treated), ("clusters", "effective clusters", c.effective)]
+        rows += [
+            ("clusters", "clusters", c.n_clusters),
+            ("clusters", "treated clusters", c.n_treated),
+            ("clusters", "effective clusters", c.effective),
+        ]
         schema = {"diagnostic": pl.String, "measure": pl.String, "value": pl.Float64}
         return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("value").fill_nan(None))
 
@@ -100,7 +108,9 @@ def diagnose(
     Raises:
         EstimationError, PanelError: the design itself is impossible.
     """
-    design = make_design(panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster)
+    design = make_design(
+        panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster
+    )
     return diagnose_design(design)
 
 
@@ -123,7 +133,9 @@ def diagnose_design(design: Design) -> Diagnosis:
         *design.notes,
         *missing,
     ]
-    return Diagnosis(design.outcome, design.n_units, design.n_obs, decomposition, weights, reach, counts, tests, clusters, balance, tuple(notes))
+    return Diagnosis(
+        design.outcome, design.n_units, design.n_obs, decomposition, weights, reach, counts, tests, clusters, balance, tuple(notes)
+    )
 
 
 def _pretrends(design: Design, method: str) -> PretrendTest:

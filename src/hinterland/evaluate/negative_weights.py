@@ -51,7 +51,9 @@ class CellWeights:
         """What the weights say about the coefficient."""
         if not self.n_negative:
             return Note("no-negative-weights")
-        return Note("negative-weights", {"count": self.n_negative, "total": self.table.height, "sum": self.sum_negative, "sigma": self.sigma_all})
+        return Note(
+            "negative-weights", {"count": self.n_negative, "total": self.table.height, "sum": self.sum_negative, "sigma": self.sigma_all}
+        )
 
 
 def cell_weights(design: Design) -> CellWeights:
@@ -71,7 +73,15 @@ def cell_weights(design: Design) -> CellWeights:
     scaled = scaled - basis @ (basis.T @ scaled)
     variation = float(scaled @ scaled)
     if variation <= 1e-12 * float(d @ d):
-        raise EstimationError(Finding("treatment-collinear", "the treatment is collinear with the fixed effects and covariates", repr(design), "leave out what moves with the policy"), "weights")
+        raise EstimationError(
+            Finding(
+                "treatment-collinear",
+                "the treatment is collinear with the fixed effects and covariates",
+                repr(design),
+                "leave out what moves with the policy",
+            ),
+            "weights",
+        )
     cells = d > 0
     share = (root**2 * d)[cells]
     share = share / share.sum()
@@ -115,7 +125,8 @@ def _sigma(estimate: float, relative: Floats, share: Floats) -> float:
 
 def _sigma_all(estimate: float, relative: Floats, share: Floats, weight: Floats) -> float:
     """|τ| / √(T_s + S_s² / (1 - P_s)), s the first cell in decreasing order of w with w_s < -S_s / (1 - P_s), where P, S and T sum
-    share, share·w and share·w² over the cells from s on."""
+    share, share·w and share·w² over the cells from s on.
+    """
     if not (weight < 0).any():
         return float("nan")
     used = weight != 0

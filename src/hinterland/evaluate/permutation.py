@@ -59,7 +59,12 @@ def make_scheme(adoption: Index, block: Index | None = None, strata: Index | Non
     mixed = any(len(np.unique(by_block[by_stratum == s])) > 1 for s in range(int(by_stratum.max()) + 1))
     if not mixed:
         raise EstimationError(
-            Finding("nothing-to-permute", "all units of each stratum adopt at the same time, so no reshuffle differs from the actual assignment", f"{int(by_stratum.max()) + 1} strata, {len(first)} blocks", "use fewer strata, or none"),
+            Finding(
+                "nothing-to-permute",
+                "all units of each stratum adopt at the same time, so no reshuffle differs from the actual assignment",
+                f"{int(by_stratum.max()) + 1} strata, {len(first)} blocks",
+                "use fewer strata, or none",
+            ),
             "placebo",
         )
     members = np.bincount(block)
@@ -71,7 +76,14 @@ def _fail_if_blocks_mixed(adoption: Index, block: Index, strata: Index, first: I
     for values, what in ((adoption, "adopt at different times"), (strata, "lie in different strata")):
         bad = np.unique(block[values != values[first][block]])
         if len(bad):
-            findings.append(Finding("mixed-block", f"{len(bad)} group(s) hold units that {what}", f"groups number {listed(bad.tolist())}", "permute at the level of units (level=None)"))
+            findings.append(
+                Finding(
+                    "mixed-block",
+                    f"{len(bad)} group(s) hold units that {what}",
+                    f"groups number {listed(bad.tolist())}",
+                    "permute at the level of units (level=None)",
+                )
+            )
     fail_if_any(findings, "placebo", EstimationError)
 
 
@@ -95,12 +107,22 @@ def permutations(scheme: Scheme, draws: int, seed: int, chunk: int) -> Iterator[
 def unit_groups(panel: Panel, design: Design, column: str, purpose: str) -> Index:
     """[N] code of ``column`` for each unit of the design, which must be constant within units and never missing."""
     panel.require([column], purpose)
-    table = panel.frame.group_by(pl.col(panel.unit).cast(pl.String).alias("unit")).agg(pl.col(column).n_unique().alias("levels"), pl.col(column).first().alias("value"))
+    table = panel.frame.group_by(pl.col(panel.unit).cast(pl.String).alias("unit")).agg(
+        pl.col(column).n_unique().alias("levels"), pl.col(column).first().alias("value")
+    )
     joined = pl.DataFrame({"unit": design.unit_labels}).join(table, on="unit", how="left", maintain_order="left")
     findings = []
     for bad, what in ((pl.col("levels") > 1, "changes within"), (pl.col("value").is_null(), "is missing for")):
         units = joined.filter(bad)["unit"].to_list()
         if units:
-            findings.append(Finding("not-constant-in-unit", f"column {column!r} {what} {len(units)} unit(s)", listed(units), f"give each unit one value of {column!r}"))
+            findings.append(
+                Finding(
+                    "not-constant-in-unit",
+                    f"column {column!r} {what} {len(units)} unit(s)",
+                    listed(units),
+                    f"give each unit one value of {column!r}",
+                )
+            )
     fail_if_any(findings, purpose, EstimationError)
-    return np.unique(joined["value"].cast(pl.String).to_numpy().astype(np.str_), return_inverse=True)[1].astype(np.intp)
+    codes: Index = joined["value"].rank("dense").to_numpy().astype(np.intp) - 1
+    return codes

@@ -70,7 +70,8 @@ class Placebo:
 
     def tidy(self) -> pl.DataFrame:
         """``outcome, method, kind, shift, estimate, std_error, p_value, p_exact, draws, sd_draws, p_exact_statistic``: one row for
-        space (the actual estimate), one per shift for time (the placebo estimates)."""
+        space (the actual estimate), one per shift for time (the placebo estimates).
+        """
         head = {"outcome": self.outcome, "method": self.method, "kind": self.kind}
         if self.kind == "space":
             rows = [
@@ -145,7 +146,9 @@ def placebo(
         EstimationError: unknown kind, a method or design without a batched placebo, several cluster columns, or bad numbers.
     """
     _fail_if_bad_request(method, kind, draws, shifts)
-    design = make_design(panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster)
+    design = make_design(
+        panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster
+    )
     if kind == "time":
         from hinterland.evaluate.placebo_time import placebo_time
 
@@ -169,7 +172,9 @@ def _fail_if_bad_request(method: str, kind: str, draws: int, shifts: Sequence[in
     if kind not in get_args(Kind):
         findings.append(Finding("unknown-kind", f"placebo kind {kind!r} is not known", "argument kind", did_you_mean(kind, get_args(Kind))))
     if method not in BATCHED:
-        findings.append(Finding("no-batch", f"{method!r} has no batched placebo", "argument method", f"choose {' or '.join(map(repr, BATCHED))}"))
+        findings.append(
+            Finding("no-batch", f"{method!r} has no batched placebo", "argument method", f"choose {' or '.join(map(repr, BATCHED))}")
+        )
     if not isinstance(draws, int) or draws < 1:
         findings.append(Finding("bad-draws", f"draws is {draws!r}", "argument draws", "give a whole number, 1 or more (1000 is usual)"))
     bad = [s for s in shifts if not isinstance(s, int) or s < 1]

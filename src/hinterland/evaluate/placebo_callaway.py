@@ -72,7 +72,8 @@ class CallawayBatch:
 
     def __call__(self, assignments: Index) -> tuple[Floats, Floats]:
         """Overall effect [R] and influence of each unit on it [R, N] (scaled so that its square sums to the variance) for
-        the cohorts ``assignments`` [R, N]."""
+        the cohorts ``assignments`` [R, N].
+        """
         draws, units = assignments.shape
         means = np.stack([((assignments == k).astype(np.float64) @ self.y) / n for k, n in enumerate(self.size)], axis=1).reshape(draws, -1)
         treated, control = means @ self.treated_change, means @ self.control_change

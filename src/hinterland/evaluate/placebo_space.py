@@ -71,7 +71,14 @@ def placebo_space(
 def _fail_if_not_batched(design: Design, method: str) -> None:
     findings = []
     if len(design.clusters) > 1:
-        findings.append(Finding("not-batched", "the placebo's t statistics are defined for one-way clusters", f"cluster = {', '.join(c.name for c in design.clusters)}", "cluster on one column"))
+        findings.append(
+            Finding(
+                "not-batched",
+                "the placebo's t statistics are defined for one-way clusters",
+                f"cluster = {', '.join(c.name for c in design.clusters)}",
+                "cluster on one column",
+            )
+        )
     if method == "callaway-santanna":
         where, remedy = "method callaway-santanna", "leave them out, or use method='twfe', which takes them"
         for used, what in (
@@ -135,13 +142,27 @@ def _twfe(design: Design, code: Index, table: Floats, scheme: Scheme) -> tuple[K
 
 
 def _callaway(design: Design, code: Index, table: Floats, scheme: Scheme) -> tuple[Kernel, int]:
-    cluster = _unit_clusters(design)
-    findings = []
-    if cluster is None:
-        findings.append(Finding("not-batched", "units move between clusters", f"cluster {design.clusters[0].name!r}", "cluster on a column that is constant within units"))
     if not scheme.sizes_fixed:
-        findings.append(Finding("not-batched", "groups of unequal size change the size of cohorts from draw to draw", f"{len(scheme.adoption)} groups", "permute units, or use method='twfe'"))
-    fail_if_any(findings, "placebo", EstimationError)
+        raise EstimationError(
+            Finding(
+                "not-batched",
+                "groups of unequal size change the size of cohorts from draw to draw",
+                f"{len(scheme.adoption)} groups",
+                "permute units, or use method='twfe'",
+            ),
+            "placebo",
+        )
+    cluster = _unit_clusters(design)
+    if cluster is None:
+        raise EstimationError(
+            Finding(
+                "not-batched",
+                "units move between clusters",
+                f"cluster {design.clusters[0].name!r}",
+                "cluster on a column that is constant within units",
+            ),
+            "placebo",
+        )
     labels = np.array([design.periods[int(np.argmax(path))] if path.any() else NEVER for path in table > 0], dtype=np.int64)
     batch, size = callaway_batch(design, code, labels), design.clusters[0].size
 

@@ -33,7 +33,9 @@ def placebo_time(design: Design, method: str = "twfe", *, shifts: Sequence[int] 
     for shift in sorted(set(shifts)):
         moved, left_out, last = _moved(design, method, shift)
         effects = _overall(fit(moved, method), method, last)
-        rows.append((shift, float(effects.estimate[0]), float(effects.std_error[0]), float(effects.p_value[0]), moved.n_obs, moved.n_treated))
+        rows.append(
+            (shift, float(effects.estimate[0]), float(effects.std_error[0]), float(effects.p_value[0]), moved.n_obs, moved.n_treated)
+        )
         if left_out:
             notes.append(Note("placebo-time-left-out", {"shift": shift, "count": left_out}))
     table = pl.DataFrame(rows, schema=SHIFTS_SCHEMA, orient="row")
@@ -63,10 +65,16 @@ def _overall(effects: Effects, method: str, last: int | None) -> Effects:
 
 def _moved(design: Design, method: str, shift: int) -> tuple[Design, int, int]:
     """The design with adoption ``shift`` periods earlier, how many treated units could not be moved, and the last event time
-    (since the moved adoption) that comes before every true adoption and its anticipation."""
+    (since the moved adoption) that comes before every true adoption and its anticipation.
+    """
     if shift <= design.anticipation:
         raise EstimationError(
-            Finding("shift-within-anticipation", f"a shift of {shift} does not reach beyond the anticipation of {design.anticipation} period(s)", "argument shifts", f"shift by {design.anticipation + 1} or more"),
+            Finding(
+                "shift-within-anticipation",
+                f"a shift of {shift} does not reach beyond the anticipation of {design.anticipation} period(s)",
+                "argument shifts",
+                f"shift by {design.anticipation + 1} or more",
+            ),
             "placebo",
         )
     true = adoption_index(design)
@@ -75,7 +83,12 @@ def _moved(design: Design, method: str, shift: int) -> tuple[Design, int, int]:
     movable = treated & (early >= 1)
     if not movable.any():
         raise EstimationError(
-            Finding("shift-too-long", f"no treated unit is observed before an adoption {shift} period(s) earlier", f"first adoption {design.cohorts[0]}, panel from {design.periods[0]}", "shift by fewer periods, or start the panel earlier"),
+            Finding(
+                "shift-too-long",
+                f"no treated unit is observed before an adoption {shift} period(s) earlier",
+                f"first adoption {design.cohorts[0]}, panel from {design.periods[0]}",
+                "shift by fewer periods, or start the panel earlier",
+            ),
             "placebo",
         )
     cohort = np.where(movable, design.periods[np.clip(early, 0, design.n_periods - 1)], NEVER)

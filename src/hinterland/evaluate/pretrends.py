@@ -91,7 +91,12 @@ def pretrend_test(effects: Effects, leads: int | None = None, *, include_anticip
         chosen &= relative > last - leads
     if not chosen.any():
         raise EstimationError(
-            Finding("no-leads", "there is no pre-treatment term to test", f"{effects.method} on {effects.outcome!r}, {effects.aggregation} terms", "start the panel at least two periods before the first adoption, or ask for more leads"),
+            Finding(
+                "no-leads",
+                "there is no pre-treatment term to test",
+                f"{effects.method} on {effects.outcome!r}, {effects.aggregation} terms",
+                "start the panel at least two periods before the first adoption, or ask for more leads",
+            ),
             "pre-trend test",
         )
     wald, rank = _wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)])
@@ -104,7 +109,12 @@ def _event_time(effects: Effects) -> NDArray[np.int64]:
     terms = effects.terms
     if effects.aggregation not in {"event-time", "group-time"}:
         raise EstimationError(
-            Finding("no-event-time", f"{effects.aggregation} effects have no pre-treatment terms", f"{effects.method} on {effects.outcome!r}", "estimate an event study, or aggregate to 'event-time'"),
+            Finding(
+                "no-event-time",
+                f"{effects.aggregation} effects have no pre-treatment terms",
+                f"{effects.method} on {effects.outcome!r}",
+                "estimate an event study, or aggregate to 'event-time'",
+            ),
             "pre-trend test",
         )
     derived = (terms.cohort != BLANK) & (terms.time != BLANK)
@@ -116,11 +126,13 @@ def _event_time(effects: Effects) -> NDArray[np.int64]:
 
 def _fail_if_bad_leads(leads: int | None) -> None:
     if leads is not None and (not isinstance(leads, int) or leads < 1):
-        raise EstimationError(Finding("bad-leads", f"leads is {leads!r}", "argument leads", "give a whole number of periods, 1 or more"), "pre-trend test")
+        raise EstimationError(
+            Finding("bad-leads", f"leads is {leads!r}", "argument leads", "give a whole number of periods, 1 or more"), "pre-trend test"
+        )
 
 
 def _wald(estimate: Floats, vcov: Floats) -> tuple[float, int]:
-    """b' V⁺ b and the rank of V, judged on the correlation scale so that units of measurement do not matter."""
+    """Wald statistic b' V⁺ b and the rank of V, judged on the correlation scale so that units of measurement do not matter."""
     scale = np.sqrt(np.diag(vcov))
     value, vector = np.linalg.eigh((vcov + vcov.T) / 2 / np.outer(scale, scale))
     kept = value > SINGULAR * value[-1]

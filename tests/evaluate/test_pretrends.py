@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from hinterland.data.cohorts import Cohorts
+from hinterland.data.panel import Panel
+from hinterland.errors import EstimationError
+from hinterland.evaluate.design import make_design
+from hinterland.evaluate.estimate import fit
+from hinterland.evaluate.pretrends import pretrend_test
+from hinterland.evaluate.result import Effects, Terms
+
+Make = Callable[..., Any]
+
+
+def _effects(estimate: list[float], vcov: Any, *, df: float = np.inf, clusters: int = 100, anticipation: int = 0) -> Effects:
+    """Event times -4, -3, -2, -1 (reference), 0."""
+    times = np.array([-4, -3, -2, -1, 0])
+    return Effects(
+        method="made-up",
+        outcome="y",
+        aggregation="event-time",
+        terms=Terms.make(tuple(map(str, times)), event_time=times, reference=times == -1),
+        estimate=np.array(estimate),
+        vcov=np.array(vcov, dtype=float),
+        influence=np.zeros((clusters, 5)),
+        clusters=np.arange(clusters).astype(str),
+        df=df,
+        meta={"anticipation": anticipation},
+    )
+
+
+def test_wald_by_hand() -> None:
+    vcov = np.diag([4.0, 1.0, 0.25, 0.0, 9.0])
+    test = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov))
+    assert (test.statistic, test.df1, test.distribution, test.n_leads) == (pytest.approx(3), 3, "chi2", 3)
+    assert_allclose(test.p_value, 0.3916251762710877, rtol=1e-12)
+    f = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov, df=30))
+    assert (f.statistic, f.df1, f.df2, f.distribution) == (pytest.approx(1), 3, 30, "F")
+    assert_allclose(f.p_value, stats.f.sf(1, 3, 30), rtol=1e-12)
+    assert f.tidy().columns == ["method", "outcome", "statistic", "df1", "df2", "p_value", "n_leads", "distribution"]
+    assert test.tidy()["df2"][0] is None
+
+
+def test_leads_keeps_the_last_ones() -> None:
+    test = pretrend_test(_effects([9, 1, 0.5, 0, 50], np.diag([1.0, 1.0, 0.25, 0.0, 9.0])), leads=3)
+    assert test.n_leads == 2
+    assert_allclose(test.statistic, 2)
+
+
+def test_anticipated_periods_are_left_out_unless_asked_for() -> None:
+    effects = _effects([0, 0, 5, 0, 1], np.diag([1.0, 1.0, 1.0, 0.0, 1.0]), anticipation=2)
+    test = pretrend_test(effects)
+    assert (test.n_leads, test.statistic) == (2, 0)
+    assert "pretrend-anticipation" in {n.code for n in test.notes}
+    assert pretrend_test(effects, include_anticipation=True).statistic == pytest.approx(25)
+
+
+def test_singular_covariance_uses_its_rank_whatever_the_units() -> None:
+    half = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 2.0]])
+    for scale in (1.0, 1e6):
+        vcov = np.zeros((5, 5))
+        d = np.diag([scale, 1.0, 1.0])
+        vcov[:3, :3] = d @ half @ half.T @ d
+        vcov[4, 4] = 1
+        test = pretrend_test(_effects([scale, 2, 3, 0, 1], vcov))
+        assert (test.df1, test.n_leads) == (2, 3)
+        assert_allclose(test.statistic, 2)  # b = (1, 2, 3) = half @ (1, 1)
+        assert test.notes[0].code == "pretrend-singular"
+
+
+def test_not_rejecting_is_said_to_be_no_proof(toy: Make) -> None:
+    made = toy(units=80)
+    test = pretrend_test(fit(make_design(made.panel, "y", made.policy, covariates="~ x"), "event-study"))
+    assert test.distribution == "F"
+    assert test.p_value > 0.05
+    assert test.notes[-1].code == "pretrend-not-proof"
+    assert "not evidence" in test.notes[-1].text("en")
+    trend = made.panel.with_columns(y=pl.col("y") + 0.5 * pl.col("year") * (pl.col("unit").str.slice(1).cast(pl.Int64) % 4 < 2))
+    rejected = pretrend_test(fit(make_design(trend, "y", made.policy), "callaway-santanna"))
+    assert (rejected.distribution, rejected.notes[-1].code) == ("chi2", "pretrend-rejected")
+
+
+def test_bad_requests() -> None:
+    effects = _effects([1, 1, 1, 0, 1], np.eye(5))
+    for leads in (0, -1, 1.5):
+        with pytest.raises(EstimationError, match="leads is"):
+            pretrend_test(effects, leads=leads)  # type: ignore[arg-type]
+    with pytest.raises(EstimationError, match="no pre-treatment term"):
+        pretrend_test(effects.take(np.array([3, 4])))
+    static = Effects("twfe", "y", "coefficient", Terms.make(("treated",)), np.ones(1), np.eye(1), np.ones((2, 1)), np.array(["a", "b"]))
+    with pytest.raises(EstimationError, match="no pre-treatment terms"):
+        pretrend_test(static)
+
+
+def _mpdta(reference: Path) -> tuple[Panel, Cohorts]:
+    frame = pl.read_csv(reference / "mpdta.csv").sort("countyreal", "year")
+    first = frame.group_by("countyreal", maintain_order=True).agg(pl.col("first_treat").first())
+    cohort = pl.when(pl.col("first_treat") > 0).then(pl.col("first_treat")).cast(pl.Int64)
+    table = first.select(unit=pl.col("countyreal").cast(pl.String), cohort=cohort, dose=1.0, excluded=False, reason=pl.lit(""))
+    return Panel(frame, "countyreal", "year"), Cohorts(table, True, "first_treat", "column")
+
+
+@pytest.mark.filterwarnings("ignore::hinterland.errors.DataWarning")  # cohorts without a base period are left out, as in did
+def test_pretest_of_did(reference: Path) -> None:
+    """Every pre-test statistic of R's did 2.5.1 on mpdta that our options can state (covariates: none or lpop)."""
+    panel, policy = _mpdta(reference)
+    seen = 0
+    for record in json.loads((reference / "did.json").read_text()):
+        o = record.get("options", {})
+        if record["dataset"] != "mpdta.csv" or "control_group" not in o:
+            continue
+        design = make_design(
+            panel,
+            "lemp",
+            policy,
+            covariates=None if o["xformla"] == "~1" else o["xformla"],
+            comparison={"nevertreated": "never-treated", "notyettreated": "not-yet-treated"}[o["control_group"]],
+            anticipation=o["anticipation"],
+        )
+        method = {"dr": "dr", "ipw": "ipw", "reg": "or"}[o["est_method"]]
+        effects = fit(design, "callaway-santanna", est_method=method, base_period=o["base_period"])
+        test = pretrend_test(effects, include_anticipation=True)
+        assert_allclose(test.statistic, record["values"]["pretest_W"], rtol=1e-6, err_msg=record["id"])
+        assert_allclose(test.p_value, record["values"]["pretest_p"], atol=6e-6, err_msg=record["id"])
+        seen += 1
+    assert seen >= 48
