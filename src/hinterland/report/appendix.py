@@ -1,0 +1,128 @@
+"""The appendix: how the numbers were computed, every note of the estimators, and, for simulated data, the truth."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from hinterland.labels import Note, catalogue
+from hinterland.report.blocks import Block, Heading, Prose
+from hinterland.report.numbers import count, number
+from hinterland.report.record import Estimate, Record
+from hinterland.report.sentences import Ref, Sentence, Speaker, say
+from hinterland.report.table import Heading as Column
+from hinterland.report.table import Row, Table
+
+
+def appendix(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    """Truth (simulated data only), notes, inputs, versions, steps."""
+    blocks: list[Block] = []
+    found = truths(record, speaker)
+    if found:
+        blocks += [Heading(speaker.ui("heading.truth")), Prose((say("truth.intro", table=Ref("table", "truth")), *_coverage(found))), truth_table(speaker, found)]
+    if record.has("notes"):
+        blocks += [Heading(speaker.ui("heading.notes")), notes_table(record, speaker)]
+    blocks += [Heading(speaker.ui("heading.computed")), Prose((say("computed.intro", seed=str(record.run.get("seed", "–")), version=str(record.run.get("hinterland", "–"))),))]
+    blocks += [t for t in (inputs_table(record, speaker), steps_table(record, speaker), versions_table(record, speaker)) if t.rows]
+    return tuple(blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One truth of a simulated world and the estimate that aims at it."""
+
+    definition: str
+    effects_id: str
+    event_time: int | None
+    value: float
+    estimate: Estimate
+
+    @property
+    def covered(self) -> bool:
+        """Whether the pointwise interval holds the truth."""
+        return self.estimate.conf_low <= self.value <= self.estimate.conf_high
+
+
+def truths(record: Record, speaker: Speaker) -> tuple[Truth, ...]:
+    """Every truth that an estimate of the record aims at."""
+    if not record.has("truth", "effects"):
+        return ()
+    found = []
+    effects = {key[0]: frame for key, frame in record.tables["effects"].group_by("effects_id", maintain_order=True)}
+    for row in record.tables["truth"].filter(pl.col("effects_id").is_not_null()).iter_rows(named=True):
+        parts = str(row["parameter"]).split("/")
+        horizon = int(parts[-1]) if "event-time" in parts and parts[-1].lstrip("-").isdigit() else None
+        rows = effects.get(row["effects_id"], pl.DataFrame())
+        rows = rows.filter(pl.col("event_time") == horizon) if horizon is not None and rows.height else rows.head(1)
+        if rows.height and row["value"] is not None:
+            definition = _definition(speaker, parts, str(row.get("definition") or row["parameter"]))
+            found.append(Truth(definition, row["effects_id"], horizon, float(row["value"]), Estimate.of(rows.row(0, named=True))))
+    return tuple(found)
+
+
+def _definition(speaker: Speaker, parts: list[str], recorded: str) -> str:
+    key = f"truth.{parts[0]}-{parts[2]}" if len(parts) > 2 else ""
+    texts = catalogue(speaker.language)
+    return texts[key].format(outcome=texts.get(f"world_outcome.{parts[1]}", parts[1])) if key in texts else recorded
+
+
+def _coverage(found: tuple[Truth, ...]) -> tuple[Sentence, ...]:
+    paired = [t for t in found if math.isfinite(t.estimate.conf_low)]
+    return (say("truth.coverage", inside=count(sum(t.covered for t in paired)), n=count(len(paired))),) if paired else ()
+
+
+def truth_table(speaker: Speaker, found: tuple[Truth, ...]) -> Table:
+    """What is true in the simulated world against what was estimated."""
+    rows = []
+    for t in found:
+        e = t.estimate
+        horizon = "" if t.event_time is None else number(t.event_time, 0)
+        rows.append(Row((t.definition, t.effects_id, horizon, number(t.value), number(e.estimate), f"[{number(e.conf_low)}, {number(e.conf_high)}]", speaker.ui("yes" if t.covered else "no"))))
+    headings = (Column(speaker.ui("col.parameter"), "left"), Column(speaker.ui("col.effects_id"), "left"), *(Column(speaker.ui(f"col.{c}")) for c in ("event_time", "truth", "estimate", "pointwise", "covers")))
+    return Table("truth", speaker.ui("title.truth"), headings, tuple(rows), speaker.ui("subtitle.truth"), (speaker.ui("note.truth"),))
+
+
+def notes_table(record: Record, speaker: Speaker) -> Table:
+    """Every note of every step, said in the language of the report."""
+    merged: dict[str, list[str]] = {}
+    for scope, code, values in record.tables["notes"].select("scope", "code", "values").iter_rows():
+        merged.setdefault(note_text(speaker, code, values), []).append(scope)
+    rows = [Row((said, _scopes(scopes, speaker))) for said, scopes in merged.items()]
+    headings = (Column(speaker.ui("col.note"), "left"), Column(speaker.ui("col.scope"), "left"))
+    return Table("notes", speaker.ui("title.notes"), headings, tuple(rows))
+
+
+def _scopes(scopes: list[str], speaker: Speaker) -> str:
+    unique = list(dict.fromkeys(scopes))
+    return ", ".join(unique[:3]) + (speaker.ui("and_more", n=len(unique) - 3) if len(unique) > 3 else "")
+
+
+def note_text(speaker: Speaker, code: str, values: str | None) -> str:
+    """A note in words; the code and its values where the label files do not hold it."""
+    fields = json.loads(values or "{}")
+    if f"note.{code}" not in catalogue(speaker.language):
+        return f"{code} {values or ''}".strip()
+    return Note(code, fields).text(speaker.language)
+
+
+def inputs_table(record: Record, speaker: Speaker) -> Table:
+    """Every input file with its hash."""
+    rows = [Row((str(i.get("path")), count(i.get("bytes")), str(i.get("sha256"))[:16])) for i in record.run.get("inputs", [])]
+    headings = (Column(speaker.ui("col.file"), "left"), Column(speaker.ui("col.bytes")), Column("SHA-256", "left"))
+    return Table("inputs", speaker.ui("title.inputs"), headings, tuple(rows), "", (speaker.ui("note.hashes"),))
+
+
+def steps_table(record: Record, speaker: Speaker) -> Table:
+    """Every step of the run with its state, time and hash."""
+    rows = [Row((str(s.get("id")), speaker.name(str(s.get("status")), "step_status"), number(s.get("seconds"), 2), str(s.get("hash") or "")[:12])) for s in record.run.get("steps", [])]
+    headings = (Column(speaker.ui("col.step"), "left"), Column(speaker.ui("col.status"), "left"), Column(speaker.ui("col.seconds")), Column(speaker.ui("col.hash"), "left"))
+    return Table("steps", speaker.ui("title.steps"), headings, tuple(rows))
+
+
+def versions_table(record: Record, speaker: Speaker) -> Table:
+    """Versions of everything that computed something."""
+    rows = [Row((str(name), str(version))) for name, version in sorted(record.run.get("versions", {}).items())]
+    return Table("versions", speaker.ui("title.versions"), (Column(speaker.ui("col.software"), "left"), Column(speaker.ui("col.version"), "left")), tuple(rows))

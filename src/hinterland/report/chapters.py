@@ -1,0 +1,228 @@
+"""The chapters of an evaluation, in the order of the empirical part of a paper. A chapter without records is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+
+from hinterland.labels import Language
+from hinterland.report import charts, description, figures, prose, tables
+from hinterland.report.appendix import appendix
+from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose, numbering
+from hinterland.report.caveats import caveats, dynamic_fit
+from hinterland.report.record import Fit, Record
+from hinterland.report.sentences import Name, Ref, Sentence, Speaker, say
+from hinterland.report.subgroups import subgroups
+
+Maker = Callable[[Record, Speaker, str], tuple[Block, ...]]
+
+
+def document(record: Record, language: Language) -> Document:
+    """The report of a record in one language."""
+    speaker = Speaker(language, description.own_labels(record))
+    outcome = record.outcomes[0] if record.outcomes else ""
+    makers: tuple[tuple[str, Maker, bool], ...] = (
+        ("data", _data, True),
+        ("descriptives", _descriptives, True),
+        ("baseline", _baseline, True),
+        ("trends", _trends, True),
+        ("robustness", _robustness, True),
+        ("subgroups", subgroups, True),
+        ("outcomes", _outcomes, True),
+        ("caveats", _caveats, True),
+        ("appendix", appendix, False),
+    )
+    made = ((key, make(record, speaker, outcome), numbered) for key, make, numbered in makers)
+    chapters = tuple(Chapter(key, _title(record, speaker, key), blocks, numbered) for key, blocks, numbered in made if blocks)
+    return Document(language, description.title(record, speaker), description.byline(record, speaker), _summary(record, outcome), chapters, replace(speaker, numbering=numbering(chapters)))
+
+
+def _title(record: Record, speaker: Speaker, key: str) -> str:
+    if key == "subgroups":
+        groups = {f.sample for f in record.chosen(roles=("subgroup",), sample=None)}
+        if groups and all("sichuan-chongqing" in g for g in groups):
+            return speaker.ui("chapter.sichuan_chongqing")
+    return speaker.ui(f"chapter.{key}")
+
+
+def _summary(record: Record, outcome: str) -> tuple[Prose, ...]:
+    head = record.headline(outcome)
+    found = [Prose((say("own_summary", text=description.both(record.study("study", "summary"))),), "own")] if record.study("study", "summary") else []
+    if record.simulated:
+        found.append(Prose((say("caveat.simulated"),), "warning"))
+    if head is not None and head.overall is not None:
+        found.append(Prose((*prose.headline(_with_trends(record, head), record.scale(outcome, head.family)), *prose.beside(head, record.static(outcome))), "lead"))
+    return tuple(found)
+
+
+def _with_trends(record: Record, fit: Fit) -> Fit:
+    if fit.pretrend is not None:
+        return fit
+    dynamic = dynamic_fit(record, fit.outcome, fit.sample)
+    return replace(fit, pretrend=dynamic.pretrend) if dynamic is not None else fit
+
+
+def _data(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    blocks: list[Block] = [Prose(description.question(record, outcome)), Prose(description.panel(record))]
+    policy = description.policy(record)
+    if policy:
+        blocks.append(Prose(policy))
+    if record.has("policy_timeline"):
+        zones = record.tables["policy_timeline"]
+        facts = record.run.get("facts", {})
+        window = (int(facts["first"]), int(facts["last"])) if {"first", "last"} <= facts.keys() else None
+        figure = charts.timeline(zones, speaker, window)
+        blocks.append(Chart("timeline", speaker.ui("title.timeline"), speaker.ui("subtitle.timeline"), speaker.ui("alt.timeline", n=zones.height), figure, zones))
+        blocks.append(tables.zone_table(record, speaker))
+    if record.has("policy_cities"):
+        cities = record.tables["policy_cities"]
+        if cities["lon"].null_count() < cities.height:
+            blocks.append(Prose(description.places(cities)))
+            blocks.append(Chart("map", speaker.ui("title.map"), speaker.ui("subtitle.map"), speaker.ui("alt.map", n=cities.filter(pl.col("status") == "treated").height), charts.city_map(cities, speaker), cities))
+    if record.has("cohort_sizes"):
+        blocks.append(tables.cohort_table(record, speaker))
+    return tuple(blocks)
+
+
+def _descriptives(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    if not record.has("descriptives"):
+        return ()
+    return (Prose(description.moments(record, outcome)), tables.descriptive_table(record, speaker))
+
+
+def _baseline(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    head = record.headline(outcome)
+    if head is None:
+        return ()
+    fits = [f for f in record.chosen(outcome=outcome, roles=("baseline", "headline", "alternative")) if f.overall is not None]
+    fits.sort(key=lambda f: f.role != "headline")
+    title = speaker.ui("title.baseline", outcome=Name("variable", outcome))
+    return (
+        Prose((say("baseline.intro", table=Ref("table", "baseline")), *prose.design_facts(head))),
+        Prose((*prose.headline(_with_trends(record, head), record.scale(outcome, head.family)), *prose.beside(head, record.static(outcome)))),
+        tables.model_table(record, speaker, fits, key="baseline", title=title),
+    )
+
+
+def _trends(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    fit = dynamic_fit(record, outcome)
+    if fit is None or fit.events is None:
+        return ()
+    scale = record.scale(outcome, fit.family)
+    unit = figures.unit_axis(speaker, scale, outcome)
+    names = {"outcome": Name("variable", outcome), "method": Name("method", fit.method)}
+    blocks: list[Block] = [
+        Prose((say("trends.intro", figure=Ref("figure", "event-study"), **names), *prose.pretrends(fit))),
+        Prose(prose.path(fit, scale)),
+        Chart("event-study", speaker.ui("title.event_study", **names), speaker.ui("subtitle.event_study") + tables.source_line(record, speaker), _sentences(speaker, prose.path(fit, scale)), figures.event_study(fit.events, speaker, unit=unit), fit.events),
+        tables.event_table(record, speaker, fit, "event-study"),
+    ]
+    others = {f.method: f.events for f in record.fits if f.outcome == outcome and f.sample == "all" and f.role != "robustness" and f.events is not None}
+    if len(others) > 1:
+        frame = pl.concat([e.with_columns(pl.lit(m).alias("method")) for m, e in others.items()], how="diagonal_relaxed")
+        blocks.append(Chart("estimators", speaker.ui("title.estimators", outcome=Name("variable", outcome)), speaker.ui("subtitle.estimators"), speaker.ui("alt.estimators", n=len(others)), figures.estimators(others, speaker, unit=unit), frame))
+    return (*blocks, *_bacon(record, speaker, outcome))
+
+
+def _bacon(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    if not record.has("bacon", "bacon_summary"):
+        return ()
+    table, summary = (record.tables[t].filter(pl.col("outcome") == outcome) for t in ("bacon", "bacon_summary"))
+    if not table.height or not summary.height:
+        return ()
+    said = prose.decomposition(summary)
+    title = speaker.ui("title.bacon_scatter", outcome=Name("variable", outcome))
+    return (
+        Heading(speaker.ui("heading.bacon")),
+        Prose((say("bacon.intro", figure=Ref("figure", "bacon"), table=Ref("table", "bacon")), *said)),
+        Chart("bacon", title, speaker.ui("subtitle.bacon_scatter"), _sentences(speaker, said), charts.bacon_scatter(table, speaker), table),
+        tables.bacon_table(record, speaker, outcome),
+    )
+
+
+def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    head = record.headline(outcome)
+    if head is None or head.overall is None:
+        return ()
+    return (*_placebo(record, speaker, outcome), *_variations(record, speaker, head))
+
+
+def _placebo(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    if not record.has("placebo"):
+        return ()
+    frame = _whole_sample(record.tables["placebo"]).filter(pl.col("outcome") == outcome)
+    space, time = (frame.filter(pl.col("kind") == k) for k in ("space", "time"))
+    blocks: list[Block] = []
+    if space.height and record.has("placebo_space"):
+        row = space.row(0, named=True)
+        draws = _whole_sample(record.tables["placebo_space"]).filter((pl.col("outcome") == outcome) & (pl.col("method") == row["method"]))
+        same = next((f.overall for f in record.chosen(outcome=outcome) if f.method == row["method"] and f.overall), None)
+        said = prose.placebo_space(row, same)
+        unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
+        title = speaker.ui("title.placebo", outcome=Name("variable", outcome), method=Name("method", row["method"]))
+        figure = charts.placebo_density(draws, float(row["p_exact"]), speaker, unit=unit)
+        blocks += [Heading(speaker.ui("heading.placebo_space")), Prose(said), Chart("placebo", title, speaker.ui("subtitle.placebo"), _sentences(speaker, said[:1]), figure, draws)]
+    if time.height:
+        blocks += [Heading(speaker.ui("heading.placebo_time")), Prose(prose.placebo_time(list(time.iter_rows(named=True)))), tables.placebo_time_table(record, speaker, outcome)]
+    return tuple(blocks)
+
+
+def _whole_sample(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(pl.col("sample").is_null() | (pl.col("sample") == "all")) if "sample" in frame.columns else frame
+
+
+def _variations(record: Record, speaker: Speaker, head: Fit) -> tuple[Block, ...]:
+    rows = [f for f in record.chosen(outcome=head.outcome, roles=("robustness",), sample=None) if f.overall is not None]
+    if not rows or head.overall is None:
+        return ()
+    lines = [(speaker.ui("row.headline"), head), *((f"{tables.variation(speaker, f)} ({speaker.name(f.method, 'method_short')})", f) for f in rows)]
+    data = pl.DataFrame([{"label": name, "method": f.method, "estimate": f.overall.estimate, "std_error": f.overall.std_error, "conf_low": f.overall.conf_low, "conf_high": f.overall.conf_high} for name, f in lines if f.overall])
+    unit = figures.unit_axis(speaker, record.scale(head.outcome, head.family), head.outcome)
+    said = prose.robustness(head.overall, rows)
+    figure = figures.forest(data, speaker, unit=unit, reference=head.overall.estimate)
+    title = speaker.ui("title.forest", outcome=Name("variable", head.outcome))
+    return (
+        Heading(speaker.ui("heading.variations")),
+        Prose(said),
+        Chart("robustness", title, speaker.ui("subtitle.forest"), _sentences(speaker, said), figure, data),
+        tables.robustness_table(record, speaker, head, rows),
+    )
+
+
+def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    others = [(o, record.headline(o)) for o in record.outcomes if o != outcome]
+    found = [(o, h) for o, h in others if h is not None and h.overall is not None]
+    if not found:
+        return ()
+    blocks: list[Block] = []
+    fits: list[Fit] = []
+    panels: list[tuple[str, pl.DataFrame]] = []
+    for name, head in found:
+        whole = _with_trends(record, head)
+        said: tuple[Sentence, ...] = prose.headline(whole, record.scale(name, head.family))
+        if head.family == "poisson":
+            said = (say("outcomes.count", outcome=Name("variable", name)), *said)
+        blocks.append(Prose((*said, *prose.pretrends(whole), *prose.beside(head, record.static(name)))))
+        fits += [f for f in record.chosen(outcome=name, roles=("headline", "baseline", "alternative")) if f.overall is not None]
+        dynamic = dynamic_fit(record, name)
+        if dynamic is not None and dynamic.events is not None:
+            panels.append((speaker.name(name), dynamic.events))
+    blocks.append(tables.model_table(record, speaker, fits, key="outcomes", title=speaker.ui("title.outcomes"), by_outcome=True))
+    if panels:
+        data = pl.concat([e.with_columns(pl.lit(t).alias("outcome")) for t, e in panels], how="diagonal_relaxed")
+        figure = figures.event_panels(panels[:3], speaker, unit=speaker.ui("axis.effect"))
+        blocks.append(Chart("outcomes", speaker.ui("title.event_panels"), speaker.ui("subtitle.event_study") + tables.source_line(record, speaker), speaker.ui("alt.event_panels", n=len(panels)), figure, data))
+    return tuple(blocks)
+
+
+def _caveats(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    found = caveats(record, outcome)
+    return (Prose((say("caveat.intro"),)), Bullets(found)) if found else ()
+
+
+def _sentences(speaker: Speaker, sentences: tuple[Sentence, ...]) -> str:
+    return speaker.paragraph(s for s in sentences if not any(isinstance(v, Ref) for v in s.values.values()))
+
+

@@ -1,0 +1,73 @@
+"""``write_report``: a run record in, files for readers out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any
+from hinterland.labels import LANGUAGES, Language
+from hinterland.report.blocks import Document
+from hinterland.report.chapters import document
+from hinterland.report.record import read_record
+
+FORMATS = ("html", "docx", "tex", "csv", "svg", "pdf", "png")
+TABLE_FORMATS = ("tex", "docx", "csv")
+FIGURE_FORMATS = ("svg", "pdf", "png")
+
+
+def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), formats: Sequence[str] = ("html",)) -> list[Path]:
+    """Write the report of a finished run, from its record alone.
+
+    Always written, in every language: ``tables/table-KEY.LANG.{tex,docx,csv}`` and ``figures/KEY.LANG.{svg,pdf,png}``. With ``html``:
+    ``report.html``, one file for all languages. With ``docx``: ``report.docx`` (second language: ``report.LANG.docx``).
+    ``pdf`` stands for the figures' PDF files: the report itself prints to PDF from any browser, by its print style sheet.
+
+    Raises:
+        RunError: the folder holds no readable run record.
+        InputError: an unknown language or format.
+    """
+    _fail_if_unknown(languages, formats)
+    root = Path(run_dir)
+    record = read_record(root)
+    documents = [document(record, language) for language in dict.fromkeys(languages)]
+    written: list[Path] = []
+    for doc in documents:
+        written += _tables(doc, root / "tables")
+        written += _figures(doc, root / "figures")
+    if "html" in formats:
+        written.append(_html(documents, root / "report.html"))
+    if "docx" in formats:
+        written += _docx(documents, root)
+    return written
+
+
+def _fail_if_unknown(languages: Sequence[str], formats: Sequence[str]) -> None:
+    findings = [Finding("unknown-language", f"there is no report in {name!r}", "report language", did_you_mean(name, LANGUAGES)) for name in languages if name not in LANGUAGES]
+    findings += [Finding("unknown-format", f"a report cannot be written as {name!r}", "[report].formats", did_you_mean(name, FORMATS)) for name in formats if name not in FORMATS]
+    if not languages:
+        findings.append(Finding("no-language", "no language was asked for", "report language", f"choose from {', '.join(LANGUAGES)}"))
+    fail_if_any(findings, "report", InputError)
+
+
+def _tables(doc: Document, folder: Path) -> list[Path]:
+    return [table.save(folder / f"table-{table.key}.{doc.language}.{kind}") for table in doc.tables() for kind in TABLE_FORMATS]
+
+
+def _figures(doc: Document, folder: Path) -> list[Path]:
+    from hinterland.report.style import save
+
+    return [path for chart in doc.charts() for path in save(chart.figure, folder / f"{chart.key}.{doc.language}", FIGURE_FORMATS)]
+
+
+def _html(documents: Sequence[Document], path: Path) -> Path:
+    from hinterland.report.html import report_page
+
+    path.write_text(report_page(documents), encoding="utf-8", newline="\n")
+    return path
+
+
+def _docx(documents: Sequence[Document], root: Path) -> list[Path]:
+    from hinterland.report.docx import save_report
+
+    return [save_report(doc, root / ("report.docx" if k == 0 else f"report.{doc.language}.docx")) for k, doc in enumerate(documents)]

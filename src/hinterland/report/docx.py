@@ -1,0 +1,201 @@
+"""Word: tables, and the whole report with its figures."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
+from hinterland.report.style import drawing
+from hinterland.report.table import Row, Table
+
+_FONTS = {"ascii": "Times New Roman", "eastAsia": "SimSun"}
+_EPOCH = dt.datetime(2000, 1, 1)  # noqa: DTZ001  (python-docx writes naive UTC)
+
+
+def save_table(table: Table, path: Path) -> Path:
+    """One table as a document of its own."""
+    word = _new(table.title)
+    _add_table(word, table, "")
+    return _write(word, path)
+
+
+def save_report(document: Document, path: Path) -> Path:
+    """The whole report: prose, tables, figures (as PNG)."""
+    word = _new(document.title)
+    word.add_heading(document.title, 0)
+    word.add_paragraph(document.byline)
+    for part in document.summary:
+        _add(word, part, document)
+    number = 0
+    for chapter in document.chapters:
+        number += chapter.numbered
+        word.add_heading(f"{number}  {chapter.title}" if chapter.numbered else chapter.title, 1)
+        for block in chapter.blocks:
+            _add(word, block, document)
+    return _write(word, path)
+
+
+def _new(title: str) -> Any:
+    import docx
+    from docx.shared import Pt
+
+    word = docx.Document()
+    for name in ("Normal", "Title", "Heading 1", "Heading 2", "List Bullet", "Caption"):
+        _set_fonts(word.styles[name].element)
+    word.styles["Normal"].font.size = Pt(10.5)
+    word.core_properties.title = title
+    word.core_properties.author = ""
+    word.core_properties.created = word.core_properties.modified = _EPOCH
+    return word
+
+
+def _set_fonts(element: Any) -> None:
+    from docx.oxml.ns import qn
+
+    fonts = element.get_or_add_rPr().get_or_add_rFonts()
+    for key in list(fonts.attrib):
+        del fonts.attrib[key]
+    for kind, name in (("ascii", _FONTS["ascii"]), ("hAnsi", _FONTS["ascii"]), ("cs", _FONTS["ascii"]), ("eastAsia", _FONTS["eastAsia"])):
+        fonts.set(qn(f"w:{kind}"), name)
+
+
+def _write(word: Any, path: Path) -> Path:
+    import zipfile
+
+    buffer = io.BytesIO()
+    word.save(buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(zipfile.ZipInfo(name, _EPOCH.timetuple()[:6]), source.read(name), zipfile.ZIP_DEFLATED)
+    return path
+
+
+def _add(word: Any, block: Block, document: Document) -> None:
+    speaker = document.speaker
+    match block:
+        case Prose(sentences, _):
+            word.add_paragraph(speaker.paragraph(sentences))
+        case Bullets(items):
+            for item in items:
+                word.add_paragraph(speaker.sentence(item), style="List Bullet")
+        case Heading(text):
+            word.add_heading(text, 2)
+        case Table():
+            _add_table(word, block, speaker.ui("table_number", n=speaker.numbering[f"table:{block.key}"]))
+        case Chart():
+            _add_chart(word, block, speaker.ui("figure_number", n=speaker.numbering[f"figure:{block.key}"]))
+
+
+def _add_chart(word: Any, chart: Chart, number: str) -> None:
+    from docx.shared import Cm
+
+    buffer = io.BytesIO()
+    with drawing(chart.key):
+        chart.figure.savefig(buffer, format="png", dpi=170, metadata={"Software": "hinterland"})
+    _caption(word, number, chart.title, chart.subtitle)
+    word.add_picture(buffer, width=Cm(15.5))
+    picture = word.inline_shapes[-1]._inline.docPr
+    picture.set("descr", chart.alt)
+    picture.set("title", chart.title)
+
+
+def _caption(word: Any, number: str, title: str, subtitle: str) -> None:
+    from docx.shared import Pt, RGBColor
+
+    paragraph = word.add_paragraph()
+    paragraph.paragraph_format.keep_with_next = True
+    paragraph.paragraph_format.space_before = Pt(10)
+    paragraph.add_run(f"{number}  {title}" if number else title).bold = True
+    if subtitle:
+        run = paragraph.add_run(f"\n{subtitle}")
+        run.font.size = Pt(8.5)
+        run.font.color.rgb = RGBColor(0x66, 0x6B, 0x73)
+
+
+def _add_table(word: Any, table: Table, number: str) -> None:
+    _caption(word, number, table.title, table.subtitle)
+    width, spans = len(table.headings), table.spanners()
+    grid = word.add_table(rows=0, cols=width)
+    grid.autofit = True
+    if spans:
+        _spanner_row(grid, spans)
+    _fill(grid.add_row(), [h.text for h in table.headings], table)
+    _repeat_header(grid)
+    _border(grid.rows[0], "top", 12)
+    _border(grid.rows[-1], "bottom", 6)
+    previous = None
+    for row in table.rows:
+        line = grid.add_row()
+        _body_row(line, row, table)
+        if row.kind == "fact" and previous not in ("fact", None):
+            _border(line, "top", 4)
+        previous = row.kind
+    _border(grid.rows[-1], "bottom", 12)
+    _notes(word, table.notes)
+
+
+def _spanner_row(grid: Any, spans: Sequence[tuple[str, int]]) -> None:
+    line, start = grid.add_row(), 0
+    for text, width in spans:
+        cell = line.cells[start].merge(line.cells[start + width - 1])
+        _set_cell(cell, text, "center")
+        start += width
+
+
+def _repeat_header(grid: Any) -> None:
+    from docx.oxml import OxmlElement
+
+    for line in grid.rows:
+        line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+
+
+def _body_row(line: Any, row: Row, table: Table) -> None:
+    if row.kind == "head":
+        _set_cell(line.cells[0].merge(line.cells[-1]), row.cells[0], "left")
+        return
+    _fill(line, row.cells, table)
+
+
+def _fill(line: Any, cells: Sequence[str], table: Table) -> None:
+    for cell, text, heading in zip(line.cells, cells, table.headings, strict=True):
+        _set_cell(cell, text, heading.align)
+
+
+def _set_cell(cell: Any, text: str, align: str) -> None:
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Pt
+
+    paragraph = cell.paragraphs[0]
+    paragraph.alignment = {"left": WD_ALIGN_PARAGRAPH.LEFT, "right": WD_ALIGN_PARAGRAPH.RIGHT, "center": WD_ALIGN_PARAGRAPH.CENTER}[align]
+    paragraph.paragraph_format.space_after = Pt(1)
+    paragraph.add_run(text).font.size = Pt(8.5)
+
+
+def _border(line: Any, side: str, size: int) -> None:
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    for cell in line._tr.tc_lst:
+        properties = cell.get_or_add_tcPr()
+        borders = properties.find(qn("w:tcBorders"))
+        if borders is None:
+            borders = OxmlElement("w:tcBorders")
+            properties.append(borders)
+        edge = OxmlElement(f"w:{side}")
+        for key, value in (("val", "single"), ("sz", str(size)), ("space", "0"), ("color", "1C1F23")):
+            edge.set(qn(f"w:{key}"), value)
+        borders.append(edge)
+
+
+def _notes(word: Any, notes: Sequence[str]) -> None:
+    from docx.shared import Pt
+
+    for note in notes:
+        paragraph = word.add_paragraph()
+        paragraph.paragraph_format.space_after = Pt(2)
+        paragraph.add_run(note).font.size = Pt(8.5)

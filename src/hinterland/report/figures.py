@@ -1,0 +1,199 @@
+"""Figures of estimates: event studies, terms, estimators side by side. Each takes record frames and returns the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from hinterland.labels import Language
+from hinterland.report.numbers import count, signed
+from hinterland.report.sentences import Name, Speaker
+from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, RULE, canvas, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from hinterland.evaluate.result import Effects
+
+
+def plot_data(effects: Effects) -> pl.DataFrame:
+    """The data behind :func:`plot_effects`: ``effects.tidy()``, one row per mark."""
+    return effects.tidy()
+
+
+def plot_effects(effects: Effects, *, language: Language = "en") -> Figure:
+    """The plot that fits the aggregation: an event study, averages by cohort or period, paths by cohort, or a list of terms."""
+    speaker, frame = Speaker(language), plot_data(effects)
+    unit = unit_axis(speaker, "poisson" if effects.family == "poisson" else "level", effects.outcome)
+    if effects.aggregation == "event-time":
+        return event_study(frame, speaker, unit=unit)
+    if effects.aggregation in ("cohort", "calendar"):
+        x = "cohort" if effects.aggregation == "cohort" else "time"
+        return _single(frame.filter(pl.col(x).is_not_null()), x, speaker, unit)
+    if effects.aggregation == "group-time":
+        return _paths(frame, speaker, unit)
+    return forest(frame.select(pl.col("term").alias("label"), "estimate", "conf_low", "conf_high"), speaker, unit=unit)
+
+
+def unit_axis(speaker: Speaker, scale: str, outcome: str) -> str:
+    """The words of the axis that carries effects on ``outcome``."""
+    return speaker.ui(f"axis.effect_{'log' if scale in ('log', 'log1p', 'poisson') else 'level'}", outcome=Name("variable", outcome))
+
+
+def event_study(events: pl.DataFrame, speaker: Speaker, *, unit: str) -> Figure:
+    """Effects by event time with pointwise (dark) and simultaneous (light) intervals, the reference marked, and the number of
+    treated units under each horizon.
+
+    Args:
+        events: columns of ``Effects.tidy()``, event-time rows only.
+        speaker: the language of axes and marks.
+        unit: label of the vertical axis.
+    """
+    with drawing():
+        figure, (axes,) = canvas(3.9)
+        draw_events(axes, events, speaker, supports=True)
+        axes.set_ylabel(unit)
+        axes.set_xlabel(speaker.ui("axis.event_time"), labelpad=18 if "n_treated" in events.columns else 4)
+    return figure
+
+
+def draw_events(axes: Axes, events: pl.DataFrame, speaker: Speaker, *, supports: bool, legend: bool = True) -> None:
+    """Draw one event study into ``axes``."""
+    frame = events.sort("event_time")
+    x, y = _column(frame, "event_time"), _column(frame, "estimate")
+    axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
+    axes.axvline(-0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    _bars(axes, x, frame, "band", 5.5, 0.28, speaker.ui("mark.simultaneous"))
+    _bars(axes, x, frame, "conf", 2.2, 0.95, speaker.ui("mark.pointwise"))
+    reference = frame["reference"].to_numpy().astype(bool)
+    axes.plot(x[~reference], y[~reference], "o", color=BLUE, markersize=4.5, zorder=4)
+    if reference.any():
+        axes.plot(x[reference], np.zeros(int(reference.sum())), "o", markersize=5, markerfacecolor="white", markeredgecolor=INK, zorder=4, label=speaker.ui("mark.reference"))
+    axes.set_xticks(_ticks(x))
+    axes.margins(x=0.03, y=0.12)
+    if legend:
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handletextpad=0.6, columnspacing=1.6, borderaxespad=0.1)
+    if supports and frame["n_treated"].null_count() < frame.height:
+        _supports(axes, frame, speaker)
+
+
+def _bars(axes: Axes, x: np.ndarray, frame: pl.DataFrame, name: str, width: float, alpha: float, label: str) -> None:
+    low, high = _column(frame, f"{name}_low"), _column(frame, f"{name}_high")
+    shown = np.isfinite(low) & np.isfinite(high)
+    if shown.any():
+        axes.vlines(x[shown], low[shown], high[shown], color=BLUE, linewidth=width, alpha=alpha, zorder=2 if name == "band" else 3, label=label)
+
+
+def _supports(axes: Axes, frame: pl.DataFrame, speaker: Speaker) -> None:
+    transform = axes.get_xaxis_transform()
+    for event, treated in frame.select("event_time", "n_treated").iter_rows():
+        if treated is not None:
+            axes.text(event, -0.105, count(treated), transform=transform, ha="center", va="top", fontsize=7.5, color=MUTED)
+    axes.text(-0.012, -0.105, speaker.ui("mark.treated_units"), transform=axes.transAxes, ha="right", va="top", fontsize=7.5, color=MUTED)
+
+
+def _ticks(x: np.ndarray) -> np.ndarray:
+    step = max(1, int(np.ceil(len(x) / 24)))
+    whole = np.arange(int(x.min()), int(x.max()) + 1)
+    return whole[whole % step == 0]
+
+
+def _column(frame: pl.DataFrame, name: str) -> np.ndarray:
+    if name not in frame.columns:
+        return np.full(frame.height, np.nan)
+    return frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def estimators(series: Mapping[str, pl.DataFrame], speaker: Speaker, *, unit: str) -> Figure:
+    """Several event studies side by side at each horizon: ``series`` maps an estimator's id to its event-time rows."""
+    with drawing():
+        figure, (axes,) = canvas(3.6)
+        axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
+        axes.axvline(-0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        shift = np.linspace(-0.18, 0.18, len(series)) if len(series) > 1 else np.zeros(1)
+        for k, (method, frame) in enumerate(series.items()):
+            x, y = _column(frame, "event_time") + shift[k], _column(frame, "estimate")
+            low, high = _column(frame, "conf_low"), _column(frame, "conf_high")
+            axes.vlines(x, low, high, color=CYCLE[k], linewidth=1.4, zorder=2)
+            axes.plot(x, y, MARKERS[k], color=CYCLE[k], markersize=4.5, markerfacecolor=CYCLE[k] if k % 2 == 0 else "white", zorder=3, label=speaker.name(method, "method"))
+        axes.set_xticks(_ticks(np.concatenate([_column(f, "event_time") for f in series.values()])))
+        axes.set_xlabel(speaker.ui("axis.event_time"))
+        axes.set_ylabel(unit)
+        axes.margins(x=0.03, y=0.1)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=min(3, len(series)), borderaxespad=0.1)
+    return figure
+
+
+def event_panels(panels: Sequence[tuple[str, pl.DataFrame]], speaker: Speaker, *, unit: str) -> Figure:
+    """Event studies of several outcomes in panels next to each other: ``panels`` holds a title and event-time rows."""
+    with drawing():
+        figure, axes = canvas(3.3, len(panels))
+        for k, (title, frame) in enumerate(panels):
+            draw_events(axes[k], frame, speaker, supports=False, legend=False)
+            axes[k].set_title(title, pad=6)
+            axes[k].set_xlabel(speaker.ui("axis.event_time"))
+        axes[0].set_ylabel(unit)
+    return figure
+
+
+def forest(rows: pl.DataFrame, speaker: Speaker, *, unit: str, reference: float | None = None) -> Figure:
+    """Estimates with intervals, one row each.
+
+    Args:
+        rows: ``label, estimate, conf_low, conf_high``, top to bottom.
+        speaker: the language.
+        unit: label of the horizontal axis.
+        reference: the estimate the rows are held against, drawn as a vertical line.
+    """
+    with drawing():
+        figure, (axes,) = canvas(0.9 + 0.3 * max(rows.height, 2))
+        y = np.arange(rows.height)[::-1]
+        estimate, low, high = (_column(rows, c) for c in ("estimate", "conf_low", "conf_high"))
+        axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
+        if reference is not None:
+            axes.axvline(reference, color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        axes.hlines(y, low, high, color=BLUE, linewidth=1.8, zorder=2)
+        axes.plot(estimate, y, "o", color=BLUE, markersize=5, zorder=3)
+        for k in range(rows.height):
+            axes.annotate(signed(estimate[k]), (1.0, y[k]), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
+        axes.set_yticks(y, [str(v) for v in rows["label"]])
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(unit)
+        axes.margins(y=0.5 / max(rows.height, 1))
+    return figure
+
+
+def _single(frame: pl.DataFrame, x: str, speaker: Speaker, unit: str) -> Figure:
+    with drawing():
+        figure, (axes,) = canvas(3.4)
+        place = _column(frame, x)
+        axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
+        _bars(axes, place, frame, "band", 5.5, 0.28, speaker.ui("mark.simultaneous"))
+        _bars(axes, place, frame, "conf", 2.2, 0.95, speaker.ui("mark.pointwise"))
+        axes.plot(place, _column(frame, "estimate"), "o", color=BLUE, markersize=4.5, zorder=4)
+        axes.set_xticks(_ticks(place) if len(place) else [])
+        axes.set_xlabel(speaker.ui(f"axis.{x}"))
+        axes.set_ylabel(unit)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.1)
+    return figure
+
+
+def _paths(frame: pl.DataFrame, speaker: Speaker, unit: str) -> Figure:
+    with drawing():
+        figure, (axes,) = canvas(3.8)
+        axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
+        for k, (key, part) in enumerate(frame.filter(pl.col("cohort").is_not_null()).group_by("cohort", maintain_order=True)):
+            path = part.sort("time")
+            colour = CYCLE[k % len(CYCLE)]
+            axes.plot(_column(path, "time"), _column(path, "estimate"), color=colour, marker=MARKERS[k % len(MARKERS)], markersize=3.5, linewidth=1.2)
+            last = path.row(-1, named=True)
+            axes.annotate(str(key[0]), (last["time"], last["estimate"]), xytext=(5, 0), textcoords="offset points", va="center", color=colour, fontsize=8)
+        axes.set_xlabel(speaker.ui("axis.time"))
+        axes.set_ylabel(unit)
+        axes.spines["bottom"].set_color(RULE)
+    return figure

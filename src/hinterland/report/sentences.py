@@ -1,0 +1,114 @@
+"""Sentences: a key of the label files and its values, so that the same finding is said in either language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hinterland.labels import Language, catalogue, text
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An identifier that has a human label: a variable, an estimator, a region."""
+
+    section: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to a numbered table or figure. ``kind`` is ``table`` or ``figure``."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Several values, joined as the language joins them."""
+
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """A fact that the record holds in both languages: a city, a zone, a title."""
+
+    en: str
+    zh: str
+
+
+Value = str | int | float | Name | Both | Ref | Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of the report: ``key`` in section ``sentence`` of the label files, and its ``values``."""
+
+    key: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+def say(key: str, **values: Value) -> Sentence:
+    """Shorthand for :class:`Sentence`."""
+    return Sentence(key, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Says things in one language.
+
+    ``own`` holds labels that come with the record (``variable.NAME`` → both languages) and go before the packaged ones;
+    ``numbering`` maps ``table:KEY`` and ``figure:KEY`` to their numbers in the document.
+    """
+
+    language: Language
+    own: Mapping[str, Both] = field(default_factory=dict)
+    numbering: Mapping[str, int] = field(default_factory=dict)
+
+    def ui(self, key: str, **values: Value) -> str:
+        """A text of section ``report``."""
+        return text(f"report.{key}", self.language, **{k: self.value(v) for k, v in values.items()})
+
+    def sentence(self, sentence: Sentence) -> str:
+        """The sentence in words."""
+        return text(f"sentence.{sentence.key}", self.language, **{k: self.value(v) for k, v in sentence.values.items()})
+
+    def paragraph(self, sentences: Iterable[Sentence]) -> str:
+        """Sentences one after another: with a space in English, without in Chinese."""
+        return ("" if self.language == "zh" else " ").join(self.sentence(s) for s in sentences)
+
+    def name(self, name: str, section: str = "variable") -> str:
+        """The label of an identifier; the identifier itself where none is recorded."""
+        own = self.own.get(f"{section}.{name}")
+        if own is not None:
+            return self.value(own)
+        found = catalogue(self.language).get(f"{section}.{name}")
+        return found if found is not None else (name if section == "variable" else name.replace("_", " "))
+
+    def value(self, value: Value) -> str:
+        """One value in words."""
+        match value:
+            case Name(section, name):
+                return self.name(name, section)
+            case Both():
+                return value.zh if self.language == "zh" else value.en
+            case Ref(kind, key):
+                return text(f"report.{kind}_number", self.language, n=self.numbering.get(f"{kind}:{key}", "?"))
+            case Listed(items):
+                return joined([self.value(item) for item in items], self.language)
+            case _:
+                return str(value)
+
+    def has(self, key: str) -> bool:
+        """Whether the label files hold ``key``."""
+        return key in catalogue(self.language)
+
+
+def joined(parts: list[str], language: Language) -> str:
+    """``a, b and c``; ``a、b和c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    comma, last = ("、", "和") if language == "zh" else (", ", " and ")
+    return comma.join(parts[:-1]) + last + parts[-1]
