@@ -56,7 +56,9 @@ def _agrees(effects: Effects, values: dict[str, Any], terms: list[int]) -> None:
     assert effects.df == values["df_t"]
     assert effects.meta["n_parameters"] == values["df_k"]
     assert effects.meta["n_obs"] == values["nobs"]
-    np.testing.assert_allclose([effects.meta["r2"], effects.meta["r2_within"], effects.meta["ssr"]], [values["r2"], values["wr2"], values["ssr"]], rtol=RTOL)
+    np.testing.assert_allclose(
+        [effects.meta["r2"], effects.meta["r2_within"], effects.meta["ssr"]], [values["r2"], values["wr2"], values["ssr"]], rtol=RTOL
+    )
     if "vcov" in values:
         np.testing.assert_allclose(effects.vcov[np.ix_(terms, terms)], values["vcov"], rtol=2 * RTOL, atol=1e-14)
 

@@ -41,7 +41,9 @@ def test_zones_and_city_patents(shared_data: Path) -> None:
     The timing is the first full year, and cities covered in part (Chongqing, Lu'an) or uncertainly (Jingmen) count as treated. That
     run's standard error is CR1 with two parameters counted (treatment and constant) instead of fixest's treatment and eleven years.
     """
-    zones = pl.read_csv(shared_data / "industrial_transfer_zones" / "zones_city_registry.csv", schema_overrides={"adcode_gbt2260": pl.String})
+    zones = pl.read_csv(
+        shared_data / "industrial_transfer_zones" / "zones_city_registry.csv", schema_overrides={"adcode_gbt2260": pl.String}
+    )
     patents = pl.read_parquet(shared_data / "city_patents_2007_2017" / "city_patent_counts.parquet").rename({"pub_year": "year"})
     frame = patents.filter(pl.len().over("adcode") == 11).with_columns(y=(pl.col("n_patents") + 1).log()).sort("adcode", "year")
     first = zones.group_by("adcode_gbt2260").agg(cohort=pl.col("first_full_year").min().cast(pl.Int64))

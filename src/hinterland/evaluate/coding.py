@@ -73,10 +73,22 @@ def parse_effect(text: str) -> tuple[tuple[str, ...], str | None]:
     slope = rest.removesuffix("]").strip() if bracket else None
     if not all(parts) or (bracket and (not slope or not rest.endswith("]"))):
         raise EstimationError(
-            Finding("malformed-fixed-effect", f"fixed effect {text!r} cannot be read", "argument fe", "write 'a', 'a^b' for an interaction, 'a[x]' for a slope of x that varies by a"),
+            Finding(
+                "malformed-fixed-effect",
+                f"fixed effect {text!r} cannot be read",
+                "argument fe",
+                "write 'a', 'a^b' for an interaction, 'a[x]' for a slope of x that varies by a",
+            ),
             "options",
         )
     return parts, slope
+
+
+def compact(codes: Codes, size: int) -> tuple[NDArray[np.int64], Codes]:
+    """The levels [m] that occur in ``codes`` [n], and the codes renumbered 0 … m − 1."""
+    present = np.bincount(codes, minlength=size) > 0
+    position = (np.cumsum(present) - 1).astype(np.int32)
+    return np.flatnonzero(present), position[codes]
 
 
 @dataclass(frozen=True, slots=True)

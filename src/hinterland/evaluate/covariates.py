@@ -52,7 +52,15 @@ def covariate_matrix(covariates: str | Sequence[str] | None, frame: pl.DataFrame
         return _from_formula(str(covariates), frame)
     if text:
         raise EstimationError(
-            [Finding("not-numeric", f"covariate {n!r} holds {frame.schema[n]}, not numbers", "covariates", f"write it in a formula, '~ C({n})', to use it as categories") for n in text],
+            [
+                Finding(
+                    "not-numeric",
+                    f"covariate {n!r} holds {frame.schema[n]}, not numbers",
+                    "covariates",
+                    f"write it in a formula, '~ C({n})', to use it as categories",
+                )
+                for n in text
+            ],
             "covariates",
         )
     if not names:
@@ -72,7 +80,12 @@ def _formula(text: str):  # type: ignore[no-untyped-def]
         return Formula(text if text.strip().startswith("~") else f"~ {text}")
     except (FormulaicError, SyntaxError, ValueError) as error:
         raise EstimationError(
-            Finding("malformed-formula", f"the covariate formula {text!r} cannot be read: {error}", "covariates", "write a one-sided formula such as '~ ln_gdp + share2'"),
+            Finding(
+                "malformed-formula",
+                f"the covariate formula {text!r} cannot be read: {error}",
+                "covariates",
+                "write a one-sided formula such as '~ ln_gdp + share2'",
+            ),
             "covariates",
         ) from error
 
@@ -81,11 +94,18 @@ def _from_formula(text: str, frame: pl.DataFrame) -> tuple[NDArray[np.float64], 
     from formulaic.errors import FormulaicError
 
     formula = _formula(text)
+    names = {str(v) for v in formula.required_variables}
+    needed = frame.select(c for c in frame.columns if c in names)
     try:
-        matrix = formula.get_model_matrix(frame.select(sorted(str(v) for v in formula.required_variables)).to_pandas(), na_action="raise", ensure_full_rank=True)
+        matrix = formula.get_model_matrix(needed.to_pandas(), na_action="raise", ensure_full_rank=True)
     except (FormulaicError, ValueError, TypeError, NameError) as error:
         raise EstimationError(
-            Finding("malformed-formula", f"the covariate formula {text!r} cannot be evaluated: {error}", "covariates", "check the names and functions in it"),
+            Finding(
+                "malformed-formula",
+                f"the covariate formula {text!r} cannot be evaluated: {error}",
+                "covariates",
+                "check the names and functions in it",
+            ),
             "covariates",
         ) from error
     keep = [c for c in matrix.columns if c != "Intercept"]

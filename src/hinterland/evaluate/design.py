@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
-from hinterland.evaluate.coding import Codes, Factor, Floats, RowCoder, parse_effect, period_codes, unit_codes, unit_starts
+from hinterland.evaluate.coding import Codes, Factor, Floats, RowCoder, compact, parse_effect, period_codes, unit_codes, unit_starts
 from hinterland.evaluate.covariates import covariate_columns, covariate_matrix
 from hinterland.labels import Note
 
@@ -166,7 +166,7 @@ def make_design(
     frame, starts = sample.frame, sample.starts
     unit = unit_codes(starts, frame.height)
     periods, period, balanced = period_codes(frame[panel.time].to_numpy(), starts)
-    cohort = np.where(sample.cohort > periods[-1], NEVER, sample.cohort)
+    cohort = np.where(sample.cohort > periods[-1] + anticipation, NEVER, sample.cohort)
     labels = frame[panel.unit][starts].cast(pl.String).to_numpy().astype(np.str_)
     coder = RowCoder(frame, panel.unit, panel.time, unit, period, starts, labels, periods)
     matrix, names = covariate_matrix(covariates, frame)
@@ -230,7 +230,10 @@ def _sample(frame: pl.DataFrame, panel: Panel, policy: Cohorts, outcome: str) ->
             kept[unit_codes(starts, frame.height)[whole]] = True
         columns = ", ".join(f"{c} ({k})" for c, k in sorted(gaps.items(), key=lambda g: -g[1]))
         notes.append(
-            Note("rows-missing", {"count": frame.height - complete.height, "total": frame.height, "columns": columns, "units": int((~kept).sum())})
+            Note(
+                "rows-missing",
+                {"count": frame.height - complete.height, "total": frame.height, "columns": columns, "units": int((~kept).sum())},
+            )
         )
         frame = complete
         starts, cohort, dose = _restart(frame, panel.unit), cohort[kept], dose[kept]
@@ -277,9 +280,23 @@ def _real(frame: pl.DataFrame, name: str) -> Floats:
 def _fail_if_bad_options(comparison: str, anticipation: int) -> None:
     findings = []
     if comparison not in get_args(Comparison):
-        findings.append(Finding("unknown-comparison", f"comparison {comparison!r} is not known", "argument comparison", did_you_mean(comparison, get_args(Comparison))))
+        findings.append(
+            Finding(
+                "unknown-comparison",
+                f"comparison {comparison!r} is not known",
+                "argument comparison",
+                did_you_mean(comparison, get_args(Comparison)),
+            )
+        )
     if not isinstance(anticipation, int) or anticipation < 0:
-        findings.append(Finding("negative-anticipation", f"anticipation is {anticipation!r}", "argument anticipation", "give a whole number of periods, 0 or more"))
+        findings.append(
+            Finding(
+                "negative-anticipation",
+                f"anticipation is {anticipation!r}",
+                "argument anticipation",
+                "give a whole number of periods, 0 or more",
+            )
+        )
     fail_if_any(findings, "options", EstimationError)
 
 
@@ -292,7 +309,12 @@ def _cluster_columns(panel: Panel, cluster: str | Sequence[str] | None) -> list[
 def _fail_if_not_numeric(panel: Panel, outcome: str, slopes: Sequence[str]) -> None:
     bad = [c for c in (outcome, *slopes) if not (panel.frame.schema[c].is_numeric() or panel.frame.schema[c] == pl.Boolean)]
     fail_if_any(
-        [Finding("not-numeric", f"column {c!r} holds {panel.frame.schema[c]}, not numbers", "panel", "convert it, or name another column") for c in bad],
+        [
+            Finding(
+                "not-numeric", f"column {c!r} holds {panel.frame.schema[c]}, not numbers", "panel", "convert it, or name another column"
+            )
+            for c in bad
+        ],
         "panel",
         PanelError,
     )
@@ -303,51 +325,89 @@ def _estimability(design: Design) -> list[Finding]:
     findings = []
     where = f"{design.n_units} units × {design.n_periods} periods ({design.periods[0]}–{design.periods[-1]})"
     if design.n_periods < 2:
-        findings.append(Finding("one-period", f"the sample has one period only ({design.periods[0]})", where, "widen [panel].years: a difference-in-differences needs a period before and after"))
+        findings.append(
+            Finding(
+                "one-period",
+                f"the sample has one period only ({design.periods[0]})",
+                where,
+                "widen [panel].years: a difference-in-differences needs a period before and after",
+            )
+        )
     if not np.isfinite(design.y).all():
         bad = np.flatnonzero(~np.isfinite(design.y))
         cells = listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}" for i in bad), 5)
-        findings.append(Finding("infinite-outcome", f"outcome {design.outcome!r} is infinite in {len(bad)} row(s)", cells, "correct the values; a log of 0 gives -inf: use log1p or model the count"))
+        findings.append(
+            Finding(
+                "infinite-outcome",
+                f"outcome {design.outcome!r} is infinite in {len(bad)} row(s)",
+                cells,
+                "correct the values; a log of 0 gives -inf: use log1p or model the count",
+            )
+        )
     elif np.ptp(design.y) == 0:
-        findings.append(Finding("constant-outcome", f"outcome {design.outcome!r} never varies (it is {design.y[0]:g} in every row)", where, "name an outcome that varies"))
+        findings.append(
+            Finding(
+                "constant-outcome",
+                f"outcome {design.outcome!r} never varies (it is {design.y[0]:g} in every row)",
+                where,
+                "name an outcome that varies",
+            )
+        )
     if design.n_treated == 0:
         findings.append(
-            Finding("nobody-treated", "no unit is treated inside the window", f"{where}; policy {design.policy.source!r} ({design.policy.timing})", "check that the panel's unit codes match the policy's and that its years reach past the first adoption")
+            Finding(
+                "nobody-treated",
+                "no unit is treated inside the window",
+                f"{where}; policy {design.policy.source!r} ({design.policy.timing})",
+                "check that the panel's unit codes match the policy's and that its years reach past the first adoption",
+            )
         )
     elif (design.cohort != NEVER).all() and design.always_treated.all():
-        findings.append(Finding("all-always-treated", "every unit is already treated in the first period", where, "start the panel before the first adoption"))
+        findings.append(
+            Finding(
+                "all-always-treated",
+                "every unit is already treated in the first period",
+                where,
+                "start the panel before the first adoption",
+            )
+        )
     if design.weight is not None and not (np.isfinite(design.weight).all() and (design.weight > 0).all()):
         bad = np.flatnonzero(~(np.isfinite(design.weight) & (design.weight > 0)))
         cells = listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}" for i in bad), 5)
-        findings.append(Finding("bad-weight", f"weight {design.weight_name!r} is not positive in {len(bad)} row(s)", cells, "give every row a positive, finite weight"))
+        findings.append(
+            Finding(
+                "bad-weight",
+                f"weight {design.weight_name!r} is not positive in {len(bad)} row(s)",
+                cells,
+                "give every row a positive, finite weight",
+            )
+        )
     return findings
 
 
 def _recode(factor: Factor, rows: NDArray[np.bool_]) -> Factor:
-    kept, codes = np.unique(factor.codes[rows], return_inverse=True)
+    kept, codes = compact(factor.codes[rows], factor.size)
     labels = None if factor.labels is None else factor.labels[kept]
-    return Factor(factor.name, codes.astype(np.int32), len(kept), labels, None if factor.slope is None else factor.slope[rows])
+    return Factor(factor.name, codes, len(kept), labels, None if factor.slope is None else factor.slope[rows])
 
 
 def _restrict(design: Design, rows: NDArray[np.bool_], notes: Sequence[Note]) -> Design:
-    from dataclasses import replace
-
-    units, unit = np.unique(design.unit[rows], return_inverse=True)
-    periods, period = np.unique(design.period[rows], return_inverse=True)
+    units, unit = compact(design.unit[rows], design.n_units)
+    periods, period = compact(design.period[rows], design.n_periods)
     labels = design.periods[periods]
     cohort = design.cohort[units]
-    cohort = np.where((cohort != NEVER) & (cohort > labels[-1] if len(labels) else False), NEVER, cohort)
+    cohort = np.where((cohort != NEVER) & (cohort > labels[-1] + design.anticipation if len(labels) else False), NEVER, cohort)
     return replace(
         design,
         unit_labels=design.unit_labels[units],
         periods=labels,
-        unit=unit.astype(np.int32),
-        period=period.astype(np.int32),
+        unit=unit,
+        period=period,
         y=design.y[rows],
         cohort=cohort,
         dose=np.where(cohort == NEVER, 0.0, design.dose[units]),
         weight=None if design.weight is None else design.weight[rows],
-        covariates=design.covariates[rows],
+        covariates=np.asfortranarray(design.covariates[rows]),
         clusters=tuple(_recode(c, rows) for c in design.clusters),
         fixed_effects=tuple(_recode(f, rows) for f in design.fixed_effects),
         coordinates=None if design.coordinates is None else design.coordinates[units],

@@ -50,7 +50,9 @@ def estimate(
     """
     chosen = find_method(method)
     _fail_if_options_unknown(chosen, options)
-    design = make_design(panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster)
+    design = make_design(
+        panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster
+    )
     return fit(design, chosen.id, bootstrap=bootstrap, seed=seed, **options)
 
 
@@ -63,13 +65,17 @@ def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = No
     effects: Effects = import_module(chosen.module).fit(design, **options)
     if bootstrap is None:
         return effects
-    return effects.with_band(bootstrap.get("level", 0.95), kind=bootstrap.get("kind", "multiplier"), draws=bootstrap.get("draws", 999), seed=seed)
+    return effects.with_band(
+        bootstrap.get("level", 0.95), kind=bootstrap.get("kind", "multiplier"), draws=bootstrap.get("draws", 999), seed=seed
+    )
 
 
 def find_method(method: str) -> Method:
     """The method with this id, or an ``EstimationError`` that offers the closest ones."""
     if method not in METHODS:
-        raise EstimationError(Finding("unknown-method", f"method {method!r} is not known", "argument method", did_you_mean(method, METHODS)), "options")
+        raise EstimationError(
+            Finding("unknown-method", f"method {method!r} is not known", "argument method", did_you_mean(method, METHODS)), "options"
+        )
     return METHODS[method]
 
 
@@ -77,9 +83,20 @@ def _fail_if_options_unknown(method: Method, options: Mapping[str, Any]) -> None
     findings = []
     for name, value in options.items():
         if name not in method.options:
-            findings.append(Finding("unknown-option", f"{method.id} has no option {name!r}", f"option {name}={value!r}", did_you_mean(name, method.options)))
+            findings.append(
+                Finding(
+                    "unknown-option", f"{method.id} has no option {name!r}", f"option {name}={value!r}", did_you_mean(name, method.options)
+                )
+            )
         elif isinstance(value, (str, int, float)) and method.options[name].values and value not in method.options[name].values:
-            findings.append(Finding("unknown-value", f"{name} is {value!r}", f"option {name} of {method.id}", f"choose one of {', '.join(map(repr, method.options[name].values))}"))
+            findings.append(
+                Finding(
+                    "unknown-value",
+                    f"{name} is {value!r}",
+                    f"option {name} of {method.id}",
+                    f"choose one of {', '.join(map(repr, method.options[name].values))}",
+                )
+            )
     fail_if_any(findings, "options", EstimationError)
 
 

@@ -95,7 +95,12 @@ def without_always_treated(design: Design) -> Design:
     kept = design.take(~early[design.unit], note)
     if kept.n_treated == 0:
         raise EstimationError(
-            Finding("all-always-treated", "every treated unit is treated from the first period on", f"first period {design.periods[0]}", "start the panel before the first adoption"),
+            Finding(
+                "all-always-treated",
+                "every treated unit is treated from the first period on",
+                f"first period {design.periods[0]}",
+                "start the panel before the first adoption",
+            ),
             "design",
         )
     return kept
@@ -130,7 +135,12 @@ def event_window(design: Design, leads: int | None, lags: int | None, reference:
     times, position = np.unique(binned, return_inverse=True)
     if reference not in times:
         raise EstimationError(
-            Finding("reference-not-observed", f"no treated unit is observed at event time {reference}", f"event times {listed(times.tolist(), 12)}", "choose another reference, or widen the panel's years"),
+            Finding(
+                "reference-not-observed",
+                f"no treated unit is observed at event time {reference}",
+                f"event times {listed(times.tolist(), 12)}",
+                "choose another reference, or widen the panel's years",
+            ),
             "options",
         )
     seen = np.zeros((design.n_units, len(times)), dtype=np.bool_)
@@ -142,13 +152,24 @@ def _window_findings(leads: int | None, lags: int | None, reference: int) -> lis
     findings = []
     for name, value in (("leads", leads), ("lags", lags), ("reference", reference)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
-            findings.append(Finding("not-whole", f"{name} is {value!r}", f"option {name}", "give a whole number of periods relative to adoption"))
+            findings.append(
+                Finding("not-whole", f"{name} is {value!r}", f"option {name}", "give a whole number of periods relative to adoption")
+            )
     if findings:
         return findings
     if leads is not None and leads > reference:
-        findings.append(Finding("bad-window", f"leads is {leads}, after the reference {reference}", "option leads", f"give the earliest event time, {reference} or less"))
+        findings.append(
+            Finding(
+                "bad-window",
+                f"leads is {leads}, after the reference {reference}",
+                "option leads",
+                f"give the earliest event time, {reference} or less",
+            )
+        )
     if lags is not None and lags < max(reference, 0):
-        findings.append(Finding("bad-window", f"lags is {lags}", "option lags", "give the latest event time, 0 or more and not before the reference"))
+        findings.append(
+            Finding("bad-window", f"lags is {lags}", "option lags", "give the latest event time, 0 or more and not before the reference")
+        )
     return findings
 
 
@@ -270,4 +291,8 @@ def covariate_values(fitted: Estimated, count: int) -> dict[str, list[Any]]:
     if not count:
         return {}
     errors = np.sqrt(np.diag(fitted.covariance.vcov))
-    return {"covariate_names": list(fitted.names[first:]), "covariate_estimates": fitted.estimate[first:].tolist(), "covariate_std_errors": errors[first:].tolist()}
+    return {
+        "covariate_names": list(fitted.names[first:]),
+        "covariate_estimates": fitted.estimate[first:].tolist(),
+        "covariate_std_errors": errors[first:].tolist(),
+    }

@@ -56,7 +56,9 @@ def absorber(factors: Sequence[Factor], weights: Floats | None = None, *, grid: 
     return _eliminate(factors, weights)
 
 
-def residualise(columns: Floats, factors: Sequence[Factor], weights: Floats | None = None, *, grid: tuple[int, int] | None = None) -> Floats:
+def residualise(
+    columns: Floats, factors: Sequence[Factor], weights: Floats | None = None, *, grid: tuple[int, int] | None = None
+) -> Floats:
     """The columns [n, k] (or one column [n]) less their projection on the fixed effects, in the metric of ``weights``.
 
     Raises:
@@ -195,10 +197,7 @@ class Eliminated:
 
     def _moments(self, x: Floats) -> Floats:
         weighted = x if self.block.weights is None else x * self.block.weights
-        parts = [
-            tally(f.codes, weighted if f.slope is None else weighted * f.slope, f.size)
-            for f in self.others
-        ]
+        parts = [tally(f.codes, weighted if f.slope is None else weighted * f.slope, f.size) for f in self.others]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _fitted(self, d: Floats) -> Floats:
@@ -227,12 +226,12 @@ def _eliminate(factors: Sequence[Factor], weights: Floats | None) -> Block | Eli
     levels = starts[-1]
     if len(others) == 1 and levels <= DENSE and not block.basis:
         system, norms = _dense_system(block, others[0])
-        solve, rank = _direct(system)
+        solve, rank = _direct(system, norms)
         return Eliminated(block, others, starts, norms, solve, rank)
     crossed, own_moments = _sparse_system(block, others, starts)
-    norms = np.sqrt(own_moments.diagonal())
+    norms = _positive(np.sqrt(own_moments.diagonal()))
     if levels <= DIRECT:
-        solve, rank = _direct(own_moments.toarray() - (crossed.T @ crossed).toarray())
+        solve, rank = _direct(own_moments.toarray() - (crossed.T @ crossed).toarray(), norms)
         return Eliminated(block, others, starts, norms, solve, rank)
     return Eliminated(block, others, starts, norms, _conjugate_gradients(crossed, own_moments), None)
 
@@ -244,7 +243,7 @@ def _dense_system(block: Block, other: Factor) -> tuple[Floats, Floats]:
     table = tally(cell, ones if other.slope is None else ones * other.slope, block.groups.size * other.size)
     table = table.reshape(block.groups.size, other.size)
     own = tally(other.codes, ones if other.slope is None else ones * other.slope**2, other.size)
-    return np.asarray(np.diag(own) - (table / block.total[:, None]).T @ table), np.sqrt(own)
+    return np.asarray(np.diag(own) - (table / block.total[:, None]).T @ table), _positive(np.sqrt(own))
 
 
 def _sparse_system(block: Block, others: Sequence[Factor], starts: Sequence[int]) -> tuple[Any, Any]:
@@ -266,11 +265,18 @@ def _sparse_system(block: Block, others: Sequence[Factor], starts: Sequence[int]
     return sparse.vstack(crossed).tocsr(), (z.T @ weighted).tocsr()
 
 
-def _direct(system: Floats) -> tuple[Callable[[Floats], Floats], int]:
-    """A solver by pivoted Cholesky, and the rank. Redundant levels get the coefficient zero."""
+def _positive(norms: Floats) -> Floats:
+    """The norms, with one where a slope variable is zero throughout its level."""
+    return np.where(norms > 0, norms, 1.0)
+
+
+def _direct(system: Floats, scale: Floats) -> tuple[Callable[[Floats], Floats], int]:
+    """A solver by pivoted Cholesky, and the rank. Redundant levels get the coefficient zero.
+
+    ``scale`` [M] holds the norms of the columns before elimination: a pivot below 1e-10 of its square is no information.
+    """
     from scipy.linalg import lapack
 
-    scale = np.sqrt(np.maximum(np.diag(system), np.finfo(float).tiny))
     factor, pivots, rank, _ = lapack.dpstrf(system / scale[:, None] / scale, tol=1e-10, lower=0)
     order = pivots[:rank] - 1
     upper = np.asfortranarray(factor[:rank, :rank])
@@ -307,7 +313,12 @@ def _conjugate_gradients(crossed: Any, own_moments: Any) -> Callable[[Floats], F
             rho, previous = float(np.dot(residual, preconditioned)), rho
             direction = preconditioned + (rho / previous) * direction
         raise EstimationError(
-            Finding("not-converged", f"the fixed effects did not converge in {ITERATIONS} iterations", f"{len(b)} levels beyond the largest factor", "check for fixed effects that identify almost every row"),
+            Finding(
+                "not-converged",
+                f"the fixed effects did not converge in {ITERATIONS} iterations",
+                f"{len(b)} levels beyond the largest factor",
+                "check for fixed effects that identify almost every row",
+            ),
             "fixed effects",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -31,7 +31,9 @@ class Inference:
     def of(cls, vcov: str, ssc: str | Ssc | Mapping[str, Any]) -> Inference:
         """Resolve the two options. Raises ``EstimationError`` for unknown values."""
         if vcov not in get_args(Kind):
-            raise EstimationError(Finding("unknown-value", f"vcov is {vcov!r}", "option vcov", did_you_mean(vcov, get_args(Kind))), "options")
+            raise EstimationError(
+                Finding("unknown-value", f"vcov is {vcov!r}", "option vcov", did_you_mean(vcov, get_args(Kind))), "options"
+            )
         return cls(vcov, resolve_ssc(ssc))
 
 
@@ -81,7 +83,7 @@ def without_singletons(design: Design, ssc: Ssc) -> Design:
         return design
     if ssc.singletons == "drop":
         return design.take(~alone, Note("singletons-dropped", {"count": count}))
-    return design.take(np.ones_like(alone), Note("singletons-kept", {"count": count}))
+    return replace(design, notes=(*design.notes, Note("singletons-kept", {"count": count})))
 
 
 def projection(design: Design, weights: Floats | None) -> Absorber:
@@ -203,7 +205,9 @@ def fixed_effects_text(design: Design) -> str:
     return ", ".join(f.name for f in absorbed(design))
 
 
-def describe(design: Design, inference: Inference, covariance_: Covariance, df: float, estimand: str, **values: Any) -> dict[str, Any]:
+def describe(
+    design: Design, inference: Inference, covariance_: Covariance, df: float | None, estimand: str, **values: Any
+) -> dict[str, Any]:
     """The ``meta`` of a regression's :class:`~hinterland.evaluate.result.Effects`: JSON scalars and lists."""
     extra = {k: v for k, v in values.items() if k != "reference"}
     return {

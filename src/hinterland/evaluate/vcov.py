@@ -92,7 +92,12 @@ def resolve_ssc(rule: str | Ssc | Mapping[str, Any]) -> Ssc:
         return RULES[rule]
     choices = {f.name: getattr(rule, f.name) for f in fields(Ssc)} if isinstance(rule, Ssc) else dict(rule)
     findings = [
-        Finding("unknown-value", f"ssc has {name}={value!r}", "option ssc", f"choose one of {_CHOICES[name]}" if name in _CHOICES else did_you_mean(name, _CHOICES))
+        Finding(
+            "unknown-value",
+            f"ssc has {name}={value!r}",
+            "option ssc",
+            f"choose one of {_CHOICES[name]}" if name in _CHOICES else did_you_mean(name, _CHOICES),
+        )
         for name, value in choices.items()
         if name not in _CHOICES or value not in _CHOICES[name]
     ]
@@ -173,7 +178,14 @@ def covariance(moments: Moments, kind: str, clusters: Sequence[Factor], ssc: Ssc
 def _saturated(n: int, parameters: int, ssc: Ssc) -> list[Finding]:
     if n > parameters or not ssc.k_adj:
         return []
-    return [Finding("no-degrees-of-freedom", f"{parameters} parameters are estimated from {n} rows", "sample", "leave out fixed effects or covariates, or set ssc='none'")]
+    return [
+        Finding(
+            "no-degrees-of-freedom",
+            f"{parameters} parameters are estimated from {n} rows",
+            "sample",
+            "leave out fixed effects or covariates, or set ssc='none'",
+        )
+    ]
 
 
 def _groups(own: int, least: int, ssc: Ssc) -> float:

@@ -1,0 +1,244 @@
+"""Poisson pseudo-maximum likelihood with fixed effects: E[y_it] = exp(α_i + λ_t + τ D_it + x_it'β).
+
+Correia, Guimarães & Zylkin (2020), Stata Journal 20(1). Consistent whenever the conditional mean is right, whatever the
+distribution; zeros need no "+ 1" (Chen & Roth 2024, Quarterly Journal of Economics 139(2)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hinterland.data.cohorts import NEVER
+from hinterland.errors import EstimationError, Finding, listed
+from hinterland.evaluate.design import Design, Floats
+from hinterland.evaluate.event_study import (
+    EventWindow,
+    covariate_values,
+    event_columns,
+    event_window,
+    place_terms,
+    term_name,
+    without_always_treated,
+    without_repeats,
+)
+from hinterland.evaluate.poisson import PoissonFit, fit_poisson, log_likelihood, separated, zero_groups
+from hinterland.evaluate.regression import (
+    TREATED,
+    Inference,
+    absorbed,
+    cluster_labels,
+    describe,
+    dosed,
+    fail_if_nothing_left,
+    treatment,
+    without_singletons,
+)
+from hinterland.evaluate.result import Effects, Terms
+from hinterland.evaluate.twfe import caveats, coefficient_terms
+from hinterland.evaluate.vcov import Covariance, Moments, Ssc, covariance
+from hinterland.labels import Note
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The regressors [n, p] and their names; the event window when there are leads and lags."""
+
+    design: Design
+    columns: Floats
+    names: tuple[str, ...]
+    window: EventWindow | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimated:
+    """A Poisson fit in the terms of the model's columns."""
+
+    names: tuple[str, ...]
+    dropped: tuple[str, ...]
+    estimate: Floats
+    covariance: Covariance
+    poisson: PoissonFit
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        notes = [Note("collinear-dropped", {"names": ", ".join(self.dropped)})] if self.dropped else []
+        return (*notes, Note("negative-variance")) if self.covariance.repaired else tuple(notes)
+
+
+def fit(
+    design: Design,
+    *,
+    vcov: str = "cluster",
+    ssc: str | Ssc | Mapping[str, Any] = "fixest",
+    event_study: bool = False,
+    leads: int | None = None,
+    lags: int | None = None,
+    reference: int = -1,
+) -> Effects:
+    """Estimate τ (or one τ_e per event time) in log points.
+
+    Args:
+        design: outcome not negative; it need not be whole.
+        vcov: ``cluster``, ``hetero`` or ``iid`` (inverse Hessian);  ssc: small-sample rule, as in :mod:`hinterland.evaluate.twfe`.
+        event_study: leads and lags instead of one effect;  leads, lags, reference: as in :mod:`hinterland.evaluate.event_study`.
+
+    Returns:
+        Effects of aggregation ``coefficient`` or ``event-time``, tested against the normal (df = ∞). ``meta`` adds
+        ``percent_effect`` = 100·(exp(τ) − 1) and ``percent_std_error`` (delta method) per term, the deviance, the log likelihood, the
+        number of iterations and what separation removed.
+
+    Raises:
+        EstimationError: a negative outcome, the treatment collinear or separated, or no convergence.
+    """
+    inference = Inference.of(vcov, ssc)
+    _fail_if_negative(design)
+    rows = design.n_obs
+    if event_study:
+        design = without_always_treated(design)
+    design = _without_zero_groups(design)
+    groups_dropped = rows - design.n_obs
+    design = without_singletons(design, inference.ssc)
+    window = event_window(design, leads, lags, reference) if event_study else None
+    model = _unseparated(_model(design, window), leads, lags)
+    design = model.design
+    estimated = _estimate(model, inference)
+    separation = {"n_dropped": rows - design.n_obs, "n_separated_groups": groups_dropped}
+    return _effects(model, estimated, inference, separation, reference)
+
+
+def _fail_if_negative(design: Design) -> None:
+    bad = np.flatnonzero(design.y < 0)
+    if len(bad):
+        cells = listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}: {design.y[i]:g}" for i in bad), 5)
+        raise EstimationError(
+            Finding(
+                "negative-outcome",
+                f"outcome {design.outcome!r} is negative in {len(bad)} row(s)",
+                cells,
+                "give the outcome in levels (a count or an amount), not its logarithm",
+            ),
+            "design",
+        )
+
+
+def _without_zero_groups(design: Design) -> Design:
+    lost, names = zero_groups(design.y, absorbed(design))
+    if not lost.any():
+        return design
+    kept = design.take(~lost, Note("ppml-separated-groups", {"count": int(lost.sum()), "factors": ", ".join(names)}))
+    if (kept.cohort == NEVER).all():
+        raise _separated_treatment(design)
+    return kept
+
+
+def _separated_treatment(design: Design) -> EstimationError:
+    return EstimationError(
+        Finding(
+            "treatment-separated",
+            f"the zeros of {design.outcome!r} leave no treated row to learn from",
+            f"{design.n_treated} treated units, {int((design.y == 0).sum())} of {design.n_obs} rows are zero",
+            "aggregate units or periods, or name an outcome that is positive for some treated units after adoption",
+        ),
+        "design",
+    )
+
+
+def _model(design: Design, window: EventWindow | None) -> _Model:
+    names: tuple[str, ...] = (TREATED,)
+    if window is None:
+        events = treatment(design)[:, None]
+    else:
+        events, order = event_columns(design, window)
+        names = tuple(term_name(e) for e in window.times[order])
+    columns = np.asfortranarray(np.hstack([events, design.covariates]))
+    return _Model(design, columns, (*names, *design.covariate_names), window)
+
+
+def _unseparated(model: _Model, leads: int | None, lags: int | None) -> _Model:
+    """The model without the rows that the rectifier finds separated."""
+    design = model.design
+    lost = separated(design.y, model.columns, absorbed(design))
+    if not lost.any():
+        return model
+    kept = design.take(~lost, Note("ppml-separated-regressors", {"count": int(lost.sum())}))
+    first = len(model.names) - len(design.covariate_names)
+    if not model.columns[~lost, :first].any():
+        raise _separated_treatment(design)
+    if model.window is None:
+        return _model(kept, None)
+    return _model(kept, event_window(kept, leads, lags, model.window.reference))
+
+
+def _estimate(model: _Model, inference: Inference) -> _Estimated:
+    design = model.design
+    fitted = fit_poisson(design.y, model.columns, absorbed(design), design.weight)
+    fail_if_nothing_left(design, model.names, fitted.kept)
+    residual = design.y - fitted.mu
+    moments = Moments(
+        x=fitted.x,
+        u=residual if design.weight is None else residual * design.weight,
+        bread=np.linalg.inv(fitted.gram).astype(np.float64, copy=False),
+        factors=absorbed(design),
+        rank=fitted.prepared.rank() if inference.ssc.k_exact else None,
+        dispersion=None,
+    )
+    return _Estimated(
+        names=tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if keep),
+        dropped=tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if not keep),
+        estimate=fitted.estimate,
+        covariance=covariance(moments, inference.vcov, design.clusters, inference.ssc),
+        poisson=fitted,
+    )
+
+
+def _effects(model: _Model, estimated: _Estimated, inference: Inference, separation: dict[str, int], reference: int) -> Effects:
+    design, window = model.design, model.window
+    values: dict[str, Any] = {**_quality(design, estimated.poisson), **separation}
+    notes: tuple[Note, ...]
+    if window is None:
+        terms: Terms = coefficient_terms(design, estimated.names)
+        estimate, vcov, influence = estimated.estimate, estimated.covariance.vcov, estimated.covariance.influence
+        notes = (*design.notes, *caveats(design), *estimated.notes)
+    else:
+        placed = place_terms(design, window, estimated)
+        terms, estimate, vcov, influence = placed.terms, placed.estimate, placed.vcov, placed.influence
+        notes = (*design.notes, *window.notes, *placed.notes, *without_repeats(estimated.notes, placed))
+        values |= {
+            "reference": reference,
+            "reference_event_time": reference,
+            "dose": dosed(design),
+            **covariate_values(estimated, len(design.covariate_names)),
+        }
+    ratio = np.exp(estimate)
+    values["percent_effect"] = (100 * (ratio - 1)).tolist()
+    values["percent_std_error"] = (100 * ratio * np.sqrt(np.diag(vcov))).tolist()
+    return Effects(
+        method="ppml",
+        outcome=design.outcome,
+        aggregation="coefficient" if window is None else "event-time",
+        terms=terms,
+        estimate=estimate,
+        vcov=vcov,
+        influence=influence,
+        clusters=cluster_labels(design),
+        df=np.inf,
+        family="poisson",
+        notes=notes,
+        meta=describe(design, inference, estimated.covariance, None, "ppml" if window is None else "ppml-event-study", **values),
+    )
+
+
+def _quality(design: Design, fitted: PoissonFit) -> dict[str, Any]:
+    mean = np.full(design.n_obs, np.average(design.y, weights=design.weight))
+    likelihood = log_likelihood(design.y, fitted.mu, design.weight)
+    return {
+        "deviance": fitted.deviance,
+        "log_likelihood": likelihood,
+        "pseudo_r2": 1 - likelihood / log_likelihood(design.y, mean, design.weight),
+        "iterations": fitted.iterations,
+        "n_zeros": int((design.y == 0).sum()),
+    }
