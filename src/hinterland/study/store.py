@@ -80,3 +80,8 @@ def forget(out: Path, keep_only: set[str]) -> None:
     for entry in root.iterdir() if root.is_dir() else ():
         if entry.name not in names:
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def drop(out: Path, step: str) -> None:
+    """Remove what is kept of one step, so that the next run does it again."""
+    shutil.rmtree(step_folder(out, step), ignore_errors=True)

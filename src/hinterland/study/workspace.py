@@ -341,7 +341,7 @@ def _between(panel: Panel, years: Sequence[int]) -> Panel:
 def _where(panel: Panel, expression: str) -> Panel:
     from hinterland.data.derive import derive
 
-    name = "__where__"
+    name = "where" if "where" not in panel.frame.columns else "where_"
     flagged = derive(panel, {name: expression})
     kept = flagged.filter(pl.col(name).cast(pl.Boolean).fill_null(False))
     return replace(panel, frame=kept.frame.drop(name))

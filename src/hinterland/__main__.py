@@ -1,0 +1,5 @@
+"""``python -m hinterland``."""
+
+from hinterland.cli.main import main
+
+main()
