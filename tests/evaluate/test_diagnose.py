@@ -29,7 +29,11 @@ def test_everything_is_there_and_speaks_both_languages(toy: Make) -> None:
     found = hl.diagnose(made.panel, "y", made.policy, covariates="~ x + z", comparison="not-yet-treated")
     assert found.bacon is not None
     assert found.weights is not None
-    assert [t.method for t in found.pretrends] == ["event-study", "callaway-santanna"]
+    assert [(t.method, t.aggregation) for t in found.pretrends] == [
+        ("event-study", "event-time"),
+        ("callaway-santanna", "event-time"),
+        ("callaway-santanna", "group-time"),
+    ]
     assert found.balance["variable"].to_list() == ["y", "x", "z"]
     assert all(note.text(language) for note in found.notes for language in LANGUAGES)
     tidy = found.tidy()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError
 from hinterland.evaluate.design import make_design
 from hinterland.evaluate.estimate import fit
-from hinterland.evaluate.pretrends import pretrend_test
+from hinterland.evaluate.pretrends import effective_observations, pretrend_test
 from hinterland.evaluate.result import Effects, Terms
 
 Make = Callable[..., Any]
@@ -32,7 +33,7 @@ def _effects(estimate: list[float], vcov: Any, *, df: float = np.inf, clusters: 
         terms=Terms.make(tuple(map(str, times)), event_time=times, reference=times == -1),
         estimate=np.array(estimate),
         vcov=np.array(vcov, dtype=float),
-        influence=np.zeros((clusters, 5)),
+        influence=np.random.default_rng(0).normal(size=(clusters, 5)),
         clusters=np.arange(clusters).astype(str),
         df=df,
         meta={"anticipation": anticipation},
@@ -41,7 +42,7 @@ def _effects(estimate: list[float], vcov: Any, *, df: float = np.inf, clusters: 
 
 def test_wald_by_hand() -> None:
     vcov = np.diag([4.0, 1.0, 0.25, 0.0, 9.0])
-    test = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov))
+    test = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov), small_sample=False)
     assert (test.statistic, test.df1, test.distribution, test.n_leads) == (pytest.approx(3), 3, "chi2", 3)
     assert_allclose(test.p_value, 0.3916251762710877, rtol=1e-12)
     f = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov, df=30))
@@ -51,8 +52,28 @@ def test_wald_by_hand() -> None:
     assert test.tidy()["df2"][0] is None
 
 
+def test_effective_observations() -> None:
+    rng = np.random.default_rng(0)
+    assert_allclose(effective_observations(rng.normal(size=(4000, 3))), 4000, rtol=0.05)
+    # Welch (1938): two groups of 50 and 5000 whose shares of the variance are 2/3 and 1/3.
+    scale = np.where(np.arange(5050) < 50, np.sqrt(2 / 50), np.sqrt(1 / 5000))[:, None]
+    found = np.mean([effective_observations(scale * rng.normal(size=(5050, 1))) for _ in range(100)])
+    assert_allclose(found, 9 / (4 / 49 + 1 / 4999), rtol=0.15)
+    repeated = rng.normal(size=(100, 2)) @ np.array([[1.0, 2.0, 3.0], [0.0, 1.0, 1.0]])
+    assert 80 < effective_observations(repeated) < 130
+
+
+def test_hotelling_by_hand() -> None:
+    effects = _effects([2, 1, 0.5, 0, 50], np.diag([4.0, 1.0, 0.25, 0.0, 9.0]), clusters=30)
+    m = effective_observations(effects.influence[:, :3])
+    test = pretrend_test(effects)
+    assert (test.df1, test.distribution) == (3, "F")
+    assert_allclose([test.df2, test.statistic], [m - 3, 3 * (m - 3) / (3 * (m - 1))])
+    assert_allclose(test.p_value, stats.f.sf(test.statistic, 3, m - 3))
+
+
 def test_leads_keeps_the_last_ones() -> None:
-    test = pretrend_test(_effects([9, 1, 0.5, 0, 50], np.diag([1.0, 1.0, 0.25, 0.0, 9.0])), leads=3)
+    test = pretrend_test(_effects([9, 1, 0.5, 0, 50], np.diag([1.0, 1.0, 0.25, 0.0, 9.0])), leads=3, small_sample=False)
     assert test.n_leads == 2
     assert_allclose(test.statistic, 2)
 
@@ -62,7 +83,7 @@ def test_anticipated_periods_are_left_out_unless_asked_for() -> None:
     test = pretrend_test(effects)
     assert (test.n_leads, test.statistic) == (2, 0)
     assert "pretrend-anticipation" in {n.code for n in test.notes}
-    assert pretrend_test(effects, include_anticipation=True).statistic == pytest.approx(25)
+    assert pretrend_test(effects, include_anticipation=True, small_sample=False).statistic == pytest.approx(25)
 
 
 def test_singular_covariance_uses_its_rank_whatever_the_units() -> None:
@@ -72,7 +93,7 @@ def test_singular_covariance_uses_its_rank_whatever_the_units() -> None:
         d = np.diag([scale, 1.0, 1.0])
         vcov[:3, :3] = d @ half @ half.T @ d
         vcov[4, 4] = 1
-        test = pretrend_test(_effects([scale, 2, 3, 0, 1], vcov))
+        test = pretrend_test(_effects([scale, 2, 3, 0, 1], vcov), small_sample=False)
         assert (test.df1, test.n_leads) == (2, 3)
         assert_allclose(test.statistic, 2)  # b = (1, 2, 3) = half @ (1, 1)
         assert test.notes[0].code == "pretrend-singular"
@@ -86,8 +107,32 @@ def test_not_rejecting_is_said_to_be_no_proof(toy: Make) -> None:
     assert test.notes[-1].code == "pretrend-not-proof"
     assert "not evidence" in test.notes[-1].text("en")
     trend = made.panel.with_columns(y=pl.col("y") + 0.5 * pl.col("year") * (pl.col("unit").str.slice(1).cast(pl.Int64) % 4 < 2))
-    rejected = pretrend_test(fit(make_design(trend, "y", made.policy), "callaway-santanna"))
-    assert (rejected.distribution, rejected.notes[-1].code) == ("chi2", "pretrend-rejected")
+    rejected = pretrend_test(fit(make_design(trend, "y", made.policy), "callaway-santanna").aggregate("event-time"))
+    assert (rejected.distribution, rejected.notes[-1].code) == ("F", "pretrend-rejected")
+
+
+def test_group_time_tests_of_small_cohorts_are_said_to_be_oversized(toy: Make) -> None:
+    """A rejection carries the caveat where cohorts are small next to their cells, the full verdict where they are not."""
+    for made, code in (
+        (toy(units=24, periods=10, starts=(2007, 2009, None)), "pretrend-oversized"),
+        (toy(units=400, periods=5, starts=(2003, 2004, None)), "pretrend-rejected"),
+    ):
+        treated = pl.col("unit").is_in(made.policy.table.filter(pl.col("cohort").is_not_null())["unit"].to_list())
+        panel = made.panel.with_columns(y=pl.col("y") + 2.0 * pl.col("year") * treated)
+        test = pretrend_test(fit(make_design(panel, "y", made.policy), "callaway-santanna"))
+        assert (test.distribution, test.notes[-1].code) == ("chi2", code)
+
+
+def test_size_by_event_time_is_right_with_few_treated_units(toy: Make) -> None:
+    """Null panels with 20 treated units and 5 leads: rejections at 5 % are binomial(200, 0.05), up to the 0.1 % tails."""
+    made = toy(units=60, periods=9, starts=(2007, None, None))
+    design = make_design(made.panel, "y", made.policy)
+    rng = np.random.default_rng(1)
+    effects = [fit(replace(design, y=rng.normal(size=design.n_obs)), "callaway-santanna").aggregate("event-time") for _ in range(200)]
+    corrected = sum(pretrend_test(e).p_value < 0.05 for e in effects)
+    uncorrected = sum(pretrend_test(e, small_sample=False).p_value < 0.05 for e in effects)
+    assert 2 <= corrected <= 21
+    assert uncorrected > corrected
 
 
 def test_bad_requests() -> None:

@@ -19,6 +19,7 @@ from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.negative_weights import CellWeights, cell_weights
 from hinterland.evaluate.pretrends import PretrendTest, pretrend_test
+from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class Diagnosis:
         weights: weights of the treated cells in the two-way fixed-effects coefficient, where it is defined.
         support: ``cohort, event_time, n_units``.
         comparison: ``time, n_treated, n_anticipating, n_not_yet, n_never``.
-        pretrends: joint tests, from the event study and from the group-time effects, where they are defined.
+        pretrends: joint tests where they are defined: event study, Callaway–Sant'Anna by event time, and by group-time cell (which
+            rejects too often where cohorts are small: its verdict is not among the notes).
         clusters: number of clusters, treated clusters, effective clusters.
         balance: ``variable, mean_treated, mean_comparison, sd_treated, sd_comparison, normalised_difference, variance_ratio``.
         notes: what follows, in words, most consequential first.
@@ -60,7 +62,7 @@ class Diagnosis:
     notes: tuple[Note, ...]
 
     def __repr__(self) -> str:
-        tests = ", ".join(f"{t.method} p = {t.p_value:.3g}" for t in self.pretrends) or "none"
+        tests = ", ".join(f"{t.method} {t.aggregation} p = {t.p_value:.3g}" for t in self.pretrends) or "none"
         return f"Diagnosis({self.outcome}: pre-trends {tests}; {self.clusters.n_treated} of {self.clusters.n_clusters} clusters treated; {len(self.notes)} notes)"
 
     def tidy(self) -> pl.DataFrame:
@@ -78,7 +80,8 @@ class Diagnosis:
                 ("weights", "sigma all", w.sigma_all),
             ]
         for test in self.pretrends:
-            rows += [(f"pretrends {test.method}", "statistic", test.statistic), (f"pretrends {test.method}", "p-value", test.p_value)]
+            head = f"pretrends {test.method} {test.aggregation}"
+            rows += [(head, "statistic", test.statistic), (head, "p-value", test.p_value)]
         c = self.clusters
         rows += [
             ("clusters", "clusters", c.n_clusters),
@@ -119,11 +122,15 @@ def diagnose_design(design: Design) -> Diagnosis:
     missing: list[Note] = []
     decomposition = _attempt(partial(bacon, design), "Goodman-Bacon decomposition", missing)
     weights = _attempt(partial(cell_weights, design), "weights of treated cells", missing)
-    found = [_attempt(partial(_pretrends, design, m), f"pre-trend test ({m})", missing) for m in ("event-study", "callaway-santanna")]
+    group_time = _attempt(partial(fit, design, "callaway-santanna"), "group-time effects", missing)
+    found = [_attempt(partial(_event_study_test, design), "pre-trend test (event-study)", missing)]
+    if group_time is not None:
+        found.append(_attempt(partial(_by_event_time, group_time), "pre-trend test (callaway-santanna)", missing))
+        found.append(_attempt(partial(pretrend_test, group_time), "pre-trend test (group-time cells)", missing))
     tests = tuple(t for t in found if t is not None)
     clusters, reach, counts, balance = clusters_report(design), support(design), comparison_counts(design), balance_table(design)
     notes = [
-        *(t.notes[-1] for t in tests),
+        *(t.notes[-1] for t in tests if t.aggregation == "event-time"),
         *_about_adoption(design, decomposition, weights),
         *_about_clusters(clusters),
         *_about_support(design, reach),
@@ -138,8 +145,12 @@ def diagnose_design(design: Design) -> Diagnosis:
     )
 
 
-def _pretrends(design: Design, method: str) -> PretrendTest:
-    return pretrend_test(fit(design, method))
+def _event_study_test(design: Design) -> PretrendTest:
+    return pretrend_test(fit(design, "event-study"))
+
+
+def _by_event_time(effects: Effects) -> PretrendTest:
+    return pretrend_test(effects.aggregate("event-time"))
 
 
 def _attempt(make: Callable[[], T], name: str, missing: list[Note]) -> T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,10 @@ Floats = NDArray[np.float64]
 SINGULAR = 1e-10
 """Eigenvalues of the correlation matrix below this share of the largest count as zero."""
 
+REJECTED = 0.05
+OVERSIZED = 1.1
+"""A Wald statistic whose mean under the null exceeds its degrees of freedom by more than this factor rejects too often."""
+
 
 @dataclass(frozen=True, slots=True)
 class PretrendTest:
@@ -25,11 +30,11 @@ class PretrendTest:
 
     Attributes:
         method: estimator id;  outcome: name of the outcome;  aggregation: what one term is.
-        statistic: Wald statistic; divided by ``df1`` where the distribution is F.
+        statistic: Wald statistic, on the scale of its distribution.
         df1: terms tested, or the rank of their covariance where that is smaller;  df2: denominator degrees of freedom (``inf``
             for chi2).
         p_value: probability of a statistic at least this large when all the terms are zero.
-        distribution: ``F`` for regressions, ``chi2`` for estimators that use the normal distribution.
+        distribution: ``F`` or ``chi2``.
         n_leads: terms tested (rank-deficient or not).
         notes: what a reader must know, first of all that not rejecting is no proof.
     """
@@ -66,18 +71,28 @@ class PretrendTest:
         )
 
 
-def pretrend_test(effects: Effects, leads: int | None = None, *, include_anticipation: bool = False) -> PretrendTest:
+def pretrend_test(
+    effects: Effects, leads: int | None = None, *, include_anticipation: bool = False, small_sample: bool = True
+) -> PretrendTest:
     """Test jointly that the pre-treatment terms of ``effects`` are zero (Wald).
 
     Event-time terms before 0, or group-time cells before the cohort's first treated period; never the reference terms and
-    never a term without variance. The statistic is b' V⁺ b, with V⁺ the Moore–Penrose inverse on the eigenvectors that carry
-    variance; F(rank, df) = W / rank for regressions, chi2(rank) otherwise (as the pre-test of Callaway & Sant'Anna 2021).
+    never a term without variance. The statistic is W = b' V⁺ b, with V⁺ the Moore–Penrose inverse on the k eigenvectors that
+    carry variance, compared with
+
+    * F(k, df) after division by k, for regressions, which have degrees of freedom;
+    * chi2(k), for group-time effects: the pre-test of Callaway & Sant'Anna (2021), as R's ``did`` computes it. Where cohorts are
+      small next to their number of cells it rejects far too often, and a note says so;
+    * F(k, m - k) after multiplication by (m - k) / (k (m - 1)), for event-time effects that use the normal distribution (Hotelling
+      1931), with m the number of equally informative clusters that the covariance is worth (:func:`effective_observations`).
+      ``small_sample=False`` gives chi2(k).
 
     Args:
         effects: event-time or group-time effects.
         leads: use only the last ``leads`` periods before treatment; all of them by default.
         include_anticipation: test also the periods in which the design lets units react early (R's ``did`` does). Left out by
             default: an effect there is allowed, so it is no evidence against parallel trends.
+        small_sample: see above.
 
     Raises:
         EstimationError: effects of another aggregation, ``leads`` below 1, or no pre-treatment term to test.
@@ -100,8 +115,21 @@ def pretrend_test(effects: Effects, leads: int | None = None, *, include_anticip
             "pre-trend test",
         )
     wald, rank = _wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)])
-    count = int(chosen.sum())
-    return _result(effects, wald, rank, count, _notes(effects, rank, count, anticipation if not include_anticipation else 0))
+    corrected = small_sample and effects.aggregation == "event-time"
+    behind = effective_observations(effects.influence[:, chosen]) if corrected else np.inf
+    law = _law(effects, wald, rank, behind)
+    return PretrendTest(
+        method=effects.method,
+        outcome=effects.outcome,
+        aggregation=effects.aggregation,
+        statistic=law.statistic,
+        df1=rank,
+        df2=law.df2,
+        p_value=law.p_value,
+        distribution="chi2" if np.isinf(law.df2) else "F",
+        n_leads=int(chosen.sum()),
+        notes=tuple(_notes(effects, chosen, law, {"rank": rank, "anticipation": 0 if include_anticipation else anticipation})),
+    )
 
 
 def _event_time(effects: Effects) -> NDArray[np.int64]:
@@ -140,33 +168,61 @@ def _wald(estimate: Floats, vcov: Floats) -> tuple[float, int]:
     return float(np.sum(projected**2 / value[kept])), int(kept.sum())
 
 
-def _result(effects: Effects, wald: float, rank: int, count: int, notes: tuple[Note, ...]) -> PretrendTest:
+@dataclass(frozen=True, slots=True)
+class _Law:
+    statistic: float
+    df2: float
+    p_value: float
+
+
+def effective_observations(influence: Floats) -> float:
+    """How many equally informative clusters m the covariance ψ'ψ of an influence function [C, k] is worth.
+
+    With z = ψ V^(-1/2), fourth moments are matched to those of m normal observations: m = k (k + 2) / Σ |z|⁴ - 2 (the inverse of
+    Mardia's 1970 kurtosis; for k = 1 and two groups, the degrees of freedom of Welch 1938). Few treated units, unequal clusters
+    and heavy tails all lower it.
+    """
+    left, singular, _ = np.linalg.svd(influence / np.sqrt(np.einsum("ij,ij->j", influence, influence)), full_matrices=False)
+    z = left[:, singular > np.sqrt(SINGULAR) * singular[0]]
+    k = z.shape[1]
+    return float(k * (k + 2) / np.sum(np.einsum("ij,ij->i", z, z) ** 2) - 2)
+
+
+def _law(effects: Effects, wald: float, rank: int, behind: float) -> _Law:
+    """The statistic on the scale of its distribution; infinite ``df2`` stands for chi2."""
     from scipy import special
 
-    normal = bool(np.isinf(effects.df))
-    statistic = wald if normal else wald / rank
-    p_value = special.chdtrc(rank, wald) if normal else special.fdtrc(rank, effects.df, statistic)
-    return PretrendTest(
-        method=effects.method,
-        outcome=effects.outcome,
-        aggregation=effects.aggregation,
-        statistic=statistic,
-        df1=rank,
-        df2=float(effects.df),
-        p_value=float(p_value),
-        distribution="chi2" if normal else "F",
-        n_leads=count,
-        notes=(*notes, Note("pretrend-rejected" if p_value < 0.05 else "pretrend-not-proof", {"p": float(p_value), "leads": count})),
-    )
+    if np.isfinite(effects.df):
+        return _Law(wald / rank, float(effects.df), float(special.fdtrc(rank, effects.df, wald / rank)))
+    if rank < behind < np.inf:
+        statistic = wald * (behind - rank) / (rank * (behind - 1))
+        return _Law(statistic, behind - rank, float(special.fdtrc(rank, behind - rank, statistic)))
+    return _Law(wald, np.inf, float(special.chdtrc(rank, wald)))
 
 
-def _notes(effects: Effects, rank: int, count: int, anticipation: int) -> tuple[Note, ...]:
+def _inflation(effects: Effects, chosen: NDArray[np.bool_]) -> float:
+    """Mean of the group-time Wald statistic under the null over its degrees of freedom: Σ k (m - 1) / (m - k - 2) over Σ k.
+
+    The covariance of a cohort's k cells rests on its m units (mean of Hotelling's T²); infinite where m ≤ k + 2.
+    """
+    cohorts, cells = np.unique(effects.terms.cohort[chosen], return_counts=True)
+    members = np.array([effects.terms.n_treated[chosen & (effects.terms.cohort == g)].max() for g in cohorts], dtype=np.float64)
+    if (members <= cells + 2).any():
+        return float("inf")
+    return float((cells * (members - 1) / (members - cells - 2)).sum() / cells.sum())
+
+
+def _notes(effects: Effects, chosen: NDArray[np.bool_], law: _Law, facts: Mapping[str, int]) -> list[Note]:
+    """The caveats, then the verdict."""
     notes = []
-    clusters = len(effects.clusters)
-    if rank < count:
-        notes.append(Note("pretrend-singular", {"rank": rank, "leads": count, "clusters": clusters}))
-    elif clusters < 2 * count:
-        notes.append(Note("pretrend-few-clusters", {"clusters": clusters, "leads": count}))
-    if anticipation:
-        notes.append(Note("pretrend-anticipation", {"periods": anticipation}))
-    return tuple(notes)
+    count = int(chosen.sum())
+    if facts["rank"] < count:
+        notes.append(Note("pretrend-singular", {"rank": facts["rank"], "leads": count, "clusters": len(effects.clusters)}))
+    if facts["anticipation"]:
+        notes.append(Note("pretrend-anticipation", {"periods": facts["anticipation"]}))
+    oversized = np.isinf(law.df2) and (effects.aggregation == "event-time" or _inflation(effects, chosen) > OVERSIZED)
+    if law.p_value >= REJECTED:
+        code = "pretrend-not-proof"
+    else:
+        code = "pretrend-oversized" if oversized else "pretrend-rejected"
+    return [*notes, Note(code, {"p": law.p_value, "leads": count})]
