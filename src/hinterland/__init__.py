@@ -6,7 +6,36 @@ The public names are loaded on first use, so that ``import hinterland`` is quick
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hinterland.data.cohorts import Cohorts
+    from hinterland.data.panel import Panel
+    from hinterland.data.policy import PolicyRegister, adoption, policy_register
+    from hinterland.data.readers import read_panel
+    from hinterland.data.world import World, simulate
+    from hinterland.errors import (
+        EstimationError,
+        Finding,
+        HinterlandError,
+        HinterlandWarning,
+        InputError,
+        PanelError,
+        PolicyError,
+        RunError,
+        StudyError,
+    )
+    from hinterland.evaluate.design import Design
+    from hinterland.evaluate.diagnose import diagnose
+    from hinterland.evaluate.estimate import estimate
+    from hinterland.evaluate.methods import methods
+    from hinterland.evaluate.placebo import placebo
+    from hinterland.evaluate.result import Effects
+    from hinterland.labels import Note
+    from hinterland.report.compare import compare
+    from hinterland.report.figures import plot_data
+    from hinterland.study.record import Run
+    from hinterland.study.runner import run
 
 __version__ = "0.1.0"
 
@@ -41,15 +70,47 @@ _PUBLIC = {
     "simulate": "data.world",
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]
+__all__ = [
+    "Cohorts",
+    "Design",
+    "Effects",
+    "EstimationError",
+    "Finding",
+    "HinterlandError",
+    "HinterlandWarning",
+    "InputError",
+    "Note",
+    "Panel",
+    "PanelError",
+    "PolicyError",
+    "PolicyRegister",
+    "Run",
+    "RunError",
+    "StudyError",
+    "World",
+    "__version__",
+    "adoption",
+    "compare",
+    "diagnose",
+    "estimate",
+    "methods",
+    "placebo",
+    "plot_data",
+    "policy_register",
+    "read_panel",
+    "run",
+    "simulate",
+]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'hinterland' has no attribute {name!r}")
-    value = getattr(import_module(f"hinterland.{_PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'hinterland' has no attribute {name!r}")
+        value = getattr(import_module(f"hinterland.{_PUBLIC[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -62,7 +62,7 @@ def _one(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
     few = treated_clusters(design)
     if few <= work.study.heterogeneity.few_treated:
         scope = effects_id(_average(effects), variant)
-        parts.append(("notes", notes_table(scope, [Note("few-treated-clusters", {"count": few, "group": variant.sample})])))
+        parts.append(("notes", notes_table(scope, [Note("few-treated-in-group", {"count": few, "group": variant.sample})])))
         parts += _exact(work, step, method, variant)
     return parts
 
