@@ -179,8 +179,11 @@ def _as_text(column: pl.Series) -> pl.Series:
 
 def _text_or_numbers(table: Table, name: str, column: pl.Series, wanted: Wanted) -> tuple[pl.Series, list[Finding]]:
     declared = name in wanted.numeric
-    numbers = parse_numbers(column, wanted.missing, None if table.exact is None else table.exact[name])
-    if not declared and (numbers.n_numbers < len(numbers.bad) or (not numbers.n_numbers and column.null_count() < len(column))):
+    exact = None if table.exact is None or not table.exact.schema[name].is_float() else table.exact[name]
+    numbers = parse_numbers(column, wanted.missing, exact)
+    if len(numbers.bad) and (not numbers.n_numbers or (not declared and numbers.n_numbers < len(numbers.bad))):
+        return _as_text(column), []
+    if not declared and numbers.marks and not numbers.n_numbers:
         return _as_text(column), []
     if not declared and _is_code(column, numbers):
         return _as_text(column), []

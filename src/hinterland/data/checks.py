@@ -159,15 +159,12 @@ def fail_if_role_not_numeric(table: Table, roles: Roles) -> list[Finding]:
     """Weight, treatment, coordinates and columns declared numeric hold numbers."""
     names = [(r, n) for r, n in roles.named() if r not in ("unit", "time", "cluster") and n in table.frame.columns]
     bad = [(r, n) for r, n in names if not (table.frame.schema[n].is_numeric() or table.frame.schema[n] == pl.Boolean)]
-    return [
-        Finding(
-            "not-numeric",
-            f"column {n!r} ({r}) holds {table.frame.schema[n]}, not numbers",
-            table.where(column=n),
-            "convert it, or name another column",
-        )
-        for r, n in dict.fromkeys(bad)
-    ]
+    findings = []
+    for role, name in dict.fromkeys(bad):
+        at = table.frame[name].is_not_null().arg_true()
+        what = f"column {name!r} ({role}) holds {table.frame.schema[name]}, not numbers: {some(table.frame[name], at)}"
+        findings.append(Finding("not-numeric", what, table.where(at, name), "convert the cells to numbers, or name another column"))
+    return findings
 
 
 def fail_if_role_all_missing(table: Table, roles: Roles) -> list[Finding]:

@@ -45,7 +45,7 @@ def parse_delimited(decoded: Decoded, source: str) -> Table:
     body = text[_offset(text, header.next_line) :]
     _fail_if_ragged(body, delimiter, header, source)
     names = [f"c{i}" for i in range(len(header.names))]
-    frame = _read_body(body, delimiter, names, source)
+    frame = _read_body(body, delimiter, names, header, source)
     frame.columns = list(header.names)
     rows = numbered(frame.height, header.record + 2)
     columns = {n: Column(f"{source}:{n}") for n in header.names}
@@ -53,13 +53,14 @@ def parse_delimited(decoded: Decoded, source: str) -> Table:
     return drop_blank_rows(table)
 
 
-def _read_body(body: bytes, delimiter: str, names: list[str], source: str) -> pl.DataFrame:
+def _read_body(body: bytes, delimiter: str, names: list[str], header: Header, source: str) -> pl.DataFrame:
     schema = pl.Schema(dict.fromkeys(names, pl.String()))
     if not body.strip():
         return pl.DataFrame(schema=schema)
     try:
         return pl.read_csv(body, has_header=False, separator=delimiter, schema=schema)
     except pl.exceptions.PolarsError as error:
+        fail_if_records_differ(body, delimiter, header, source)
         reason = str(error).splitlines()[0]
         remedy = "look for an unclosed quotation mark, or export the file again"
         raise PanelError(Finding("corrupt-file", f"the file cannot be read as delimited text: {reason}", source, remedy), source) from error
@@ -145,14 +146,17 @@ def _offset(text: bytes, lines: int) -> int:
 
 def _fail_if_ragged(body: bytes, delimiter: str, header: Header, source: str) -> None:
     """Compare the delimiters with the lines; only when they disagree, or quotes hide them, look at every record."""
-    width = len(header.names)
     lines = body.count(b"\n") + (0 if body.endswith(b"\n") or not body else 1)
-    if b'"' not in body and body.count(delimiter.encode()) == lines * (width - 1):
+    plain = b'"' not in body
+    if (plain and body.count(delimiter.encode()) == lines * (len(header.names) - 1)) or (not plain and len(body) > 1 << 27):
         return
-    if b'"' in body and len(body) > 1 << 27:
-        return
+    fail_if_records_differ(body, delimiter, header, source)
+
+
+def fail_if_records_differ(body: bytes, delimiter: str, header: Header, source: str) -> None:
+    """Every record has as many cells as the header; blank lines are passed over."""
+    width = len(header.names)
     reader = csv.reader(io.StringIO(body.decode("utf-8")), delimiter=delimiter)
-    wrong = []
     try:
         wrong = [(i, len(record)) for i, record in enumerate(reader, header.record + 2) if len(record) != width and record]
     except csv.Error as error:

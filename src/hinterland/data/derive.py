@@ -90,7 +90,7 @@ def _fail_if_taken(panel: Panel, formulas: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _parse_all(formulas: Mapping[str, str]) -> tuple[dict[str, _Formula], list[Finding]]:
+def _parse_all(formulas: Mapping[str, object]) -> tuple[dict[str, _Formula], list[Finding]]:
     parsed, findings = {}, []
     for name, text in formulas.items():
         if not isinstance(text, str):
@@ -139,7 +139,7 @@ def _evaluate(formula: _Formula, panel: Panel, frame: pl.DataFrame, derived: Seq
     scope = Scope({n: _kind(t) for n, t in frame.schema.items()}, panel.unit, panel.time)
     unknown = [n for n in formula.uses if match_name(n, scope.kinds) is None]
     if unknown:
-        choices = [*scope.kinds, *derived]
+        choices = dict.fromkeys([*scope.kinds, *derived])
         return None, [Finding("unknown-column", f"there is no column {n!r}", formula.where, did_you_mean(n, choices)) for n in unknown]
     try:
         compiled = compile_tree(formula.tree, formula.quoted, scope, FUNCTIONS)

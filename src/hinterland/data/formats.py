@@ -111,7 +111,8 @@ def _read_excel(path: Path, sheet: str | int | None) -> Table:
         record = find_header(head.rows())
         cells = head.row(record)
         frame = book.load_sheet(chosen, header_row=None, skip_rows=record + 1, schema_sample_rows=None).to_polars()
-        exact = book.load_sheet(chosen, header_row=None, skip_rows=record + 1, dtypes="float").to_polars()
+        mixed = pl.String in frame.dtypes
+        exact = book.load_sheet(chosen, header_row=None, skip_rows=record + 1, dtypes="float").to_polars() if mixed else frame
     except fastexcel.FastExcelError as error:
         raise _corrupt(path, f"the file cannot be read as Excel: {str(error).splitlines()[0]}") from error
     width = max(frame.width, len(cells))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from hinterland.data.cells import Wanted, convert, normalise_time
-from hinterland.data.checks import fail_if_column_unknown, fail_if_duplicate_unit_period
+from hinterland.data.checks import fail_if_column_unknown, fail_if_duplicate_unit_period, fail_if_role_not_numeric
 from hinterland.data.panel import Column, Panel
 from hinterland.data.roles import Roles
 from hinterland.data.table import Table
@@ -67,6 +67,7 @@ def join_columns(
         periods, said = normalise_time(table, time)
         table = replace(table, frame=table.frame.with_columns(periods)).with_findings(*said)
     findings = [*table.findings, *_fail_if_many(table, unit, time), *_fail_if_nothing_matches(panel, table, unit)]
+    findings += fail_if_role_not_numeric(table, Roles(unit, time or unit, numeric=tuple(numeric)))
     fail_if_any(findings, table.source, PanelError)
 
     right = table.frame.select(

@@ -54,8 +54,8 @@ class Panel:
     findings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
-        years = self.frame[self.time]
-        span = f"{years.min()}–{years.max()}" if len(years) else "empty"
+        periods = self.frame[self.time].unique().sort()
+        span = f"{periods[0]}–{periods[-1]}" if len(periods) else "empty"
         return f"Panel({self.n_units} {self.unit} × {self.n_periods} {self.time} ({span}), {self.frame.height} rows, {self.frame.width} columns)"
 
     @property

@@ -75,6 +75,7 @@ def read_panel(
     roles = Roles(unit, time, weight, cluster, coordinates, treatment, tuple(numeric), years)
     asked = [*roles.named(), *(("text", n) for n in text), *(("kept column", n) for n in columns or ())]
     findings = [*fail_if_column_unknown(table, asked), *fail_if_role_shared(table, roles)]
+    fail_if_any([f for f in findings if f.code == "role-shared"], table.source, PanelError)
     if columns is not None:
         keep = {name for _, name in asked}
         table = replace(table, frame=table.frame.select([c for c in table.frame.columns if c in keep]))
