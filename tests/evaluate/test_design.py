@@ -68,6 +68,15 @@ def test_missing_rows_are_left_out_and_counted(toy: Make, missing: float | None)
     assert [(n.code, dict(n.values)) for n in design.notes] == [("rows-missing", {"count": 5, "total": 24, "columns": "y (5)", "units": 1})]
 
 
+def test_missing_coordinates_cost_no_row(toy: Make) -> None:
+    made = toy(units=6)
+    frame = made.panel.frame.with_columns(lon=pl.when(pl.col("unit") == "u001").then(None).otherwise(104.0), lat=pl.lit(30.0))
+    design = make_design(replace(made.panel, frame=frame, coordinates=("lon", "lat")), "y", made.policy)
+    assert design.n_units == 6
+    assert design.coordinates is not None
+    assert np.isnan(design.coordinates[:, 0]).tolist() == [False, True, False, False, False, False]
+
+
 def test_excluded_units_are_left_out_and_named(toy: Make) -> None:
     made = toy(units=6, periods=4, starts=(2003, None))
     table = made.policy.table.with_columns(excluded=pl.col("unit") == "u004")

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
-from hinterland.evaluate.coding import Codes, Factor, Floats, RowCoder, compact, parse_effect, period_codes, unit_codes, unit_starts
+from hinterland.evaluate.coding import Codes, Factor, Floats, RowCoder, compact, parse_effect, period_codes, unit_codes
 from hinterland.evaluate.covariates import covariate_columns, covariate_matrix
+from hinterland.evaluate.sample import complete_sample, real
 from hinterland.labels import Note
 
 __all__ = ["Codes", "Comparison", "Design", "Factor", "Floats", "make_design"]
@@ -161,8 +162,7 @@ def make_design(
     panel.require(needed, "used by the model")
     _fail_if_not_numeric(panel, outcome, [s for _, s in effects if s])
 
-    columns = dict.fromkeys([panel.unit, panel.time, *needed, *([panel.weight] if panel.weight else []), *(panel.coordinates or ())])
-    sample = _sample(panel.frame.select(*columns), panel, policy, outcome)
+    sample = complete_sample(panel, needed, policy, outcome)
     frame, starts = sample.frame, sample.starts
     unit = unit_codes(starts, frame.height)
     periods, period, balanced = period_codes(frame[panel.time].to_numpy(), starts)
@@ -176,15 +176,15 @@ def make_design(
         periods=periods,
         unit=unit,
         period=period,
-        y=_real(frame, outcome),
+        y=real(frame, outcome),
         cohort=cohort,
         dose=np.where(cohort == NEVER, 0.0, sample.dose),
-        weight=_real(frame, panel.weight) if panel.weight else None,
+        weight=real(frame, panel.weight) if panel.weight else None,
         covariates=matrix,
         covariate_names=names,
         clusters=tuple(coder.factor(c, (c,)) for c in clusters),
         fixed_effects=tuple(coder.factor(f, parts, slope) for f, (parts, slope) in zip(fe, effects, strict=True)),
-        coordinates=np.column_stack([_real(frame, c)[starts] for c in panel.coordinates]) if panel.coordinates else None,
+        coordinates=np.column_stack([real(frame, c)[starts] for c in panel.coordinates]) if panel.coordinates else None,
         comparison=comparison,  # type: ignore[arg-type]  # checked above
         anticipation=anticipation,
         balanced=balanced,
@@ -196,85 +196,6 @@ def make_design(
     )
     fail_if_any(_estimability(design), "design", EstimationError)
     return design
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """The rows that are used: ``starts`` [N] first row of each unit; ``cohort`` and ``dose`` [N]."""
-
-    frame: pl.DataFrame
-    starts: NDArray[np.int64]
-    cohort: NDArray[np.int64]
-    dose: Floats
-    notes: tuple[Note, ...]
-
-
-def _sample(frame: pl.DataFrame, panel: Panel, policy: Cohorts, outcome: str) -> _Sample:
-    """Leave out units that the policy's rule excludes, then rows with a missing value; say how many of each."""
-    notes: list[Note] = []
-    if frame.is_empty():
-        raise _empty(outcome, notes)
-    starts = unit_starts(frame[panel.unit])
-    cohort, dose, keep = policy.assign(frame[panel.unit][starts])
-    if not keep.all():
-        names = frame[panel.unit][starts[~keep]].to_list()
-        notes.append(Note("units-excluded", {"count": len(names), "units": listed(names, 8)}))
-        frame = frame.filter(pl.Series(keep[unit_codes(starts, frame.height)]))
-        starts, cohort, dose = _restart(frame, panel.unit), cohort[keep], dose[keep]
-    gaps = _gaps(frame)
-    if gaps:
-        complete = frame.drop_nulls().drop_nans()
-        kept = np.zeros(len(starts), dtype=np.bool_)
-        if not complete.is_empty():
-            whole = frame.with_row_index("row number").drop_nulls().drop_nans()["row number"].to_numpy()
-            kept[unit_codes(starts, frame.height)[whole]] = True
-        columns = ", ".join(f"{c} ({k})" for c, k in sorted(gaps.items(), key=lambda g: -g[1]))
-        notes.append(
-            Note(
-                "rows-missing",
-                {"count": frame.height - complete.height, "total": frame.height, "columns": columns, "units": int((~kept).sum())},
-            )
-        )
-        frame = complete
-        starts, cohort, dose = _restart(frame, panel.unit), cohort[kept], dose[kept]
-    if frame.is_empty():
-        raise _empty(outcome, notes)
-    return _Sample(frame, starts, cohort, dose, tuple(notes))
-
-
-def _restart(frame: pl.DataFrame, unit: str) -> NDArray[np.int64]:
-    return np.empty(0, dtype=np.int64) if frame.is_empty() else unit_starts(frame[unit])
-
-
-def _empty(outcome: str, notes: Sequence[Note]) -> EstimationError:
-    return EstimationError(
-        Finding(
-            "empty-sample",
-            "no row is left after the policy's exclusions and missing values",
-            f"outcome {outcome!r}",
-            "; ".join(str(n) for n in notes) or "check the panel's years and columns",
-        ),
-        "sample",
-    )
-
-
-def _gaps(frame: pl.DataFrame) -> dict[str, int]:
-    """Missing values (null or NaN) per column, for the columns that have any."""
-    found = {}
-    for series in frame.iter_columns():
-        count = series.null_count()
-        if series.dtype.is_float():
-            values = series.to_numpy()
-            if np.isnan(values).any():
-                count = int(np.isnan(values).sum())
-        if count:
-            found[series.name] = count
-    return found
-
-
-def _real(frame: pl.DataFrame, name: str) -> Floats:
-    series = frame[name]
-    return (series if series.dtype == pl.Float64 else series.cast(pl.Float64)).to_numpy()
 
 
 def _fail_if_bad_options(comparison: str, anticipation: int) -> None:
@@ -322,67 +243,51 @@ def _fail_if_not_numeric(panel: Panel, outcome: str, slopes: Sequence[str]) -> N
 
 def _estimability(design: Design) -> list[Finding]:
     """What makes every estimator impossible on this design."""
-    findings = []
     where = f"{design.n_units} units × {design.n_periods} periods ({design.periods[0]}–{design.periods[-1]})"
+    findings = []
     if design.n_periods < 2:
-        findings.append(
-            Finding(
-                "one-period",
-                f"the sample has one period only ({design.periods[0]})",
-                where,
-                "widen [panel].years: a difference-in-differences needs a period before and after",
-            )
-        )
-    if not np.isfinite(design.y).all():
-        bad = np.flatnonzero(~np.isfinite(design.y))
-        cells = listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}" for i in bad), 5)
-        findings.append(
-            Finding(
-                "infinite-outcome",
-                f"outcome {design.outcome!r} is infinite in {len(bad)} row(s)",
-                cells,
-                "correct the values; a log of 0 gives -inf: use log1p or model the count",
-            )
-        )
-    elif np.ptp(design.y) == 0:
-        findings.append(
-            Finding(
-                "constant-outcome",
-                f"outcome {design.outcome!r} never varies (it is {design.y[0]:g} in every row)",
-                where,
-                "name an outcome that varies",
-            )
-        )
+        what = f"the sample has one period only ({design.periods[0]})"
+        remedy = "widen [panel].years: a difference-in-differences needs a period before and after"
+        findings.append(Finding("one-period", what, where, remedy))
+    return [*findings, *_outcome_findings(design, where), *_treatment_findings(design, where), *_weight_findings(design)]
+
+
+def cells(design: Design, rows: NDArray[np.int64]) -> str:
+    """The unit and period of some rows, in words."""
+    return listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}" for i in rows), 5)
+
+
+def _outcome_findings(design: Design, where: str) -> list[Finding]:
+    bad = np.flatnonzero(~np.isfinite(design.y))
+    if len(bad):
+        what = f"outcome {design.outcome!r} is infinite in {len(bad)} row(s)"
+        remedy = "correct the values; a log of 0 gives -inf: use log1p or model the count"
+        return [Finding("infinite-outcome", what, cells(design, bad), remedy)]
+    if np.ptp(design.y) == 0:
+        what = f"outcome {design.outcome!r} never varies (it is {design.y[0]:g} in every row)"
+        return [Finding("constant-outcome", what, where, "name an outcome that varies")]
+    return []
+
+
+def _treatment_findings(design: Design, where: str) -> list[Finding]:
     if design.n_treated == 0:
-        findings.append(
-            Finding(
-                "nobody-treated",
-                "no unit is treated inside the window",
-                f"{where}; policy {design.policy.source!r} ({design.policy.timing})",
-                "check that the panel's unit codes match the policy's and that its years reach past the first adoption",
-            )
-        )
-    elif (design.cohort != NEVER).all() and design.always_treated.all():
-        findings.append(
-            Finding(
-                "all-always-treated",
-                "every unit is already treated in the first period",
-                where,
-                "start the panel before the first adoption",
-            )
-        )
-    if design.weight is not None and not (np.isfinite(design.weight).all() and (design.weight > 0).all()):
-        bad = np.flatnonzero(~(np.isfinite(design.weight) & (design.weight > 0)))
-        cells = listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}" for i in bad), 5)
-        findings.append(
-            Finding(
-                "bad-weight",
-                f"weight {design.weight_name!r} is not positive in {len(bad)} row(s)",
-                cells,
-                "give every row a positive, finite weight",
-            )
-        )
-    return findings
+        policy = f"{where}; policy {design.policy.source!r} ({design.policy.timing})"
+        remedy = "check that the panel's unit codes match the policy's and that its years reach past the first adoption"
+        return [Finding("nobody-treated", "no unit is treated inside the window", policy, remedy)]
+    if design.always_treated.all():
+        what = "every unit is already treated in the first period"
+        return [Finding("all-always-treated", what, where, "start the panel before the first adoption")]
+    return []
+
+
+def _weight_findings(design: Design) -> list[Finding]:
+    if design.weight is None:
+        return []
+    bad = np.flatnonzero(~(np.isfinite(design.weight) & (design.weight > 0)))
+    if not len(bad):
+        return []
+    what = f"weight {design.weight_name!r} is not positive in {len(bad)} row(s)"
+    return [Finding("bad-weight", what, cells(design, bad), "give every row a positive, finite weight")]
 
 
 def _recode(factor: Factor, rows: NDArray[np.bool_]) -> Factor:

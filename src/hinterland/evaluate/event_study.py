@@ -51,9 +51,8 @@ def fit(
     inference = Inference.of(vcov, ssc)
     design = without_singletons(without_always_treated(design), inference.ssc)
     window = event_window(design, leads, lags, reference)
-    columns, order = event_columns(design, window)
-    names = tuple(term_name(e) for e in window.times[order])
-    fitted = least_squares(design, np.asfortranarray(np.hstack([columns, design.covariates])), (*names, *design.covariate_names), inference)
+    columns, names = event_columns(design, window)
+    fitted = least_squares(design, columns, names, inference)
     placed = place_terms(design, window, fitted)
     return Effects(
         method="event-study",
@@ -183,8 +182,8 @@ def _binning(event_time: NDArray[np.int64], leads: int | None, lags: int | None)
     return [Note("event-time-binned-high", {"lags": int(lags or 0), "high": high})] if high else []
 
 
-def event_columns(design: Design, window: EventWindow) -> tuple[Floats, NDArray[np.int64]]:
-    """Indicators [n, p − 1] of the event times (times the share covered under ``dose``), and each column's index into ``times``.
+def event_columns(design: Design, window: EventWindow) -> tuple[Floats, tuple[str, ...]]:
+    """Indicators of the p − 1 event times but the reference (times the share covered under ``dose``), then the covariates; their names.
 
     The earliest lead comes last: it is the one to go when leads and lags are identified up to a trend only.
     """
@@ -192,12 +191,13 @@ def event_columns(design: Design, window: EventWindow) -> tuple[Floats, NDArray[
     order = np.concatenate((others[1:], others[:1]))
     column = np.full(len(window.times), -1)
     column[order] = np.arange(len(order))
-    out = np.zeros((design.n_obs, len(order)), order="F")
+    out = np.zeros((design.n_obs, len(order) + len(design.covariate_names)), order="F")
+    out[:, len(order) :] = design.covariates
     where = column[window.position]
     inside = where >= 0
     rows = window.rows[inside]
     out[rows, where[inside]] = design.dose[design.unit[rows]] if design.policy.partial == "dose" else 1.0
-    return out, order
+    return out, (*(term_name(e) for e in window.times[order]), *design.covariate_names)
 
 
 class Estimated(Protocol):

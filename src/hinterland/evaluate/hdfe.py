@@ -67,14 +67,17 @@ def residualise(
     return project_off(absorber(factors, weights, grid=grid), columns)
 
 
-def project_off(prepared: Absorber, columns: Floats) -> Floats:
-    """Apply a prepared projection to columns [n, k] or to one column [n]; columns come back in Fortran order."""
+def project_off(prepared: Absorber, columns: Floats, out: Floats | None = None) -> Floats:
+    """Apply a prepared projection to columns [n, k] or to one column [n].
+
+    Columns come back in Fortran order; ``out`` may be ``columns`` itself, to spare memory.
+    """
     if columns.ndim == 1:
         return prepared.column(columns)
-    out = np.empty(columns.shape, order="F")
+    into = np.empty(columns.shape, order="F") if out is None else out
     for j in range(columns.shape[1]):
-        out[:, j] = prepared.column(columns[:, j])
-    return out
+        into[:, j] = prepared.column(columns[:, j])
+    return into
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import EstimationError, Finding, listed
-from hinterland.evaluate.design import Design, Floats
+from hinterland.errors import EstimationError, Finding
+from hinterland.evaluate.design import Design, Floats, cells
 from hinterland.evaluate.event_study import (
     EventWindow,
     covariate_values,
     event_columns,
     event_window,
     place_terms,
-    term_name,
     without_always_treated,
     without_repeats,
 )
@@ -113,16 +112,9 @@ def fit(
 def _fail_if_negative(design: Design) -> None:
     bad = np.flatnonzero(design.y < 0)
     if len(bad):
-        cells = listed((f"{design.unit_labels[design.unit[i]]}, {design.periods[design.period[i]]}: {design.y[i]:g}" for i in bad), 5)
-        raise EstimationError(
-            Finding(
-                "negative-outcome",
-                f"outcome {design.outcome!r} is negative in {len(bad)} row(s)",
-                cells,
-                "give the outcome in levels (a count or an amount), not its logarithm",
-            ),
-            "design",
-        )
+        what = f"outcome {design.outcome!r} is negative in {len(bad)} row(s), as low as {design.y.min():g}"
+        remedy = "give the outcome in levels (a count or an amount), not its logarithm"
+        raise EstimationError(Finding("negative-outcome", what, cells(design, bad), remedy), "design")
 
 
 def _without_zero_groups(design: Design) -> Design:
@@ -148,14 +140,10 @@ def _separated_treatment(design: Design) -> EstimationError:
 
 
 def _model(design: Design, window: EventWindow | None) -> _Model:
-    names: tuple[str, ...] = (TREATED,)
-    if window is None:
-        events = treatment(design)[:, None]
-    else:
-        events, order = event_columns(design, window)
-        names = tuple(term_name(e) for e in window.times[order])
-    columns = np.asfortranarray(np.hstack([events, design.covariates]))
-    return _Model(design, columns, (*names, *design.covariate_names), window)
+    if window is not None:
+        return _Model(design, *event_columns(design, window), window)
+    columns = np.column_stack([treatment(design), design.covariates])
+    return _Model(design, np.asfortranarray(columns), (TREATED, *design.covariate_names), None)
 
 
 def _unseparated(model: _Model, leads: int | None, lags: int | None) -> _Model:

@@ -152,13 +152,15 @@ def gram_of(x: Floats, weights: Floats | None) -> Floats:
 def least_squares(design: Design, columns: Floats, names: Sequence[str], inference: Inference) -> Fit:
     """Regress the outcome on ``columns`` [n, p] net of the design's fixed effects, weighted by the design's weights.
 
+    ``columns`` is overwritten: at a million rows a copy would be the largest array there is.
+
     Raises:
         EstimationError: no column is left, or no degrees of freedom.
     """
     weights = design.weight
     prepared = projection(design, weights)
     raw, centred = column_scale(columns, weights)
-    x = project_off(prepared, columns)
+    x = project_off(prepared, columns, out=columns)
     y = prepared.column(design.y)
     gram = gram_of(x, weights)
     kept = independent_columns(gram, raw, centred)
