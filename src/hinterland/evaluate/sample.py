@@ -34,7 +34,7 @@ def complete_sample(panel: Panel, needed: Sequence[str], policy: Cohorts, outcom
     """
     notes: list[Note] = []
     matter = list(dict.fromkeys([panel.unit, panel.time, *needed, *([panel.weight] if panel.weight else [])]))
-    frame = panel.frame.select(dict.fromkeys([*matter, *(panel.coordinates or ())]))
+    frame = panel.frame.select(list(dict.fromkeys([*matter, *(panel.coordinates or ())])))
     if frame.is_empty():
         raise _empty(outcome, notes)
     starts = unit_starts(frame[panel.unit])
@@ -68,7 +68,7 @@ def _missing(series: pl.Series) -> NDArray[np.bool_] | None:
 def _missing_note(missing: Mapping[str, NDArray[np.bool_]], bad: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Note:
     counts = sorted(((int(rows.sum()), c) for c, rows in missing.items()), key=lambda pair: -pair[0])
     columns = ", ".join(f"{c} ({k})" for k, c in counts)
-    values = {"count": int(bad.sum()), "total": len(bad), "columns": columns, "units": int((~kept).sum())}
+    values: dict[str, str | int | float] = {"count": int(bad.sum()), "total": len(bad), "columns": columns, "units": int((~kept).sum())}
     return Note("rows-missing", values)
 
 
