@@ -10,7 +10,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-ALL = ("descriptives", "policy_timeline", "policy_cities", "cohort_sizes", "models", "effects", "pretrends", "bacon", "bacon_summary", "placebo_space", "placebo", "notes", "truth")
+ALL = (
+    "descriptives",
+    "policy_timeline",
+    "policy_cities",
+    "cohort_sizes",
+    "models",
+    "effects",
+    "pretrends",
+    "bacon",
+    "bacon_summary",
+    "placebo_space",
+    "placebo",
+    "notes",
+    "truth",
+)
 COHORTS = {2010: 8, 2011: 6, 2012: 5, 2014: 4, 2019: 2}
 _ZONES = (
     ("Z01", "皖江城市带承接产业转移示范区", "Wanjiang City Belt", "2010-01-12", 2010, 2010, 8),
@@ -28,7 +42,14 @@ def write_record(folder: Path, *, tables: tuple[str, ...] = ALL, simulated: bool
     n = {**_DEFAULTS, **numbers}
     frames = {**_design(), **_estimates(n), **_diagnostics(n)}
     if simulated:
-        frames["truth"] = pl.DataFrame({"effects_id": ["ln_inventions/callaway-santanna/overall", "ln_inventions/callaway-santanna/event-time", None], "parameter": ["att/ln_inventions/overall", "att/ln_inventions/event-time/2", "parameter/effect"], "value": [0.2, 0.19, 0.3], "definition": ["a", "b", "c"]})
+        frames["truth"] = pl.DataFrame(
+            {
+                "effects_id": ["ln_inventions/callaway-santanna/overall", "ln_inventions/callaway-santanna/event-time", None],
+                "parameter": ["att/ln_inventions/overall", "att/ln_inventions/event-time/2", "parameter/effect"],
+                "value": [0.2, 0.19, 0.3],
+                "definition": ["a", "b", "c"],
+            }
+        )
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     for name in tables:
         if name in frames:
@@ -46,14 +67,24 @@ def _run(simulated: bool) -> dict[str, Any]:
         "finished": "2026-01-02T03:04:31",
         "study": {
             "study": {"title": {"en": "Demonstration zones & innovation", "zh": "承接产业转移示范区与创新"}, "language": "both"},
-            "panel": {"source": "world:demonstration-zones" if simulated else "data/cities.parquet", "derive": {"ln_inventions": "log1p(inventions)"}},
+            "panel": {
+                "source": "world:demonstration-zones" if simulated else "data/cities.parquet",
+                "derive": {"ln_inventions": "log1p(inventions)"},
+            },
             "policy": {"register": "industrial-transfer-zones", "timing": "first_full_year", "partial": "exclude", "until": 2022},
-            "outcome": [{"name": "ln_inventions"}, {"name": "quality"}, {"name": "inventions", "family": "poisson", "label": {"en": "invention patents", "zh": "发明专利数"}}],
+            "outcome": [
+                {"name": "ln_inventions"},
+                {"name": "quality"},
+                {"name": "inventions", "family": "poisson", "label": {"en": "invention patents", "zh": "发明专利数"}},
+            ],
             "robustness": {"model": [{"name": "no-controls", "label": {"en": "without controls", "zh": "不加控制变量"}}]},
         },
         "inputs": [{"path": "data/cities.parquet", "sha256": "ab" * 32, "bytes": 123456}],
         "versions": {"numpy": "2.4.6", "polars": "2.1.0"},
-        "steps": [{"id": "data", "status": "done", "seconds": 0.21, "hash": "cd" * 32, "outputs": []}, {"id": "report", "status": "done", "seconds": 1.5, "hash": "ef" * 32, "outputs": []}],
+        "steps": [
+            {"id": "data", "status": "done", "seconds": 0.21, "hash": "cd" * 32, "outputs": []},
+            {"id": "report", "status": "done", "seconds": 1.5, "hash": "ef" * 32, "outputs": []},
+        ],
         "facts": {"n_units": 80, "n_periods": 15, "n_obs": 1200, "first": 2008, "last": 2022},
     }
 
@@ -62,11 +93,42 @@ def _design() -> dict[str, pl.DataFrame]:
     rng = np.random.default_rng(7)
     names = ("all", "treated", "never")
     described = [
-        {"variable": v, "sample": s, "n": (1200, 375, 825)[k], "mean": m + (0.0, -0.3, 0.14)[k], "sd": d, "min": 0.0, "p25": m - d / 2, "median": m, "p75": m + d / 2, "max": m + 4 * d}
-        for v, m, d in (("ln_inventions", 4.812, 1.713), ("quality", 0.321, 0.093), ("inventions", 612.4, 2210.7), ("ln_gdp_pc", 10.52, 0.61), ("share2", 0.463, 0.101))
+        {
+            "variable": v,
+            "sample": s,
+            "n": (1200, 375, 825)[k],
+            "mean": m + (0.0, -0.3, 0.14)[k],
+            "sd": d,
+            "min": 0.0,
+            "p25": m - d / 2,
+            "median": m,
+            "p75": m + d / 2,
+            "max": m + 4 * d,
+        }
+        for v, m, d in (
+            ("ln_inventions", 4.812, 1.713),
+            ("quality", 0.321, 0.093),
+            ("inventions", 612.4, 2210.7),
+            ("ln_gdp_pc", 10.52, 0.61),
+            ("share2", 0.463, 0.101),
+        )
         for k, s in enumerate(names)
     ]
-    zones = [{"zone_id": z, "zone_zh": zh, "zone_en": en, "approval": a, "approval_year": y, "first_period": f, "n_cities": n, "n_in_panel": n if f else 0, "authority": "NDRC", "confidence": "high"} for z, zh, en, a, y, f, n in _ZONES]
+    zones = [
+        {
+            "zone_id": z,
+            "zone_zh": zh,
+            "zone_en": en,
+            "approval": a,
+            "approval_year": y,
+            "first_period": f,
+            "n_cities": n,
+            "n_in_panel": n if f else 0,
+            "authority": "NDRC",
+            "confidence": "high",
+        }
+        for z, zh, en, a, y, f, n in _ZONES
+    ]
     cohort = [g for g, n in COHORTS.items() for _ in range(n)]
     status = ["treated"] * 25 + ["never"] * 52 + ["excluded"] * 2 + ["not-in-panel"]
     cities = pl.DataFrame(
@@ -85,14 +147,43 @@ def _design() -> dict[str, pl.DataFrame]:
             "reason": [""] * 80,
         }
     )
-    sizes = pl.DataFrame({"cohort": [*COHORTS, None], "n_units": [*COHORTS.values(), 55], "n_obs": [15 * n for n in (*COHORTS.values(), 55)]})
+    sizes = pl.DataFrame(
+        {"cohort": [*COHORTS, None], "n_units": [*COHORTS.values(), 55], "n_obs": [15 * n for n in (*COHORTS.values(), 55)]}
+    )
     return {"descriptives": pl.DataFrame(described), "policy_timeline": pl.DataFrame(zones), "policy_cities": cities, "cohort_sizes": sizes}
 
 
 def _model(effects_id: str, outcome: str, family: str, method: str, role: str, aggregation: str, **other: Any) -> dict[str, Any]:
-    row = {"effects_id": effects_id, "outcome": outcome, "family": family, "method": method, "sample": "all", "role": role, "aggregation": aggregation, "label": ""}
-    facts = {"n_obs": 1200, "n_units": 80, "n_treated": 25, "n_periods": 15, "first_period": 2008, "last_period": 2022, "n_clusters": 80, "cluster": "adcode", "vcov": "cluster", "df": None}
-    rest = {"comparison": "never-treated" if method == "callaway-santanna" else None, "anticipation": 0, "covariates": "ln_gdp_pc + share2", "fixed_effects": "" if method == "callaway-santanna" else "adcode + year", "weights": "", "r2_within": None if method == "callaway-santanna" else 0.041}
+    row = {
+        "effects_id": effects_id,
+        "outcome": outcome,
+        "family": family,
+        "method": method,
+        "sample": "all",
+        "role": role,
+        "aggregation": aggregation,
+        "label": "",
+    }
+    facts = {
+        "n_obs": 1200,
+        "n_units": 80,
+        "n_treated": 25,
+        "n_periods": 15,
+        "first_period": 2008,
+        "last_period": 2022,
+        "n_clusters": 80,
+        "cluster": "adcode",
+        "vcov": "cluster",
+        "df": None,
+    }
+    rest = {
+        "comparison": "never-treated" if method == "callaway-santanna" else None,
+        "anticipation": 0,
+        "covariates": "ln_gdp_pc + share2",
+        "fixed_effects": "" if method == "callaway-santanna" else "adcode + year",
+        "weights": "",
+        "r2_within": None if method == "callaway-santanna" else 0.041,
+    }
     return {**row, **facts, **rest, **other}
 
 
@@ -101,8 +192,28 @@ def _term(effects_id: str, term: str, estimate: float, se: float | None, **other
 
     t = estimate / se if se else None
     band = {} if se is None else {"conf_low": estimate - 1.96 * se, "conf_high": estimate + 1.96 * se}
-    row: dict[str, Any] = {"effects_id": effects_id, "term": term, "cohort": None, "time": None, "event_time": None, "estimate": estimate, "std_error": se, "statistic": t, "p_value": None if t is None else 2 * ndtr(-abs(t))}
-    return {**row, "conf_low": None, "conf_high": None, **band, "band_low": None, "band_high": None, "reference": False, "n_treated": None, **other}
+    row: dict[str, Any] = {
+        "effects_id": effects_id,
+        "term": term,
+        "cohort": None,
+        "time": None,
+        "event_time": None,
+        "estimate": estimate,
+        "std_error": se,
+        "statistic": t,
+        "p_value": None if t is None else 2 * ndtr(-abs(t)),
+    }
+    return {
+        **row,
+        "conf_low": None,
+        "conf_high": None,
+        **band,
+        "band_low": None,
+        "band_high": None,
+        "reference": False,
+        "n_treated": None,
+        **other,
+    }
 
 
 def _events(effects_id: str, level: float) -> list[dict[str, Any]]:
@@ -113,7 +224,18 @@ def _events(effects_id: str, level: float) -> list[dict[str, Any]]:
         if e == -1:
             rows.append(_term(effects_id, "e=-1", 0.0, None, event_time=-1, reference=True, n_treated=25))
         else:
-            rows.append(_term(effects_id, f"e={e}", float(estimate), se, event_time=e, band_low=estimate - 2.8 * se, band_high=estimate + 2.8 * se, n_treated=25 if e < 3 else 21))
+            rows.append(
+                _term(
+                    effects_id,
+                    f"e={e}",
+                    float(estimate),
+                    se,
+                    event_time=e,
+                    band_low=estimate - 2.8 * se,
+                    band_high=estimate + 2.8 * se,
+                    n_treated=25 if e < 3 else 21,
+                )
+            )
     return rows
 
 
@@ -143,23 +265,113 @@ def _estimates(n: Mapping[str, float]) -> dict[str, pl.DataFrame]:
     path("quality", "gaussian", "callaway-santanna", "headline", 0.01)
     add("inventions", "poisson", "ppml", "headline", n["poisson"], 0.07)
     path("inventions", "poisson", "ppml", "headline", n["poisson"])
-    whole = {c: pl.Int64 for c in ("cohort", "time", "event_time", "n_treated")} | {c: pl.Float64 for c in ("band_low", "band_high", "std_error", "statistic", "p_value")}
-    return {"models": pl.DataFrame(models, infer_schema_length=None), "effects": pl.DataFrame(terms, schema_overrides=whole, infer_schema_length=None)}
+    whole = dict.fromkeys(("cohort", "time", "event_time", "n_treated"), pl.Int64) | dict.fromkeys(("band_low", "band_high", "std_error", "statistic", "p_value"), pl.Float64)
+    return {
+        "models": pl.DataFrame(models, infer_schema_length=None),
+        "effects": pl.DataFrame(terms, schema_overrides=whole, infer_schema_length=None),
+    }
 
 
 def _diagnostics(n: Mapping[str, float]) -> dict[str, pl.DataFrame]:
     rng = np.random.default_rng(3)
-    pretrends = [{"effects_id": f"{o}/{m}/event-time", "method": m, "outcome": o, "statistic": 4.9, "df1": 5.0, "df2": None, "p_value": p, "n_leads": 5, "distribution": "chi2"} for o, m, p in (("ln_inventions", "callaway-santanna", n["p_trend"]), ("ln_inventions", "event-study", n["p_trend"]), ("quality", "callaway-santanna", 0.2), ("inventions", "ppml", 0.6))]
-    f = n["forbidden"]
-    bacon = [{"outcome": "ln_inventions", "type": t, "treated": g, "control": c, "weight": w / 4, "estimate": float(rng.normal(0.17, 0.08))} for t, w in (("treated-vs-never", 0.8 - f), ("earlier-vs-later", 0.2), ("later-vs-earlier", f)) for g, c in ((2010, 2011), (2011, 2012), (2012, 2014), (2014, 2019))]
-    frame = pl.DataFrame(bacon)
-    summary = frame.group_by("outcome", "type", maintain_order=True).agg(pl.col("weight").sum(), ((pl.col("weight") * pl.col("estimate")).sum() / pl.col("weight").sum()).alias("average"))
-    draws = rng.normal(0, 0.06, 400)
-    space = pl.DataFrame({"outcome": "ln_inventions", "method": "twfe", "draw": range(401), "estimate": [n["static"], *draws], "statistic": [n["static"] / 0.05, *(draws / 0.05)]})
-    placebo = [
-        {"outcome": "ln_inventions", "method": "twfe", "kind": "space", "sample": "all", "shift": None, "estimate": n["static"], "std_error": 0.05, "p_value": 0.001, "p_exact": n["p_exact"], "p_exact_statistic": n["p_exact"], "draws": 400, "sd_draws": 0.06},
-        {"outcome": "ln_inventions", "method": "callaway-santanna", "kind": "space", "sample": "sichuan-chongqing", "shift": None, "estimate": 0.33, "std_error": 0.02, "p_value": 0.0, "p_exact": 0.12, "p_exact_statistic": 0.1, "draws": 400, "sd_draws": 0.2},
-        *({"outcome": "ln_inventions", "method": "twfe", "kind": "time", "sample": "all", "shift": s, "estimate": 0.01 * s, "std_error": 0.04, "p_value": 0.6, "p_exact": None, "p_exact_statistic": None, "draws": None, "sd_draws": None} for s in (2, 3)),
+    pretrends = [
+        {
+            "effects_id": f"{o}/{m}/event-time",
+            "method": m,
+            "outcome": o,
+            "statistic": 4.9,
+            "df1": 5.0,
+            "df2": None,
+            "p_value": p,
+            "n_leads": 5,
+            "distribution": "chi2",
+        }
+        for o, m, p in (
+            ("ln_inventions", "callaway-santanna", n["p_trend"]),
+            ("ln_inventions", "event-study", n["p_trend"]),
+            ("quality", "callaway-santanna", 0.2),
+            ("inventions", "ppml", 0.6),
+        )
     ]
-    notes = pl.DataFrame({"scope": ["policy", "ln_inventions/twfe/coefficient"], "code": ["policy-timing-first-full-year", "twfe-staggered"], "values": ["{}", '{"cohorts": 5}']})
-    return {"pretrends": pl.DataFrame(pretrends, schema_overrides={"df2": pl.Float64}), "bacon": frame, "bacon_summary": summary, "placebo_space": space, "placebo": pl.DataFrame(placebo, schema_overrides={"shift": pl.Int64, "draws": pl.Int64}, infer_schema_length=None), "notes": notes}
+    f = n["forbidden"]
+    bacon = [
+        {"outcome": "ln_inventions", "type": t, "treated": g, "control": c, "weight": w / 4, "estimate": float(rng.normal(0.17, 0.08))}
+        for t, w in (("treated-vs-never", 0.8 - f), ("earlier-vs-later", 0.2), ("later-vs-earlier", f))
+        for g, c in ((2010, 2011), (2011, 2012), (2012, 2014), (2014, 2019))
+    ]
+    frame = pl.DataFrame(bacon)
+    summary = frame.group_by("outcome", "type", maintain_order=True).agg(
+        pl.col("weight").sum(), ((pl.col("weight") * pl.col("estimate")).sum() / pl.col("weight").sum()).alias("average")
+    )
+    draws = rng.normal(0, 0.06, 400)
+    space = pl.DataFrame(
+        {
+            "outcome": "ln_inventions",
+            "method": "twfe",
+            "draw": range(401),
+            "estimate": [n["static"], *draws],
+            "statistic": [n["static"] / 0.05, *(draws / 0.05)],
+        }
+    )
+    placebo = [
+        {
+            "outcome": "ln_inventions",
+            "method": "twfe",
+            "kind": "space",
+            "sample": "all",
+            "shift": None,
+            "estimate": n["static"],
+            "std_error": 0.05,
+            "p_value": 0.001,
+            "p_exact": n["p_exact"],
+            "p_exact_statistic": n["p_exact"],
+            "draws": 400,
+            "sd_draws": 0.06,
+        },
+        {
+            "outcome": "ln_inventions",
+            "method": "callaway-santanna",
+            "kind": "space",
+            "sample": "sichuan-chongqing",
+            "shift": None,
+            "estimate": 0.33,
+            "std_error": 0.02,
+            "p_value": 0.0,
+            "p_exact": 0.12,
+            "p_exact_statistic": 0.1,
+            "draws": 400,
+            "sd_draws": 0.2,
+        },
+        *(
+            {
+                "outcome": "ln_inventions",
+                "method": "twfe",
+                "kind": "time",
+                "sample": "all",
+                "shift": s,
+                "estimate": 0.01 * s,
+                "std_error": 0.04,
+                "p_value": 0.6,
+                "p_exact": None,
+                "p_exact_statistic": None,
+                "draws": None,
+                "sd_draws": None,
+            }
+            for s in (2, 3)
+        ),
+    ]
+    notes = pl.DataFrame(
+        {
+            "scope": ["policy", "ln_inventions/twfe/coefficient"],
+            "code": ["policy-timing-first-full-year", "twfe-staggered"],
+            "values": ["{}", '{"cohorts": 5}'],
+        }
+    )
+    return {
+        "pretrends": pl.DataFrame(pretrends, schema_overrides={"df2": pl.Float64}),
+        "bacon": frame,
+        "bacon_summary": summary,
+        "placebo_space": space,
+        "placebo": pl.DataFrame(placebo, schema_overrides={"shift": pl.Int64, "draws": pl.Int64}, infer_schema_length=None),
+        "notes": notes,
+    }

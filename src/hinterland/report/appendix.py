@@ -17,15 +17,22 @@ from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
 
-def appendix(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+def appendix(record: Record, speaker: Speaker) -> tuple[Block, ...]:
     """Truth (simulated data only), notes, inputs, versions, steps."""
     blocks: list[Block] = []
     found = truths(record, speaker)
     if found:
-        blocks += [Heading(speaker.ui("heading.truth")), Prose((say("truth.intro", table=Ref("table", "truth")), *_coverage(found))), truth_table(speaker, found)]
+        blocks += [
+            Heading(speaker.ui("heading.truth")),
+            Prose((say("truth.intro", table=Ref("table", "truth")), *_coverage(found))),
+            truth_table(speaker, found),
+        ]
     if record.has("notes"):
         blocks += [Heading(speaker.ui("heading.notes")), notes_table(record, speaker)]
-    blocks += [Heading(speaker.ui("heading.computed")), Prose((say("computed.intro", seed=str(record.run.get("seed", "–")), version=str(record.run.get("hinterland", "–"))),))]
+    blocks += [
+        Heading(speaker.ui("heading.computed")),
+        Prose((say("computed.intro", seed=str(record.run.get("seed", "–")), version=str(record.run.get("hinterland", "–"))),)),
+    ]
     blocks += [t for t in (inputs_table(record, speaker), steps_table(record, speaker), versions_table(record, speaker)) if t.rows]
     return tuple(blocks)
 
@@ -80,8 +87,24 @@ def truth_table(speaker: Speaker, found: tuple[Truth, ...]) -> Table:
     for t in found:
         e = t.estimate
         horizon = "" if t.event_time is None else number(t.event_time, 0)
-        rows.append(Row((t.definition, t.effects_id, horizon, number(t.value), number(e.estimate), f"[{number(e.conf_low)}, {number(e.conf_high)}]", speaker.ui("yes" if t.covered else "no"))))
-    headings = (Column(speaker.ui("col.parameter"), "left"), Column(speaker.ui("col.effects_id"), "left"), *(Column(speaker.ui(f"col.{c}")) for c in ("event_time", "truth", "estimate", "pointwise", "covers")))
+        rows.append(
+            Row(
+                (
+                    t.definition,
+                    t.effects_id,
+                    horizon,
+                    number(t.value),
+                    number(e.estimate),
+                    f"[{number(e.conf_low)}, {number(e.conf_high)}]",
+                    speaker.ui("yes" if t.covered else "no"),
+                )
+            )
+        )
+    headings = (
+        Column(speaker.ui("col.parameter"), "left"),
+        Column(speaker.ui("col.effects_id"), "left"),
+        *(Column(speaker.ui(f"col.{c}")) for c in ("event_time", "truth", "estimate", "pointwise", "covers")),
+    )
     return Table("truth", speaker.ui("title.truth"), headings, tuple(rows), speaker.ui("subtitle.truth"), (speaker.ui("note.truth"),))
 
 
@@ -117,12 +140,32 @@ def inputs_table(record: Record, speaker: Speaker) -> Table:
 
 def steps_table(record: Record, speaker: Speaker) -> Table:
     """Every step of the run with its state, time and hash."""
-    rows = [Row((str(s.get("id")), speaker.name(str(s.get("status")), "step_status"), number(s.get("seconds"), 2), str(s.get("hash") or "")[:12])) for s in record.run.get("steps", [])]
-    headings = (Column(speaker.ui("col.step"), "left"), Column(speaker.ui("col.status"), "left"), Column(speaker.ui("col.seconds")), Column(speaker.ui("col.hash"), "left"))
+    rows = [
+        Row(
+            (
+                str(s.get("id")),
+                speaker.name(str(s.get("status")), "step_status"),
+                number(s.get("seconds"), 2),
+                str(s.get("hash") or "")[:12],
+            )
+        )
+        for s in record.run.get("steps", [])
+    ]
+    headings = (
+        Column(speaker.ui("col.step"), "left"),
+        Column(speaker.ui("col.status"), "left"),
+        Column(speaker.ui("col.seconds")),
+        Column(speaker.ui("col.hash"), "left"),
+    )
     return Table("steps", speaker.ui("title.steps"), headings, tuple(rows))
 
 
 def versions_table(record: Record, speaker: Speaker) -> Table:
     """Versions of everything that computed something."""
     rows = [Row((str(name), str(version))) for name, version in sorted(record.run.get("versions", {}).items())]
-    return Table("versions", speaker.ui("title.versions"), (Column(speaker.ui("col.software"), "left"), Column(speaker.ui("col.version"), "left")), tuple(rows))
+    return Table(
+        "versions",
+        speaker.ui("title.versions"),
+        (Column(speaker.ui("col.software"), "left"), Column(speaker.ui("col.version"), "left")),
+        tuple(rows),
+    )

@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from hinterland.report.numbers import count, number, p_value, share, signed
+from hinterland.report.numbers import count, p_value, share, signed
 from hinterland.report.prose import MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Both, Listed, Name, Sentence, say
@@ -40,7 +40,11 @@ def caveats(record: Record, outcome: str) -> tuple[Sentence, ...]:
 def dynamic_fit(record: Record, outcome: str, sample: str = "all") -> Fit | None:
     """The fit whose event study and pre-trend test speak for ``outcome``: the headline if it has one, else the first that has."""
     head = record.headline(outcome, sample)
-    fits = [f for f in ((head,) if head else ()) + tuple(record.fits) if f.outcome == outcome and f.sample == sample and f.role != "robustness" and f.events is not None]
+    fits = [
+        f
+        for f in ((head,) if head else ()) + tuple(record.fits)
+        if f.outcome == outcome and f.sample == sample and f.role != "robustness" and f.events is not None
+    ]
     return fits[0] if fits else None
 
 
@@ -63,7 +67,14 @@ def _estimators(record: Record, head: Fit) -> tuple[Sentence, ...]:
     kind = agreement(head.overall, static.overall)
     if kind not in ("sign", "size", "significance"):
         return ()
-    return (say(f"caveat.estimators_{kind}", static=signed(static.overall.estimate), robust=signed(head.overall.estimate), method=Name("method", head.method)),)
+    return (
+        say(
+            f"caveat.estimators_{kind}",
+            static=signed(static.overall.estimate),
+            robust=signed(head.overall.estimate),
+            method=Name("method", head.method),
+        ),
+    )
 
 
 def _weights(record: Record, outcome: str) -> tuple[Sentence, ...]:
@@ -116,4 +127,3 @@ def city_names(cities: pl.DataFrame, most: int = 12) -> Listed:
     shown = [Both(en or zh, zh or en) for zh, en in cities.select("name_zh", "name_en").head(most).iter_rows()]
     rest = cities.height - len(shown)
     return Listed((*shown, Both(f"{rest} more", f"另外 {rest} 个")) if rest > 0 else tuple(shown))
-

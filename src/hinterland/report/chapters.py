@@ -31,12 +31,19 @@ def document(record: Record, language: Language) -> Document:
         ("robustness", _robustness, True),
         ("subgroups", subgroups, True),
         ("outcomes", _outcomes, True),
-        ("caveats", _caveats, True),
-        ("appendix", appendix, False),
+        ("caveats", lambda r, _, o: _caveats(r, o), True),
+        ("appendix", lambda r, s, _: appendix(r, s), False),
     )
     made = ((key, make(record, speaker, outcome), numbered) for key, make, numbered in makers)
     chapters = tuple(Chapter(key, _title(record, speaker, key), blocks, numbered) for key, blocks, numbered in made if blocks)
-    return Document(language, description.title(record, speaker), description.byline(record, speaker), _summary(record, outcome), chapters, replace(speaker, numbering=numbering(chapters)))
+    return Document(
+        language,
+        description.title(record, speaker),
+        description.byline(record, speaker),
+        _summary(record, outcome),
+        chapters,
+        replace(speaker, numbering=numbering(chapters)),
+    )
 
 
 def _title(record: Record, speaker: Speaker, key: str) -> str:
@@ -49,11 +56,23 @@ def _title(record: Record, speaker: Speaker, key: str) -> str:
 
 def _summary(record: Record, outcome: str) -> tuple[Prose, ...]:
     head = record.headline(outcome)
-    found = [Prose((say("own_summary", text=description.both(record.study("study", "summary"))),), "own")] if record.study("study", "summary") else []
+    found = (
+        [Prose((say("own_summary", text=description.both(record.study("study", "summary"))),), "own")]
+        if record.study("study", "summary")
+        else []
+    )
     if record.simulated:
         found.append(Prose((say("caveat.simulated"),), "warning"))
     if head is not None and head.overall is not None:
-        found.append(Prose((*prose.headline(_with_trends(record, head), record.scale(outcome, head.family)), *prose.beside(head, record.static(outcome))), "lead"))
+        found.append(
+            Prose(
+                (
+                    *prose.headline(_with_trends(record, head), record.scale(outcome, head.family)),
+                    *prose.beside(head, record.static(outcome)),
+                ),
+                "lead",
+            )
+        )
     return tuple(found)
 
 
@@ -74,13 +93,31 @@ def _data(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
         facts = record.run.get("facts", {})
         window = (int(facts["first"]), int(facts["last"])) if {"first", "last"} <= facts.keys() else None
         figure = charts.timeline(zones, speaker, window)
-        blocks.append(Chart("timeline", speaker.ui("title.timeline"), speaker.ui("subtitle.timeline"), speaker.ui("alt.timeline", n=zones.height), figure, zones))
+        blocks.append(
+            Chart(
+                "timeline",
+                speaker.ui("title.timeline"),
+                speaker.ui("subtitle.timeline"),
+                speaker.ui("alt.timeline", n=zones.height),
+                figure,
+                zones,
+            )
+        )
         blocks.append(tables.zone_table(record, speaker))
     if record.has("policy_cities"):
         cities = record.tables["policy_cities"]
         if cities["lon"].null_count() < cities.height:
             blocks.append(Prose(description.places(cities)))
-            blocks.append(Chart("map", speaker.ui("title.map"), speaker.ui("subtitle.map"), speaker.ui("alt.map", n=cities.filter(pl.col("status") == "treated").height), charts.city_map(cities, speaker), cities))
+            blocks.append(
+                Chart(
+                    "map",
+                    speaker.ui("title.map"),
+                    speaker.ui("subtitle.map"),
+                    speaker.ui("alt.map", n=cities.filter(pl.col("status") == "treated").height),
+                    charts.city_map(cities, speaker),
+                    cities,
+                )
+            )
     if record.has("cohort_sizes"):
         blocks.append(tables.cohort_table(record, speaker))
     return tuple(blocks)
@@ -101,7 +138,9 @@ def _baseline(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
     title = speaker.ui("title.baseline", outcome=Name("variable", outcome))
     return (
         Prose((say("baseline.intro", table=Ref("table", "baseline")), *prose.design_facts(head))),
-        Prose((*prose.headline(_with_trends(record, head), record.scale(outcome, head.family)), *prose.beside(head, record.static(outcome)))),
+        Prose(
+            (*prose.headline(_with_trends(record, head), record.scale(outcome, head.family)), *prose.beside(head, record.static(outcome)))
+        ),
         tables.model_table(record, speaker, fits, key="baseline", title=title),
     )
 
@@ -115,14 +154,34 @@ def _trends(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]
     names = {"outcome": Name("variable", outcome), "method": Name("method", fit.method)}
     blocks: list[Block] = [
         Prose((say("trends.intro", figure=Ref("figure", "event-study"), **names), *prose.pretrends(fit))),
-        Prose(prose.path(fit, scale)),
-        Chart("event-study", speaker.ui("title.event_study", **names), speaker.ui("subtitle.event_study") + tables.source_line(record, speaker), _sentences(speaker, prose.path(fit, scale)), figures.event_study(fit.events, speaker, unit=unit), fit.events),
+        Prose(prose.path(fit)),
+        Chart(
+            "event-study",
+            speaker.ui("title.event_study", **names),
+            speaker.ui("subtitle.event_study") + tables.source_line(record, speaker),
+            _sentences(speaker, prose.path(fit)),
+            figures.event_study(fit.events, speaker, unit=unit),
+            fit.events,
+        ),
         tables.event_table(record, speaker, fit, "event-study"),
     ]
-    others = {f.method: f.events for f in record.fits if f.outcome == outcome and f.sample == "all" and f.role != "robustness" and f.events is not None}
+    others = {
+        f.method: f.events
+        for f in record.fits
+        if f.outcome == outcome and f.sample == "all" and f.role != "robustness" and f.events is not None
+    }
     if len(others) > 1:
         frame = pl.concat([e.with_columns(pl.lit(m).alias("method")) for m, e in others.items()], how="diagonal_relaxed")
-        blocks.append(Chart("estimators", speaker.ui("title.estimators", outcome=Name("variable", outcome)), speaker.ui("subtitle.estimators"), speaker.ui("alt.estimators", n=len(others)), figures.estimators(others, speaker, unit=unit), frame))
+        blocks.append(
+            Chart(
+                "estimators",
+                speaker.ui("title.estimators", outcome=Name("variable", outcome)),
+                speaker.ui("subtitle.estimators"),
+                speaker.ui("alt.estimators", n=len(others)),
+                figures.estimators(others, speaker, unit=unit),
+                frame,
+            )
+        )
     return (*blocks, *_bacon(record, speaker, outcome))
 
 
@@ -163,9 +222,17 @@ def _placebo(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...
         unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
         title = speaker.ui("title.placebo", outcome=Name("variable", outcome), method=Name("method", row["method"]))
         figure = charts.placebo_density(draws, float(row["p_exact"]), speaker, unit=unit)
-        blocks += [Heading(speaker.ui("heading.placebo_space")), Prose(said), Chart("placebo", title, speaker.ui("subtitle.placebo"), _sentences(speaker, said[:1]), figure, draws)]
+        blocks += [
+            Heading(speaker.ui("heading.placebo_space")),
+            Prose(said),
+            Chart("placebo", title, speaker.ui("subtitle.placebo"), _sentences(speaker, said[:1]), figure, draws),
+        ]
     if time.height:
-        blocks += [Heading(speaker.ui("heading.placebo_time")), Prose(prose.placebo_time(list(time.iter_rows(named=True)))), tables.placebo_time_table(record, speaker, outcome)]
+        blocks += [
+            Heading(speaker.ui("heading.placebo_time")),
+            Prose(prose.placebo_time(list(time.iter_rows(named=True)))),
+            tables.placebo_time_table(record, speaker, outcome),
+        ]
     return tuple(blocks)
 
 
@@ -177,11 +244,27 @@ def _variations(record: Record, speaker: Speaker, head: Fit) -> tuple[Block, ...
     rows = [f for f in record.chosen(outcome=head.outcome, roles=("robustness",), sample=None) if f.overall is not None]
     if not rows or head.overall is None:
         return ()
-    lines = [(speaker.ui("row.headline"), head), *((f"{tables.variation(speaker, f)} ({speaker.name(f.method, 'method_short')})", f) for f in rows)]
-    data = pl.DataFrame([{"label": name, "method": f.method, "estimate": f.overall.estimate, "std_error": f.overall.std_error, "conf_low": f.overall.conf_low, "conf_high": f.overall.conf_high} for name, f in lines if f.overall])
+    lines = [
+        (speaker.ui("row.headline"), head),
+        *((f"{tables.variation(speaker, f)} ({speaker.name(f.method, 'method_short')})", f) for f in rows),
+    ]
+    data = pl.DataFrame(
+        [
+            {
+                "label": name,
+                "method": f.method,
+                "estimate": f.overall.estimate,
+                "std_error": f.overall.std_error,
+                "conf_low": f.overall.conf_low,
+                "conf_high": f.overall.conf_high,
+            }
+            for name, f in lines
+            if f.overall
+        ]
+    )
     unit = figures.unit_axis(speaker, record.scale(head.outcome, head.family), head.outcome)
     said = prose.robustness(head.overall, rows)
-    figure = figures.forest(data, speaker, unit=unit, reference=head.overall.estimate)
+    figure = figures.forest(data, unit=unit, reference=head.overall.estimate)
     title = speaker.ui("title.forest", outcome=Name("variable", head.outcome))
     return (
         Heading(speaker.ui("heading.variations")),
@@ -213,16 +296,23 @@ def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
     if panels:
         data = pl.concat([e.with_columns(pl.lit(t).alias("outcome")) for t, e in panels], how="diagonal_relaxed")
         figure = figures.event_panels(panels[:3], speaker, unit=speaker.ui("axis.effect"))
-        blocks.append(Chart("outcomes", speaker.ui("title.event_panels"), speaker.ui("subtitle.event_study") + tables.source_line(record, speaker), speaker.ui("alt.event_panels", n=len(panels)), figure, data))
+        blocks.append(
+            Chart(
+                "outcomes",
+                speaker.ui("title.event_panels"),
+                speaker.ui("subtitle.event_study") + tables.source_line(record, speaker),
+                speaker.ui("alt.event_panels", n=len(panels)),
+                figure,
+                data,
+            )
+        )
     return tuple(blocks)
 
 
-def _caveats(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+def _caveats(record: Record, outcome: str) -> tuple[Block, ...]:
     found = caveats(record, outcome)
     return (Prose((say("caveat.intro"),)), Bullets(found)) if found else ()
 
 
 def _sentences(speaker: Speaker, sentences: tuple[Sentence, ...]) -> str:
     return speaker.paragraph(s for s in sentences if not any(isinstance(v, Ref) for v in s.values.values()))
-
-

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinterland.report.numbers import count, p_value, share, signed
 from hinterland.report.sentences import Speaker
@@ -13,6 +14,8 @@ from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, RU
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
 
 _MEAN_LATITUDE = 33.0
 """Latitude at which a degree of longitude is drawn at its true length relative to a degree of latitude."""
@@ -30,8 +33,24 @@ def timeline(zones: pl.DataFrame, speaker: Speaker, window: tuple[int, int] | No
             if first is not None:
                 axes.plot([approved, first], [y, y], color=BLUE, linewidth=1.2, zorder=2)
                 axes.plot(first, y, "o", color=BLUE, markersize=6, zorder=4)
-            axes.plot(approved, y, "o", markerfacecolor="white", markeredgecolor=BLUE if first is not None else MUTED, markersize=6 if first != approved else 9, zorder=3)
-            axes.annotate(speaker.ui("mark.cities", n=_cities(row)), (max(approved, first or approved), y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8, color=MUTED)
+            axes.plot(
+                approved,
+                y,
+                "o",
+                markerfacecolor="white",
+                markeredgecolor=BLUE if first is not None else MUTED,
+                markersize=6 if first != approved else 9,
+                zorder=3,
+            )
+            axes.annotate(
+                _cities(row),
+                (max(approved, first or approved), y),
+                xytext=(9, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=MUTED,
+            )
         axes.set_yticks(range(rows.height - 1, -1, -1), [_zone(row, speaker) for row in rows.iter_rows(named=True)])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -56,15 +75,42 @@ def city_map(cities: pl.DataFrame, speaker: Speaker) -> Figure:
     """The units by longitude and latitude, coloured by cohort. No boundary is drawn."""
     known = cities.filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
     with drawing():
-        figure, (axes,) = canvas(4.6)
-        for k, (status, colour, face, size) in enumerate((("never", RULE, RULE, 11), ("outside-window", MUTED, "white", 15), ("excluded", MUTED, "white", 15), ("not-in-panel", MUTED, "white", 15))):
+        figure, (axes,) = canvas(4.1)
+        for k, (status, colour, face, size) in enumerate(
+            (
+                ("never", RULE, RULE, 11),
+                ("outside-window", MUTED, "white", 15),
+                ("excluded", MUTED, "white", 15),
+                ("not-in-panel", MUTED, "white", 15),
+            )
+        ):
             part = known.filter(pl.col("status") == status)
             if part.height:
-                axes.scatter(part["lon"], part["lat"], s=size, marker=("o", "v", "X", "d")[k], facecolor=face, edgecolor=colour, linewidth=0.7, zorder=1 + k, label=f"{speaker.name(status, 'policy-status')} ({count(part.height)})")
+                axes.scatter(
+                    part["lon"],
+                    part["lat"],
+                    s=size,
+                    marker=("o", "v", "X", "d")[k],
+                    facecolor=face,
+                    edgecolor=colour,
+                    linewidth=0.7,
+                    zorder=1 + k,
+                    label=f"{speaker.name(status, 'policy-status')} ({count(part.height)})",
+                )
         treated = known.filter(pl.col("status") == "treated")
         for k, cohort in enumerate(sorted(treated["cohort"].drop_nulls().unique())):
             part = treated.filter(pl.col("cohort") == cohort)
-            axes.scatter(part["lon"], part["lat"], s=24, marker=MARKERS[k % len(MARKERS)], color=CYCLE[k % len(CYCLE)], linewidth=0.4, edgecolor="white", zorder=6, label=speaker.ui("mark.cohort", cohort=str(cohort), n=count(part.height)))
+            axes.scatter(
+                part["lon"],
+                part["lat"],
+                s=24,
+                marker=MARKERS[k % len(MARKERS)],
+                color=CYCLE[k % len(CYCLE)],
+                linewidth=0.4,
+                edgecolor="white",
+                zorder=6,
+                label=speaker.ui("mark.cohort", cohort=str(cohort), n=count(part.height)),
+            )
         axes.set_aspect(1 / np.cos(np.deg2rad(_MEAN_LATITUDE)))
         axes.set_xlabel(speaker.ui("axis.longitude"))
         axes.set_ylabel(speaker.ui("axis.latitude"))
@@ -82,8 +128,27 @@ def bacon_scatter(table: pl.DataFrame, speaker: Speaker) -> Figure:
         axes.axhline(total, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         for k, (key, part) in enumerate(shown.group_by("type", maintain_order=True)):
             label = f"{speaker.name(str(key[0]), 'bacon_type')} ({share(part['weight'].sum())}%)"
-            axes.plot(part["weight"], part["estimate"], MARKERS[k], color=CYCLE[k], markerfacecolor=CYCLE[k] if k != 1 else "white", markersize=5.5, linestyle="none", zorder=3, label=label)
-        axes.annotate(speaker.ui("mark.twfe", estimate=signed(total)), (1.0, total), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points", ha="right", va="bottom", fontsize=8)
+            axes.plot(
+                part["weight"],
+                part["estimate"],
+                MARKERS[k],
+                color=CYCLE[k],
+                markerfacecolor=CYCLE[k] if k != 1 else "white",
+                markersize=5.5,
+                linestyle="none",
+                zorder=3,
+                label=label,
+            )
+        axes.annotate(
+            speaker.ui("mark.twfe", estimate=signed(total)),
+            (1.0, total),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 3),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8,
+        )
         axes.set_xlim(left=0)
         axes.set_xlabel(speaker.ui("axis.weight"))
         axes.set_ylabel(speaker.ui("axis.comparison_estimate"))
@@ -91,7 +156,7 @@ def bacon_scatter(table: pl.DataFrame, speaker: Speaker) -> Figure:
     return figure
 
 
-def density(values: np.ndarray, points: int = 256) -> tuple[np.ndarray, np.ndarray]:
+def density(values: Floats, points: int = 256) -> tuple[Floats, Floats]:
     """A Gaussian kernel density of ``values`` [n] on ``points`` places (Silverman's rule of thumb)."""
     spread = float(np.std(values, ddof=1))
     quartiles = np.percentile(values, [25, 75])
@@ -101,7 +166,7 @@ def density(values: np.ndarray, points: int = 256) -> tuple[np.ndarray, np.ndarr
     return grid, heights
 
 
-def _rug(values: np.ndarray, top: float) -> tuple[np.ndarray, np.ndarray]:
+def _rug(values: Floats, top: float) -> tuple[Floats, Floats]:
     # One broken line rather than n marks: a thousand draws stay one path of the SVG.
     x = np.repeat(np.sort(values), 3)
     y = np.tile([-0.06 * top, -0.02 * top, np.nan], len(values))
@@ -130,7 +195,18 @@ def placebo_density(draws: pl.DataFrame, p_exact: float, speaker: Speaker, *, un
         low, high = axes.get_xlim()
         right = actual < low + 0.6 * (high - low)
         words = speaker.ui("mark.actual", estimate=signed(actual), p=p_value(p_exact))
-        axes.annotate(words, (actual, 1.0), xycoords=("data", "axes fraction"), xytext=(6 if right else -6, -2), textcoords="offset points", ha="left" if right else "right", va="top", color=ORANGE, fontsize=8.5)
+        axes.annotate(
+            words,
+            (actual, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(6 if right else -6, -2),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="top",
+            color=ORANGE,
+            fontsize=8.5,
+            linespacing=1.5,
+        )
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(unit)

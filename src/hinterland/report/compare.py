@@ -43,7 +43,9 @@ class Comparison:
         return self.table.to_html()
 
 
-def compare(effects: Sequence[Effects], *, names: Sequence[str] | None = None, language: Language = "en", title: str | None = None) -> Comparison:
+def compare(
+    effects: Sequence[Effects], *, names: Sequence[str] | None = None, language: Language = "en", title: str | None = None
+) -> Comparison:
     """Put results next to each other.
 
     Args:
@@ -57,7 +59,15 @@ def compare(effects: Sequence[Effects], *, names: Sequence[str] | None = None, l
     """
     models = list(effects) if isinstance(effects, Sequence) else [effects]
     _fail_if_not_effects(models, names)
-    frames = [e.tidy().with_columns(pl.lit(k).alias("model"), pl.lit(e.method).alias("method"), pl.lit(e.outcome).alias("outcome"), pl.lit(e.aggregation).alias("aggregation")) for k, e in enumerate(models, 1)]
+    frames = [
+        e.tidy().with_columns(
+            pl.lit(k).alias("model"),
+            pl.lit(e.method).alias("method"),
+            pl.lit(e.outcome).alias("outcome"),
+            pl.lit(e.aggregation).alias("aggregation"),
+        )
+        for k, e in enumerate(models, 1)
+    ]
     frame = pl.concat(frames)
     front = ["model", "method", "outcome", "aggregation"]
     return Comparison(frame.select(*front, pl.exclude(front)), _table(models, frame, names, Speaker(language), title))
@@ -66,11 +76,17 @@ def compare(effects: Sequence[Effects], *, names: Sequence[str] | None = None, l
 def _fail_if_not_effects(models: Sequence[object], names: Sequence[str] | None) -> None:
     from hinterland.evaluate.result import Effects
 
-    findings = [Finding("not-effects", f"item {k} is a {type(m).__name__}", "compare(effects)", "pass results of hl.estimate") for k, m in enumerate(models, 1) if not isinstance(m, Effects)]
+    findings = [
+        Finding("not-effects", f"item {k} is a {type(m).__name__}", "compare(effects)", "pass results of hl.estimate")
+        for k, m in enumerate(models, 1)
+        if not isinstance(m, Effects)
+    ]
     if not models:
         findings.append(Finding("no-effects", "there is nothing to compare", "compare(effects)", "pass at least one result of hl.estimate"))
     if names is not None and len(names) != len(models):
-        findings.append(Finding("names-differ", f"{len(names)} names for {len(models)} results", "compare(names=)", "give one name per result"))
+        findings.append(
+            Finding("names-differ", f"{len(names)} names for {len(models)} results", "compare(names=)", "give one name per result")
+        )
     if findings:
         raise InputError(findings, "comparison")
 
@@ -86,9 +102,15 @@ def _table(models: Sequence[Effects], frame: pl.DataFrame, names: Sequence[str] 
     for term in frame["term"].unique(maintain_order=True):
         found = [cells.get((k, term)) for k in range(1, len(models) + 1)]
         rows.append(Row((speaker.name(term, "term"), *(_estimate(r, decimals, speaker) for r in found))))
-        rows.append(Row(("", *(f"({number(r['std_error'], decimals)})" if r and r["std_error"] is not None else "" for r in found)), "below"))
+        rows.append(
+            Row(("", *(f"({number(r['std_error'], decimals)})" if r and r["std_error"] is not None else "" for r in found)), "below")
+        )
     facts = ("n_obs", "n_units", "n_treated", "n_periods", "n_clusters")
-    rows += [Row((speaker.ui(f"row.{name}"), *(count(_fact(e.meta, name)) for e in models)), "fact") for name in facts if any(_fact(e.meta, name) is not None for e in models)]
+    rows += [
+        Row((speaker.ui(f"row.{name}"), *(count(_fact(e.meta, name)) for e in models)), "fact")
+        for name in facts
+        if any(_fact(e.meta, name) is not None for e in models)
+    ]
     clusters = dict.fromkeys(str(e.meta["cluster"]) for e in models if e.meta.get("cluster"))
     notes = [speaker.ui("note.compare", clusters=", ".join(clusters) or "–")]
     return Table("comparison", title or speaker.ui("title.comparison"), tuple(headings), tuple(rows), "", tuple(notes))

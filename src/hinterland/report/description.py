@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from hinterland.report.numbers import compact, count
+from hinterland.report.numbers import count, decimals_for, number
 from hinterland.report.record import Record
-from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, say
+from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
 
 
 def both(value: object) -> Both:
@@ -36,7 +36,11 @@ def title(record: Record, speaker: Speaker) -> str:
 
 def byline(record: Record, speaker: Speaker) -> str:
     """Version and date of the run."""
-    return speaker.ui("byline", version=str(record.run.get("hinterland", "")), date=str(record.run.get("finished") or record.run.get("started") or "")[:10])
+    return speaker.ui(
+        "byline",
+        version=str(record.run.get("hinterland", "")),
+        date=str(record.run.get("finished") or record.run.get("started") or "")[:10],
+    )
 
 
 def question(record: Record, outcome: str) -> tuple[Sentence, ...]:
@@ -69,12 +73,16 @@ def policy(record: Record) -> tuple[Sentence, ...]:
     said: list[Sentence] = []
     register = record.study("policy", "register")
     if register:
-        said.append(say(f"timing.{record.study('policy', 'timing', 'first_full_year')}", month=count(record.study("policy", "cutoff_month", 6))))
+        said.append(
+            say(f"timing.{record.study('policy', 'timing', 'first_full_year')}", month=count(record.study("policy", "cutoff_month", 6)))
+        )
         said.append(say(f"partial.{record.study('policy', 'partial', 'exclude')}"))
         if record.study("policy", "until"):
             said.append(say("policy.until", year=str(record.study("policy", "until"))))
     elif record.study("policy", "column") or record.study("policy", "treatment"):
-        said.append(say("timing.column", column=Name("variable", str(record.study("policy", "column") or record.study("policy", "treatment")))))
+        said.append(
+            say("timing.column", column=Name("variable", str(record.study("policy", "column") or record.study("policy", "treatment"))))
+        )
     if record.has("cohort_sizes"):
         said += _cohorts(record.tables["cohort_sizes"])
     if record.has("policy_timeline"):
@@ -85,10 +93,22 @@ def policy(record: Record) -> tuple[Sentence, ...]:
 def _cohorts(sizes: pl.DataFrame) -> list[Sentence]:
     treated = sizes.filter(pl.col("cohort").is_not_null())
     never = int(sizes.filter(pl.col("cohort").is_null())["n_units"].sum())
-    values = {"treated": count(treated["n_units"].sum()), "cohorts": count(treated.height), "never": count(never), "table": Ref("table", "cohorts")}
+    values: dict[str, Value] = {
+        "treated": count(treated["n_units"].sum()),
+        "cohorts": count(treated.height),
+        "never": count(never),
+        "table": Ref("table", "cohorts"),
+    }
     if not treated.height:
         return []
-    return [say("policy.cohorts" if treated.height > 1 else "policy.cohort", first=str(treated["cohort"].min()), last=str(treated["cohort"].max()), **values)]
+    return [
+        say(
+            "policy.cohorts" if treated.height > 1 else "policy.cohort",
+            first=str(treated["cohort"].min()),
+            last=str(treated["cohort"].max()),
+            **values,
+        )
+    ]
 
 
 def places(cities: pl.DataFrame) -> tuple[Sentence, ...]:
@@ -102,11 +122,15 @@ def moments(record: Record, outcome: str) -> tuple[Sentence, ...]:
     """The outcome's moments, and how treated and never-treated units differ before any estimate is made."""
     frame = record.tables["descriptives"].filter(pl.col("variable") == outcome)
     rows = {r["sample"]: r for r in frame.iter_rows(named=True)}
+    places = decimals_for([rows.get("all", {}).get("sd")], least=0, most=5, significant=3)
     said = [say("moments.intro", table=Ref("table", "descriptives"))]
     if "all" in rows:
         whole = rows["all"]
-        said.append(say("moments.outcome", outcome=Name("variable", outcome), mean=compact(whole["mean"]), sd=compact(whole["sd"]), low=compact(whole["min"]), high=compact(whole["max"])))
+        mean, sd, low, high = (number(whole[c], places) for c in ("mean", "sd", "min", "max"))
+        said.append(say("moments.outcome", outcome=Name("variable", outcome), mean=mean, sd=sd, low=low, high=high))
     if {"treated", "never"} <= rows.keys():
         treated, never = rows["treated"]["mean"], rows["never"]["mean"]
-        said.append(say("moments.higher" if treated > never else "moments.lower", treated=compact(treated), never=compact(never)))
+        said.append(
+            say("moments.higher" if treated > never else "moments.lower", treated=number(treated, places), never=number(never, places))
+        )
     return tuple(said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any
@@ -10,10 +10,10 @@ from hinterland.labels import LANGUAGES, Language
 from hinterland.report.blocks import Document
 from hinterland.report.chapters import document
 from hinterland.report.record import read_record
+from hinterland.report.style import Drawing, draw
 
 FORMATS = ("html", "docx", "tex", "csv", "svg", "pdf", "png")
 TABLE_FORMATS = ("tex", "docx", "csv")
-FIGURE_FORMATS = ("svg", "pdf", "png")
 
 
 def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), formats: Sequence[str] = ("html",)) -> list[Path]:
@@ -31,20 +31,29 @@ def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), f
     root = Path(run_dir)
     record = read_record(root)
     documents = [document(record, language) for language in dict.fromkeys(languages)]
+    drawings = [{c.key: draw(c.figure, f"{c.key}.{doc.language}") for c in doc.charts()} for doc in documents]
     written: list[Path] = []
-    for doc in documents:
+    for doc, drawn in zip(documents, drawings, strict=True):
         written += _tables(doc, root / "tables")
-        written += _figures(doc, root / "figures")
+        written += _figures(doc, drawn, root / "figures")
     if "html" in formats:
-        written.append(_html(documents, root / "report.html"))
+        written.append(_html(documents, drawings, root / "report.html"))
     if "docx" in formats:
-        written += _docx(documents, root)
+        written += _docx(documents, drawings, root)
     return written
 
 
 def _fail_if_unknown(languages: Sequence[str], formats: Sequence[str]) -> None:
-    findings = [Finding("unknown-language", f"there is no report in {name!r}", "report language", did_you_mean(name, LANGUAGES)) for name in languages if name not in LANGUAGES]
-    findings += [Finding("unknown-format", f"a report cannot be written as {name!r}", "[report].formats", did_you_mean(name, FORMATS)) for name in formats if name not in FORMATS]
+    findings = [
+        Finding("unknown-language", f"there is no report in {name!r}", "report language", did_you_mean(name, LANGUAGES))
+        for name in languages
+        if name not in LANGUAGES
+    ]
+    findings += [
+        Finding("unknown-format", f"a report cannot be written as {name!r}", "[report].formats", did_you_mean(name, FORMATS))
+        for name in formats
+        if name not in FORMATS
+    ]
     if not languages:
         findings.append(Finding("no-language", "no language was asked for", "report language", f"choose from {', '.join(LANGUAGES)}"))
     fail_if_any(findings, "report", InputError)
@@ -54,20 +63,19 @@ def _tables(doc: Document, folder: Path) -> list[Path]:
     return [table.save(folder / f"table-{table.key}.{doc.language}.{kind}") for table in doc.tables() for kind in TABLE_FORMATS]
 
 
-def _figures(doc: Document, folder: Path) -> list[Path]:
-    from hinterland.report.style import save
-
-    return [path for chart in doc.charts() for path in save(chart.figure, folder / f"{chart.key}.{doc.language}", FIGURE_FORMATS)]
+def _figures(doc: Document, drawn: Mapping[str, Drawing], folder: Path) -> list[Path]:
+    return [path for key, drawing in drawn.items() for path in drawing.save(folder / f"{key}.{doc.language}")]
 
 
-def _html(documents: Sequence[Document], path: Path) -> Path:
+def _html(documents: Sequence[Document], drawings: Sequence[Mapping[str, Drawing]], path: Path) -> Path:
     from hinterland.report.html import report_page
 
-    path.write_text(report_page(documents), encoding="utf-8", newline="\n")
+    path.write_text(report_page(documents, drawings), encoding="utf-8", newline="\n")
     return path
 
 
-def _docx(documents: Sequence[Document], root: Path) -> list[Path]:
+def _docx(documents: Sequence[Document], drawings: Sequence[Mapping[str, Drawing]], root: Path) -> list[Path]:
     from hinterland.report.docx import save_report
 
-    return [save_report(doc, root / ("report.docx" if k == 0 else f"report.{doc.language}.docx")) for k, doc in enumerate(documents)]
+    names = ["report.docx", *(f"report.{doc.language}.docx" for doc in documents[1:])]
+    return [save_report(doc, drawn, root / name) for doc, drawn, name in zip(documents, drawings, names, strict=True)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
-from hinterland.report.style import drawing
+from hinterland.report.style import Drawing
 from hinterland.report.table import Row, Table
 
 _FONTS = {"ascii": "Times New Roman", "eastAsia": "SimSun"}
-_EPOCH = dt.datetime(2000, 1, 1)  # noqa: DTZ001  (python-docx writes naive UTC)
+_EPOCH = dt.datetime(2000, 1, 1)
 
 
 def save_table(table: Table, path: Path) -> Path:
@@ -23,19 +23,19 @@ def save_table(table: Table, path: Path) -> Path:
     return _write(word, path)
 
 
-def save_report(document: Document, path: Path) -> Path:
+def save_report(document: Document, drawn: Mapping[str, Drawing], path: Path) -> Path:
     """The whole report: prose, tables, figures (as PNG)."""
     word = _new(document.title)
     word.add_heading(document.title, 0)
     word.add_paragraph(document.byline)
     for part in document.summary:
-        _add(word, part, document)
+        _add(word, part, document, drawn)
     number = 0
     for chapter in document.chapters:
         number += chapter.numbered
         word.add_heading(f"{number}  {chapter.title}" if chapter.numbered else chapter.title, 1)
         for block in chapter.blocks:
-            _add(word, block, document)
+            _add(word, block, document, drawn)
     return _write(word, path)
 
 
@@ -75,7 +75,7 @@ def _write(word: Any, path: Path) -> Path:
     return path
 
 
-def _add(word: Any, block: Block, document: Document) -> None:
+def _add(word: Any, block: Block, document: Document, drawn: Mapping[str, Drawing]) -> None:
     speaker = document.speaker
     match block:
         case Prose(sentences, _):
@@ -88,17 +88,14 @@ def _add(word: Any, block: Block, document: Document) -> None:
         case Table():
             _add_table(word, block, speaker.ui("table_number", n=speaker.numbering[f"table:{block.key}"]))
         case Chart():
-            _add_chart(word, block, speaker.ui("figure_number", n=speaker.numbering[f"figure:{block.key}"]))
+            _add_chart(word, block, drawn[block.key].png, speaker.ui("figure_number", n=speaker.numbering[f"figure:{block.key}"]))
 
 
-def _add_chart(word: Any, chart: Chart, number: str) -> None:
+def _add_chart(word: Any, chart: Chart, png: bytes, number: str) -> None:
     from docx.shared import Cm
 
-    buffer = io.BytesIO()
-    with drawing(chart.key):
-        chart.figure.savefig(buffer, format="png", dpi=170, metadata={"Software": "hinterland"})
     _caption(word, number, chart.title, chart.subtitle)
-    word.add_picture(buffer, width=Cm(15.5))
+    word.add_picture(io.BytesIO(png), width=Cm(15.5))
     picture = word.inline_shapes[-1]._inline.docPr
     picture.set("descr", chart.alt)
     picture.set("title", chart.title)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinterland.labels import Language
 from hinterland.report.numbers import count, signed
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hinterland.evaluate.result import Effects
+
+
+Floats = NDArray[np.float64]
 
 
 def plot_data(effects: Effects) -> pl.DataFrame:
@@ -36,7 +40,7 @@ def plot_effects(effects: Effects, *, language: Language = "en") -> Figure:
         return _single(frame.filter(pl.col(x).is_not_null()), x, speaker, unit)
     if effects.aggregation == "group-time":
         return _paths(frame, speaker, unit)
-    return forest(frame.select(pl.col("term").alias("label"), "estimate", "conf_low", "conf_high"), speaker, unit=unit)
+    return forest(frame.select(pl.col("term").alias("label"), "estimate", "conf_low", "conf_high"), unit=unit)
 
 
 def unit_axis(speaker: Speaker, scale: str, outcome: str) -> str:
@@ -67,12 +71,21 @@ def draw_events(axes: Axes, events: pl.DataFrame, speaker: Speaker, *, supports:
     x, y = _column(frame, "event_time"), _column(frame, "estimate")
     axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
     axes.axvline(-0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    _bars(axes, x, frame, "band", 5.5, 0.28, speaker.ui("mark.simultaneous"))
-    _bars(axes, x, frame, "conf", 2.2, 0.95, speaker.ui("mark.pointwise"))
+    _bars(axes, x, frame, "band", width=5.5, alpha=0.28, label=speaker.ui("mark.simultaneous"))
+    _bars(axes, x, frame, "conf", width=2.2, alpha=0.95, label=speaker.ui("mark.pointwise"))
     reference = frame["reference"].to_numpy().astype(bool)
     axes.plot(x[~reference], y[~reference], "o", color=BLUE, markersize=4.5, zorder=4)
     if reference.any():
-        axes.plot(x[reference], np.zeros(int(reference.sum())), "o", markersize=5, markerfacecolor="white", markeredgecolor=INK, zorder=4, label=speaker.ui("mark.reference"))
+        axes.plot(
+            x[reference],
+            np.zeros(int(reference.sum())),
+            "o",
+            markersize=5,
+            markerfacecolor="white",
+            markeredgecolor=INK,
+            zorder=4,
+            label=speaker.ui("mark.reference"),
+        )
     axes.set_xticks(_ticks(x))
     axes.margins(x=0.03, y=0.12)
     if legend:
@@ -81,11 +94,13 @@ def draw_events(axes: Axes, events: pl.DataFrame, speaker: Speaker, *, supports:
         _supports(axes, frame, speaker)
 
 
-def _bars(axes: Axes, x: np.ndarray, frame: pl.DataFrame, name: str, width: float, alpha: float, label: str) -> None:
+def _bars(axes: Axes, x: Floats, frame: pl.DataFrame, name: str, *, width: float, alpha: float, label: str) -> None:
     low, high = _column(frame, f"{name}_low"), _column(frame, f"{name}_high")
     shown = np.isfinite(low) & np.isfinite(high)
     if shown.any():
-        axes.vlines(x[shown], low[shown], high[shown], color=BLUE, linewidth=width, alpha=alpha, zorder=2 if name == "band" else 3, label=label)
+        axes.vlines(
+            x[shown], low[shown], high[shown], color=BLUE, linewidth=width, alpha=alpha, zorder=2 if name == "band" else 3, label=label
+        )
 
 
 def _supports(axes: Axes, frame: pl.DataFrame, speaker: Speaker) -> None:
@@ -96,16 +111,16 @@ def _supports(axes: Axes, frame: pl.DataFrame, speaker: Speaker) -> None:
     axes.text(-0.012, -0.105, speaker.ui("mark.treated_units"), transform=axes.transAxes, ha="right", va="top", fontsize=7.5, color=MUTED)
 
 
-def _ticks(x: np.ndarray) -> np.ndarray:
+def _ticks(x: Floats) -> Floats:
     step = max(1, int(np.ceil(len(x) / 24)))
-    whole = np.arange(int(x.min()), int(x.max()) + 1)
-    return whole[whole % step == 0]
+    whole = np.arange(int(x.min()), int(x.max()) + 1, dtype=np.float64)
+    return np.asarray(whole[whole % step == 0])
 
 
-def _column(frame: pl.DataFrame, name: str) -> np.ndarray:
+def _column(frame: pl.DataFrame, name: str) -> Floats:
     if name not in frame.columns:
         return np.full(frame.height, np.nan)
-    return frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return np.asarray(frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy(), dtype=np.float64)
 
 
 def estimators(series: Mapping[str, pl.DataFrame], speaker: Speaker, *, unit: str) -> Figure:
@@ -119,7 +134,16 @@ def estimators(series: Mapping[str, pl.DataFrame], speaker: Speaker, *, unit: st
             x, y = _column(frame, "event_time") + shift[k], _column(frame, "estimate")
             low, high = _column(frame, "conf_low"), _column(frame, "conf_high")
             axes.vlines(x, low, high, color=CYCLE[k], linewidth=1.4, zorder=2)
-            axes.plot(x, y, MARKERS[k], color=CYCLE[k], markersize=4.5, markerfacecolor=CYCLE[k] if k % 2 == 0 else "white", zorder=3, label=speaker.name(method, "method"))
+            axes.plot(
+                x,
+                y,
+                MARKERS[k],
+                color=CYCLE[k],
+                markersize=4.5,
+                markerfacecolor=CYCLE[k] if k % 2 == 0 else "white",
+                zorder=3,
+                label=speaker.name(method, "method"),
+            )
         axes.set_xticks(_ticks(np.concatenate([_column(f, "event_time") for f in series.values()])))
         axes.set_xlabel(speaker.ui("axis.event_time"))
         axes.set_ylabel(unit)
@@ -140,12 +164,11 @@ def event_panels(panels: Sequence[tuple[str, pl.DataFrame]], speaker: Speaker, *
     return figure
 
 
-def forest(rows: pl.DataFrame, speaker: Speaker, *, unit: str, reference: float | None = None) -> Figure:
+def forest(rows: pl.DataFrame, *, unit: str, reference: float | None = None) -> Figure:
     """Estimates with intervals, one row each.
 
     Args:
         rows: ``label, estimate, conf_low, conf_high``, top to bottom.
-        speaker: the language.
         unit: label of the horizontal axis.
         reference: the estimate the rows are held against, drawn as a vertical line.
     """
@@ -159,7 +182,16 @@ def forest(rows: pl.DataFrame, speaker: Speaker, *, unit: str, reference: float 
         axes.hlines(y, low, high, color=BLUE, linewidth=1.8, zorder=2)
         axes.plot(estimate, y, "o", color=BLUE, markersize=5, zorder=3)
         for k in range(rows.height):
-            axes.annotate(signed(estimate[k]), (1.0, y[k]), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
+            axes.annotate(
+                signed(estimate[k]),
+                (1.0, y[k]),
+                xycoords=("axes fraction", "data"),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=INK,
+            )
         axes.set_yticks(y, [str(v) for v in rows["label"]])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -173,8 +205,8 @@ def _single(frame: pl.DataFrame, x: str, speaker: Speaker, unit: str) -> Figure:
         figure, (axes,) = canvas(3.4)
         place = _column(frame, x)
         axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
-        _bars(axes, place, frame, "band", 5.5, 0.28, speaker.ui("mark.simultaneous"))
-        _bars(axes, place, frame, "conf", 2.2, 0.95, speaker.ui("mark.pointwise"))
+        _bars(axes, place, frame, "band", width=5.5, alpha=0.28, label=speaker.ui("mark.simultaneous"))
+        _bars(axes, place, frame, "conf", width=2.2, alpha=0.95, label=speaker.ui("mark.pointwise"))
         axes.plot(place, _column(frame, "estimate"), "o", color=BLUE, markersize=4.5, zorder=4)
         axes.set_xticks(_ticks(place) if len(place) else [])
         axes.set_xlabel(speaker.ui(f"axis.{x}"))
@@ -190,9 +222,24 @@ def _paths(frame: pl.DataFrame, speaker: Speaker, unit: str) -> Figure:
         for k, (key, part) in enumerate(frame.filter(pl.col("cohort").is_not_null()).group_by("cohort", maintain_order=True)):
             path = part.sort("time")
             colour = CYCLE[k % len(CYCLE)]
-            axes.plot(_column(path, "time"), _column(path, "estimate"), color=colour, marker=MARKERS[k % len(MARKERS)], markersize=3.5, linewidth=1.2)
+            axes.plot(
+                _column(path, "time"),
+                _column(path, "estimate"),
+                color=colour,
+                marker=MARKERS[k % len(MARKERS)],
+                markersize=3.5,
+                linewidth=1.2,
+            )
             last = path.row(-1, named=True)
-            axes.annotate(str(key[0]), (last["time"], last["estimate"]), xytext=(5, 0), textcoords="offset points", va="center", color=colour, fontsize=8)
+            axes.annotate(
+                str(key[0]),
+                (last["time"], last["estimate"]),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                color=colour,
+                fontsize=8,
+            )
         axes.set_xlabel(speaker.ui("axis.time"))
         axes.set_ylabel(unit)
         axes.spines["bottom"].set_color(RULE)

@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose
-from hinterland.report.style import inline, svg
+from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
+from hinterland.report.style import Drawing, embedded_font, inline
 from hinterland.report.table import Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+Drawn = Mapping[str, Drawing]
 
 
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(loader=PackageLoader("hinterland.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("hinterland.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
-def report_page(documents: Sequence[Document]) -> str:
-    """The report in one or more languages as one page; with several, a switch chooses."""
-    views = [_view(d) for d in documents]
+def report_page(documents: Sequence[Document], drawings: Sequence[Drawn]) -> str:
+    """The report in one or more languages as one page; with several, a switch chooses.
+
+    ``drawings`` holds, for each document, its figures by key.
+    """
+    views = [_view(d, drawn) for d, drawn in zip(documents, drawings, strict=True)]
+    text = "".join(str(value) for view in views for value in view.values())
     template = _environment().get_template("report.html.j2")
-    return template.render(views=views, first=documents[0].language, several=len(views) > 1) + "\n"
+    return (
+        template.render(views=views, first=documents[0].language, several=len(views) > 1, font=embedded_font("".join(sorted(set(text)))))
+        + "\n"
+    )
 
 
 def table_page(table: Table) -> str:
@@ -38,13 +53,20 @@ def table_page(table: Table) -> str:
     return _environment().get_template("table.html.j2").render(table=table.to_html(), title=table.title) + "\n"
 
 
-def _view(document: Document) -> dict[str, object]:
+def _view(document: Document, drawn: Drawn) -> dict[str, object]:
     ui = document.speaker.ui
     chapters, number = [], 0
     for chapter in document.chapters:
         number += chapter.numbered
-        body = "\n".join(_block(b, document, chapter, k) for k, b in enumerate(chapter.blocks))
-        chapters.append({"id": f"{document.language}-{chapter.key}", "number": str(number) if chapter.numbered else "", "title": chapter.title, "body": body})
+        body = "\n".join(_block(b, document, drawn, chapter.key, k) for k, b in enumerate(chapter.blocks))
+        chapters.append(
+            {
+                "id": f"{document.language}-{chapter.key}",
+                "number": str(number) if chapter.numbered else "",
+                "title": chapter.title,
+                "body": body,
+            }
+        )
     return {
         "language": document.language,
         "code": "zh-Hans" if document.language == "zh" else "en",
@@ -52,13 +74,13 @@ def _view(document: Document) -> dict[str, object]:
         "title": document.title,
         "byline": document.byline,
         "contents": ui("contents"),
-        "summary": "\n".join(_block(p, document, None, 0) for p in document.summary),
+        "summary": "\n".join(_block(p, document, drawn, "summary", 0) for p in document.summary),
         "chapters": chapters,
         "footer": ui("footer"),
     }
 
 
-def _block(block: Block, document: Document, chapter: Chapter | None, position: int) -> str:
+def _block(block: Block, document: Document, drawn: Drawn, chapter: str, position: int) -> str:
     speaker = document.speaker
     match block:
         case Prose(sentences, style):
@@ -66,25 +88,26 @@ def _block(block: Block, document: Document, chapter: Chapter | None, position: 
         case Bullets(items):
             return "<ul>" + "".join(f"<li>{escape(speaker.sentence(s))}</li>" for s in items) + "</ul>"
         case Heading(text):
-            return f'<h3 id="{document.language}-{chapter.key if chapter else ""}-{position}">{escape(text)}</h3>'
+            return f'<h3 id="{document.language}-{chapter}-{position}">{escape(text)}</h3>'
         case Table():
             return _table(block, document)
         case Chart():
-            return _chart(block, document)
+            return _chart(block, document, drawn[block.key])
 
 
 def _table(table: Table, document: Document) -> str:
     number = document.speaker.numbering[f"table:{table.key}"]
     caption = _caption(document, "table", number, table.title, table.subtitle)
+    notes = f'<div class="notes">{"".join(f"<p>{escape(n)}</p>" for n in table.notes)}</div>' if table.notes else ""
     wide = " wide" if len(table.headings) > 7 else ""
     link = _download(document, f"table-{table.key}.{document.language}.csv", table.to_csv())
-    return f'<figure class="table{wide}" id="{document.language}-table-{table.key}">{caption}<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title, quote=True)}">{table.to_html(caption=False)}</div>{link}</figure>'
+    return f'<figure class="table{wide}" id="{document.language}-table-{table.key}">{caption}<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title, quote=True)}">{table.to_html(bare=True)}</div>{notes}{link}</figure>'
 
 
-def _chart(chart: Chart, document: Document) -> str:
+def _chart(chart: Chart, document: Document, drawing: Drawing) -> str:
     number = document.speaker.numbering[f"figure:{chart.key}"]
     caption = _caption(document, "figure", number, chart.title, chart.subtitle)
-    drawn = inline(svg(chart.figure, f"{chart.key}.{document.language}"), f"{chart.title}. {chart.alt}")
+    drawn = inline(drawing.svg, f"{chart.title}. {chart.alt}")
     link = _download(document, f"figure-{chart.key}.{document.language}.csv", frame_csv(chart.data))
     return f'<figure class="chart" id="{document.language}-figure-{chart.key}">{caption}<div class="scroll">{drawn}</div>{link}</figure>'
 

@@ -41,7 +41,7 @@ def compact(value: object, significant: int = 4) -> str:
     """A descriptive number: about ``significant`` digits, never in scientific notation, separators from 10,000 on."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return MISSING
-    if value == 0 or float(value).is_integer() and abs(value) < 1e15:
+    if value == 0 or (float(value).is_integer() and abs(value) < 1e15):
         return number(value, 0)
     return number(value, max(0, min(6, significant - 1 - math.floor(math.log10(abs(value))))))
 
@@ -76,9 +76,9 @@ def p_cell(p: object) -> str:
     return p_value(p).removeprefix("p = ").removeprefix("p ")
 
 
-def decimals_for(errors: Iterable[object], least: int = 3, most: int = 6) -> int:
-    """Decimals that show at least two significant digits of the smallest standard error."""
+def decimals_for(errors: Iterable[object], least: int = 3, most: int = 6, significant: int = 2) -> int:
+    """Decimals that show at least two ``significant`` digits of the smallest standard error."""
     sizes = [float(e) for e in errors if isinstance(e, int | float) and math.isfinite(e) and e > 0]
     if not sizes:
         return least
-    return max(least, min(most, 1 - math.floor(math.log10(min(sizes)))))
+    return max(least, min(most, significant - 1 - math.floor(math.log10(min(sizes)))))

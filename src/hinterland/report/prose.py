@@ -18,7 +18,7 @@ import polars as pl
 
 from hinterland.report.numbers import ALPHA, count, number, p_value, percent, share, signed
 from hinterland.report.record import Estimate, Fit, Pretrend, Scale
-from hinterland.report.sentences import Listed, Name, Ref, Sentence, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Value, say
 
 Verdict = Literal["supported", "rejected-trends", "untested", "inconclusive", "no-inference"]
 Agreement = Literal["agree", "both-near-zero", "sign", "size", "significance"]
@@ -113,9 +113,19 @@ def design_facts(fit: Fit) -> tuple[Sentence, ...]:
     parts = [
         say(f"estimand.{'static' if fit.method == 'twfe' else 'poisson' if fit.method == 'ppml' else 'att'}"),
         say(f"comparison.{f['comparison']}") if f.get("comparison") else None,
-        say("sample", n_obs=count(f.get("n_obs")), n_units=count(f.get("n_units")), n_treated=count(f.get("n_treated")), n_periods=count(f.get("n_periods")), first=str(f.get("first_period")), last=str(f.get("last_period"))),
+        say(
+            "sample",
+            n_obs=count(f.get("n_obs")),
+            n_units=count(f.get("n_units")),
+            n_treated=count(f.get("n_treated")),
+            n_periods=count(f.get("n_periods")),
+            first=str(f.get("first_period")),
+            last=str(f.get("last_period")),
+        ),
         say("clusters", n=count(f.get("n_clusters")), cluster=Name("variable", str(f.get("cluster")))) if f.get("n_clusters") else None,
-        say("covariates.some", covariates=Listed(tuple(Name("variable", v) for v in _covariates(f.get("covariates"))))) if fit.has_covariates else say("covariates.none"),
+        say("covariates.some", covariates=Listed(tuple(Name("variable", v) for v in _covariates(f.get("covariates")))))
+        if fit.has_covariates
+        else say("covariates.none"),
         say("weights.some", weight=Name("variable", str(f["weights"]))) if f.get("weights") else say("weights.none"),
         say("anticipation", n=count(f["anticipation"])) if f.get("anticipation") else None,
     ]
@@ -148,11 +158,20 @@ def pretrends(fit: Fit) -> tuple[Sentence, ...]:
     test = fit.pretrend
     if test is None or not math.isfinite(test.p_value):
         return (say("pretrend.none"),)
-    statistic = {"statistic": number(test.statistic, 2), "df1": count(test.df1), "df2": count(test.df2), "p": p_value(test.p_value), "n": count(test.n_leads)}
-    return (Sentence(f"pretrend.{'f' if test.distribution == 'F' else 'chi2'}", statistic), say("pretrend.rejected" if trends_rejected(test) else "pretrend.not_rejected"))
+    statistic = {
+        "statistic": number(test.statistic, 2),
+        "df1": count(test.df1),
+        "df2": count(test.df2),
+        "p": p_value(test.p_value),
+        "n": count(test.n_leads),
+    }
+    return (
+        Sentence(f"pretrend.{'f' if test.distribution == 'F' else 'chi2'}", statistic),
+        say("pretrend.rejected" if trends_rejected(test) else "pretrend.not_rejected"),
+    )
 
 
-def path(fit: Fit, scale: Scale) -> tuple[Sentence, ...]:
+def path(fit: Fit) -> tuple[Sentence, ...]:
     """What the event-study path looks like after adoption, and which leads stand out."""
     if fit.events is None:
         return ()
@@ -162,7 +181,17 @@ def path(fit: Fit, scale: Scale) -> tuple[Sentence, ...]:
     if after.height:
         last = after.row(-1, named=True)
         clear = after.filter((pl.col("conf_low") > 0) | (pl.col("conf_high") < 0)).height
-        said.append(say("path.after", n=count(after.height), clear=count(clear), first=signed(after["estimate"][0]), last=signed(last["estimate"]), horizon=str(last["event_time"]), treated=_treated(last)))
+        said.append(
+            say(
+                "path.after",
+                n=count(after.height),
+                clear=count(clear),
+                first=signed(after["estimate"][0]),
+                last=signed(last["estimate"]),
+                horizon=str(last["event_time"]),
+                treated=_treated(last),
+            )
+        )
     banded = leads.filter(pl.col("band_low").is_not_null() & ((pl.col("band_low") > 0) | (pl.col("band_high") < 0)))
     if banded.height:
         said.append(say("path.leads_outside", leads=Listed(tuple(number(e, 0) for e in banded["event_time"]))))
@@ -187,7 +216,9 @@ def decomposition(summary: pl.DataFrame) -> tuple[Sentence, ...]:
     total = forbidden_share(summary)
     level = "none" if total < 1e-12 else "small" if total < MATERIAL_FORBIDDEN else "material"
     largest = summary.sort("weight", descending=True).row(0, named=True)
-    lead = say("bacon.largest", type=Name("bacon_type", largest["type"]), share=share(largest["weight"]), average=signed(largest["average"]))
+    lead = say(
+        "bacon.largest", type=Name("bacon_type", largest["type"]), share=share(largest["weight"]), average=signed(largest["average"])
+    )
     return (lead, say(f"bacon.{level}", share=share(total)))
 
 
@@ -196,7 +227,13 @@ def placebo_space(row: dict[str, object], overall: Estimate | None) -> tuple[Sen
     exact = row["p_exact"]
     p = float(exact) if isinstance(exact, int | float) else math.nan
     rare = p < ALPHA
-    values = {"estimate": signed(row["estimate"]), "draws": count(row["draws"]), "sd": number(row["sd_draws"]), "p": p_value(p), "method": Name("method", str(row["method"]))}
+    values: dict[str, Value] = {
+        "estimate": signed(row["estimate"]),
+        "draws": count(row["draws"]),
+        "sd": number(row["sd_draws"]),
+        "p": p_value(p),
+        "method": Name("method", str(row["method"])),
+    }
     said = [Sentence("placebo.space", values), say("placebo.rare" if rare else "placebo.common", figure=Ref("figure", "placebo"))]
     if overall is not None and math.isfinite(overall.p_value) and significant(overall) != rare:
         said.append(say("placebo.differs", p=p_value(p), p_cluster=p_value(overall.p_value)))
@@ -210,7 +247,15 @@ def placebo_time(rows: Sequence[dict[str, object]]) -> tuple[Sentence, ...]:
     if not found:
         return (say("placebo.time_quiet", shifts=shifts),)
     worst = min(found, key=lambda r: float(str(r["p_value"])))
-    return (say("placebo.time_found", shifts=shifts, shift=count(worst["shift"]), estimate=signed(worst["estimate"]), p=p_value(worst["p_value"])),)
+    return (
+        say(
+            "placebo.time_found",
+            shifts=shifts,
+            shift=count(worst["shift"]),
+            estimate=signed(worst["estimate"]),
+            p=p_value(worst["p_value"]),
+        ),
+    )
 
 
 def robustness(head: Estimate, rows: Sequence[Fit]) -> tuple[Sentence, ...]:
@@ -221,4 +266,14 @@ def robustness(head: Estimate, rows: Sequence[Fit]) -> tuple[Sentence, ...]:
     same = sum(1 for v in values if v.estimate * head.estimate > 0)
     clear = sum(1 for v in values if significant(v))
     estimates = [v.estimate for v in values]
-    return (say("robustness.range", n=count(len(values)), low=signed(min(estimates)), high=signed(max(estimates)), same=count(same), clear=count(clear), table=Ref("table", "robustness")),)
+    return (
+        say(
+            "robustness.range",
+            n=count(len(values)),
+            low=signed(min(estimates)),
+            high=signed(max(estimates)),
+            same=count(same),
+            clear=count(clear),
+            table=Ref("table", "robustness"),
+        ),
+    )

@@ -69,6 +69,7 @@ class Fit:
 
     @property
     def has_covariates(self) -> bool:
+        """Whether the fit has control variables."""
         return bool(self.facts.get("covariates"))
 
 
@@ -104,7 +105,9 @@ class Record:
 
     def chosen(self, *, outcome: str | None = None, roles: Sequence[str] = _ROLES, sample: str | None = "all") -> tuple[Fit, ...]:
         """Fits of one outcome with one of ``roles`` on one sample (``None``: any)."""
-        return tuple(f for f in self.fits if (outcome is None or f.outcome == outcome) and f.role in roles and (sample is None or f.sample == sample))
+        return tuple(
+            f for f in self.fits if (outcome is None or f.outcome == outcome) and f.role in roles and (sample is None or f.sample == sample)
+        )
 
     def headline(self, outcome: str, sample: str = "all") -> Fit | None:
         """The fit the report leads with: role ``headline`` with an overall effect, else the first that has one."""
@@ -114,7 +117,11 @@ class Record:
 
     def static(self, outcome: str, sample: str = "all") -> Fit | None:
         """The two-way fixed-effects fit that stands beside the headline: with the headline's covariates if there is one."""
-        fits = [f for f in self.chosen(outcome=outcome, sample=sample, roles=("baseline", "alternative", "headline", "subgroup")) if f.method == "twfe" and f.overall]
+        fits = [
+            f
+            for f in self.chosen(outcome=outcome, sample=sample, roles=("baseline", "alternative", "headline", "subgroup"))
+            if f.method == "twfe" and f.overall
+        ]
         head = self.headline(outcome, sample)
         same = [f for f in fits if head is not None and f.has_covariates == head.has_covariates]
         return next(iter([*same, *fits]), None)
@@ -124,7 +131,7 @@ class Record:
         if family == "poisson":
             return "poisson"
         rule = str((self.study("panel", "derive", {}) or {}).get(outcome, "")).replace(" ", "")
-        if "log1p(" in rule or "log(1+" in rule or rule.endswith("+1)") and rule.startswith("log("):
+        if "log1p(" in rule or "log(1+" in rule or (rule.endswith("+1)") and rule.startswith("log(")):
             return "log1p"
         return "log" if rule.startswith(("log(", "ln(")) or outcome.startswith(("ln_", "log_")) else "level"
 
@@ -143,12 +150,16 @@ def read_record(folder: str | Path) -> Record:
     root = Path(folder)
     path = root / "run.json"
     if not path.is_file():
-        raise RunError(f"there is no run record in {root}\n    where: {path}\n    do:    name a folder written by `hinterland run -o FOLDER`")
+        raise RunError(
+            f"there is no run record in {root}\n    where: {path}\n    do:    name a folder written by `hinterland run -o FOLDER`"
+        )
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
         tables = {p.stem: pl.read_parquet(p) for p in sorted((root / "tables").glob("*.parquet"))}
     except (json.JSONDecodeError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"the run record cannot be read: {error}\n    where: {root}\n    do:    run the study again into an empty folder") from error
+        raise RunError(
+            f"the run record cannot be read: {error}\n    where: {root}\n    do:    run the study again into an empty folder"
+        ) from error
     return Record(root, run, {name: frame for name, frame in tables.items() if frame.height})
 
 
@@ -185,4 +196,6 @@ def _fit(rows: list[dict[str, Any]], terms: Mapping[Any, pl.DataFrame], tests: M
 
 def _pretrend(row: Mapping[str, Any]) -> Pretrend:
     real = {k: math.nan if row.get(k) is None else float(row[k]) for k in ("statistic", "df1", "df2", "p_value")}
-    return Pretrend(real["statistic"], real["df1"], real["df2"], real["p_value"], int(row.get("n_leads") or 0), str(row.get("distribution") or "chi2"))
+    return Pretrend(
+        real["statistic"], real["df1"], real["df2"], real["p_value"], int(row.get("n_leads") or 0), str(row.get("distribution") or "chi2")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -69,11 +70,15 @@ class Speaker:
 
     def ui(self, key: str, **values: Value) -> str:
         """A text of section ``report``."""
-        return text(f"report.{key}", self.language, **{k: self.value(v) for k, v in values.items()})
+        return self._text(f"report.{key}", values)
 
     def sentence(self, sentence: Sentence) -> str:
         """The sentence in words."""
-        return text(f"sentence.{sentence.key}", self.language, **{k: self.value(v) for k, v in sentence.values.items()})
+        return self._text(f"sentence.{sentence.key}", sentence.values)
+
+    def _text(self, key: str, values: Mapping[str, Value]) -> str:
+        filled = text(key, self.language, **{k: self.value(v) for k, v in values.items()})
+        return spaced(filled) if self.language == "zh" else filled
 
     def paragraph(self, sentences: Iterable[Sentence]) -> str:
         """Sentences one after another: with a space in English, without in Chinese."""
@@ -104,6 +109,15 @@ class Speaker:
     def has(self, key: str) -> bool:
         """Whether the label files hold ``key``."""
         return key in catalogue(self.language)
+
+
+_HAN = "\u3400-\u9fff"
+_BETWEEN = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z0-9+\u2212|χ])|(?<=[A-Za-z0-9%)|])(?=[{_HAN}])")
+
+
+def spaced(words: str) -> str:
+    """Chinese text with a space wherever a Chinese character meets a Latin letter or a number."""
+    return _BETWEEN.sub(" ", words)
 
 
 def joined(parts: list[str], language: Language) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FONT = "Hinterland Sans SC"
+FONT_FILE = "HinterlandSansSC-Regular.ttf"
 INK, MUTED, RULE, PAPER = "#1c1f23", "#666b73", "#d5d8dc", "#ffffff"
 BLUE, ORANGE, GREEN, YELLOW, PURPLE, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY)
@@ -23,7 +26,18 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 WIDTH = 7.0
 """Width of every figure, inches."""
 
-_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", BLUE: "blue", ORANGE: "orange", GREEN: "green", YELLOW: "yellow", PURPLE: "purple", SKY: "sky"}
+_VARIABLES = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    PAPER: "paper",
+    BLUE: "blue",
+    ORANGE: "orange",
+    GREEN: "green",
+    YELLOW: "yellow",
+    PURPLE: "purple",
+    SKY: "sky",
+}
 _STACK = f"'{FONT}', 'Noto Sans SC', 'Noto Sans CJK SC', 'Source Han Sans SC', 'PingFang SC', 'Microsoft YaHei', 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -31,7 +45,7 @@ _STACK = f"'{FONT}', 'Noto Sans SC', 'Noto Sans CJK SC', 'Source Han Sans SC', '
 def _register_font() -> str:
     from matplotlib import font_manager
 
-    with as_file(files("hinterland.report") / "fonts" / "HinterlandSansSC-Regular.ttf") as path:
+    with as_file(files("hinterland.report") / "fonts" / FONT_FILE) as path:
         font_manager.fontManager.addfont(str(path))
     return FONT
 
@@ -85,30 +99,61 @@ def canvas(height: float, columns: int = 1, *, sharey: bool = False) -> tuple[Fi
     return figure, list(axes[0])
 
 
-def save(figure: Figure, stem: Path, formats: Sequence[str] = ("svg", "pdf", "png"), dpi: int = 160) -> list[Path]:
-    """Write the figure in each format, without dates, so that the same record gives the same bytes."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    written = []
-    for kind in formats:
-        path = stem.with_name(f"{stem.name}.{kind}")
-        if kind == "svg":
-            path.write_text(svg(figure, stem.name), encoding="utf-8", newline="\n")
-        else:
-            metadata = {"CreationDate": None, "ModDate": None} if kind == "pdf" else {"Software": "hinterland"}
-            with drawing(stem.name):
-                figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
-        written.append(path)
-    return written
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure in every format, drawn once: stand-alone SVG text, PDF and PNG bytes."""
+
+    svg: str
+    pdf: bytes
+    png: bytes
+
+    def save(self, stem: Path) -> list[Path]:
+        """Write ``STEM.svg``, ``STEM.pdf`` and ``STEM.png``."""
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        written = []
+        for kind, content in (("svg", self.svg.encode("utf-8")), ("pdf", self.pdf), ("png", self.png)):
+            path = stem.with_name(f"{stem.name}.{kind}")
+            path.write_bytes(content)
+            written.append(path)
+        return written
+
+
+def draw(figure: Figure, salt: str, dpi: int = 160) -> Drawing:
+    """Draw ``figure`` in every format, without dates, so that the same record gives the same bytes."""
+    with drawing(salt):
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
+        pdf, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+        figure.savefig(png, format="png", dpi=dpi, metadata={"Software": "hinterland"})
+    return Drawing(svg(figure, salt), pdf.getvalue(), png.getvalue())
 
 
 def svg(figure: Figure, salt: str) -> str:
     """The figure as stand-alone SVG; text stays text, with fallbacks for the packaged font."""
-    import io
-
     buffer = io.StringIO()
     with drawing(salt):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "hinterland"})
     return re.sub(rf"'?{FONT}'?(, sans-serif)?", _STACK, buffer.getvalue())
+
+
+def embedded_font(text: str) -> str:
+    """The packaged font reduced to the characters of ``text``, as a base64 data URI (WOFF): the page shows Chinese everywhere."""
+    import base64
+
+    from fontTools import subset
+
+    options = subset.Options(hinting=False, layout_features=["kern"], flavor="woff", recalc_timestamp=False)
+    with as_file(files("hinterland.report") / "fonts" / FONT_FILE) as path:
+        font = subset.load_font(str(path), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=text)
+    subsetter.subset(font)
+    buffer = io.BytesIO()
+    font.flavor = "woff"
+    font.save(buffer)
+    font.close()
+    return "data:font/woff;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def inline(drawn: str, title: str) -> str:

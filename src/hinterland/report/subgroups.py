@@ -11,7 +11,7 @@ from hinterland.report.blocks import Block, Chart, Prose
 from hinterland.report.caveats import FEW_TREATED
 from hinterland.report.numbers import ALPHA, count, decimals_for, number, p_cell, p_value, signed
 from hinterland.report.record import Fit, Record
-from hinterland.report.sentences import Name, Sentence, Speaker, say
+from hinterland.report.sentences import Name, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading, Row, Table
 
 
@@ -22,11 +22,35 @@ def subgroups(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
         return ()
     head = record.headline(outcome)
     unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
-    data = pl.DataFrame([{"label": row_name(speaker, f), "sample": f.sample, "method": f.method, "estimate": f.overall.estimate, "conf_low": f.overall.conf_low, "conf_high": f.overall.conf_high} for f in fits if f.overall])
+    data = pl.DataFrame(
+        [
+            {
+                "label": row_name(speaker, f),
+                "sample": f.sample,
+                "method": f.method,
+                "estimate": f.overall.estimate,
+                "conf_low": f.overall.conf_low,
+                "conf_high": f.overall.conf_high,
+            }
+            for f in fits
+            if f.overall
+        ]
+    )
     reference = head.overall.estimate if head and head.overall else None
     title = speaker.ui("title.subgroups", outcome=Name("variable", outcome))
-    chart = Chart("subgroups", title, speaker.ui("subtitle.subgroups"), speaker.ui("alt.subgroups", n=data.height), figures.forest(data, speaker, unit=unit, reference=reference), data)
-    return (Prose((say("subgroups.intro"), *(s for f in _leading(fits) for s in sentences(record, f)), say("subgroups.difference"))), subgroup_table(record, speaker, outcome, fits), chart)
+    chart = Chart(
+        "subgroups",
+        title,
+        speaker.ui("subtitle.subgroups"),
+        speaker.ui("alt.subgroups", n=data.height),
+        figures.forest(data, unit=unit, reference=reference),
+        data,
+    )
+    return (
+        Prose((say("subgroups.intro"), *(s for f in _leading(fits) for s in sentences(record, f)), say("subgroups.difference"))),
+        subgroup_table(record, speaker, outcome, fits),
+        chart,
+    )
 
 
 def _leading(fits: list[Fit]) -> list[Fit]:
@@ -48,7 +72,9 @@ def exact_p(record: Record, fit: Fit) -> float:
     """The permutation p-value of a group's estimate, NaN where none was computed."""
     if not record.has("placebo") or "sample" not in record.tables["placebo"].columns:
         return math.nan
-    rows = record.tables["placebo"].filter((pl.col("sample") == fit.sample) & (pl.col("outcome") == fit.outcome) & (pl.col("kind") == "space"))
+    rows = record.tables["placebo"].filter(
+        (pl.col("sample") == fit.sample) & (pl.col("outcome") == fit.outcome) & (pl.col("kind") == "space")
+    )
     same = rows.filter(pl.col("method") == fit.method)
     values = same["p_exact"].drop_nulls()
     return float(values[0]) if len(values) else math.nan
@@ -59,7 +85,14 @@ def sentences(record: Record, fit: Fit) -> tuple[Sentence, ...]:
     if fit.overall is None:
         return ()
     n = fit.facts.get("n_treated")
-    values = {"group": Name("region", fit.sample), "method": Name("method", fit.method), "estimate": signed(fit.overall.estimate), "std_error": number(fit.overall.std_error), "p": p_value(fit.overall.p_value), "n": count(n)}
+    values: dict[str, Value] = {
+        "group": Name("region", fit.sample),
+        "method": Name("method", fit.method),
+        "estimate": signed(fit.overall.estimate),
+        "std_error": number(fit.overall.std_error),
+        "p": p_value(fit.overall.p_value),
+        "n": count(n),
+    }
     said = [Sentence("subgroups.estimate", values)]
     exact = exact_p(record, fit)
     few = isinstance(n, int) and n < FEW_TREATED
@@ -82,7 +115,25 @@ def subgroup_table(record: Record, speaker: Speaker, outcome: str, fits: list[Fi
         if f.overall is None:
             continue
         exact = exact_p(record, f)
-        cells = (number(f.overall.estimate, decimals), f"({number(f.overall.std_error, decimals)})", p_cell(f.overall.p_value), p_cell(exact) if math.isfinite(exact) else "–", count(f.facts.get("n_units")), count(f.facts.get("n_treated")))
+        cells = (
+            number(f.overall.estimate, decimals),
+            f"({number(f.overall.std_error, decimals)})",
+            p_cell(f.overall.p_value),
+            p_cell(exact) if math.isfinite(exact) else "–",
+            count(f.facts.get("n_units")),
+            count(f.facts.get("n_treated")),
+        )
         rows.append(Row((sample_name(speaker, f.sample), speaker.name(f.method, "method_short"), *cells)))
-    headings = (Heading(speaker.ui("col.group"), "left"), Heading(speaker.ui("col.method"), "left"), *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p_cluster", "p_exact", "units", "n_treated")))
-    return Table("subgroups", speaker.ui("title.subgroup_table", outcome=Name("variable", outcome)), headings, tuple(rows), tables.source_line(record, speaker), (speaker.ui("note.subgroups"), *tables.model_notes(speaker, fits)))
+    headings = (
+        Heading(speaker.ui("col.group"), "left"),
+        Heading(speaker.ui("col.method"), "left"),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p_cluster", "p_exact", "units", "n_treated")),
+    )
+    return Table(
+        "subgroups",
+        speaker.ui("title.subgroup_table", outcome=Name("variable", outcome)),
+        headings,
+        tuple(rows),
+        tables.source_line(record, speaker),
+        (speaker.ui("note.subgroups"), *tables.model_notes(speaker, fits)),
+    )

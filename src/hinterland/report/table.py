@@ -32,7 +32,8 @@ class Heading:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row. ``below``: belongs to the row above (a standard error); ``fact``: sample sizes and the like, set apart by a
-    rule; ``head``: a panel heading, one cell over the whole width."""
+    rule; ``head``: a panel heading, one cell over the whole width.
+    """
 
     cells: tuple[str, ...]
     kind: RowKind = "body"
@@ -55,9 +56,9 @@ class Table:
             return ()
         return tuple((text, len(list(run))) for text, run in groupby(h.spanner for h in self.headings))
 
-    def to_html(self, *, caption: bool = True) -> str:
-        """A ``<table>``; every text is escaped."""
-        return _html(self, caption)
+    def to_html(self, *, bare: bool = False) -> str:
+        """A ``<table>``; every text is escaped. ``bare`` leaves out caption and notes."""
+        return _html(self, bare)
 
     def to_tex(self) -> str:
         """A booktabs ``table`` environment for pdfLaTeX or XeLaTeX (``xeCJK``/``ctex`` for Chinese text)."""
@@ -82,16 +83,31 @@ class Table:
             InputError: the suffix is not one of these.
         """
         target = Path(path)
-        writers = {".html": self._page, ".tex": self.to_tex, ".md": self.to_markdown, ".csv": lambda: "\ufeff" + self.to_csv()}
         if target.suffix not in FORMATS:
-            raise InputError(Finding("unknown-format", f"a table cannot be written as {target.suffix!r}", str(target), f"choose one of {', '.join(FORMATS)}"), "file name")
+            raise InputError(
+                Finding(
+                    "unknown-format", f"a table cannot be written as {target.suffix!r}", str(target), f"choose one of {', '.join(FORMATS)}"
+                ),
+                "file name",
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".docx":
             from hinterland.report.docx import save_table
 
             return save_table(self, target)
-        target.write_text(writers[target.suffix](), encoding="utf-8", newline="\n")
+        target.write_text(self._text(target.suffix), encoding="utf-8", newline="\n")
         return target
+
+    def _text(self, suffix: str) -> str:
+        match suffix:
+            case ".html":
+                return self._page()
+            case ".tex":
+                return self.to_tex()
+            case ".md":
+                return self.to_markdown()
+            case _:
+                return "\ufeff" + self.to_csv()
 
     def _page(self) -> str:
         from hinterland.report.html import table_page
@@ -103,22 +119,24 @@ def _plain(cell: str) -> str:
     return cell.replace(MINUS, "-")
 
 
-def _html(table: Table, caption: bool) -> str:
+def _html(table: Table, bare: bool) -> str:
     out = ['<table class="paper">']
-    if caption:
+    if not bare:
         sub = f'<span class="subtitle">{escape(table.subtitle)}</span>' if table.subtitle else ""
         out.append(f"<caption>{escape(table.title)}{sub}</caption>")
     out.append("<thead>")
     if spans := table.spanners():
         cells = "".join(f'<th colspan="{n}" scope="colgroup"{" class=spanner" if text else ""}>{escape(text)}</th>' for text, n in spans)
         out.append(f"<tr>{cells}</tr>")
-    out.append("<tr>" + "".join(f'<th scope="col" class="{h.align}">{escape(h.text)}</th>' for h in table.headings) + "</tr></thead><tbody>")
+    out.append(
+        "<tr>" + "".join(f'<th scope="col" class="{h.align}">{escape(h.text)}</th>' for h in table.headings) + "</tr></thead><tbody>"
+    )
     previous: RowKind | None = None
     for row in table.rows:
         out.append(_html_row(row, table.headings, "fact first" if row.kind == "fact" and previous != "fact" else row.kind))
         previous = row.kind
     out.append("</tbody>")
-    if table.notes:
+    if table.notes and not bare:
         notes = "".join(f"<p>{escape(n)}</p>" for n in table.notes)
         out.append(f'<tfoot><tr><td colspan="{len(table.headings)}" class="notes">{notes}</td></tr></tfoot>')
     return "\n".join([*out, "</table>"])
@@ -132,7 +150,26 @@ def _html_row(row: Row, headings: Sequence[Heading], style: str) -> str:
     return f'<tr class="{style}">{first}{rest}</tr>'
 
 
-_TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", MINUS: "$-$", "–": "--", "×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$", "²": r"\textsuperscript{2}"}
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    MINUS: "$-$",
+    "–": "--",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "²": r"\textsuperscript{2}",
+}
 _TEX_PATTERN = re.compile("|".join(re.escape(c) for c in _TEX))
 
 
@@ -152,7 +189,12 @@ def _guarded(cell: str) -> str:
 
 def _tex(table: Table) -> str:
     spec = "".join(h.align[0] for h in table.headings)
-    out = [r"% needs: \usepackage{booktabs,threeparttable}; for Chinese text also \usepackage{xeCJK} (XeLaTeX)", r"\begin{table}[htbp]", r"\centering", r"\begin{threeparttable}"]
+    out = [
+        r"% needs: \usepackage{booktabs,threeparttable}; for Chinese text also \usepackage{xeCJK} (XeLaTeX)",
+        r"\begin{table}[htbp]",
+        r"\centering",
+        r"\begin{threeparttable}",
+    ]
     out += [rf"\caption{{{tex_escape(table.title)}}}", rf"\label{{tab:{table.key}}}", rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
     if spans := table.spanners():
         out += _tex_spanners(spans)
@@ -191,7 +233,10 @@ def _markdown(table: Table) -> str:
     out = [f"**{table.title}**", ""]
     if table.subtitle:
         out += [table.subtitle, ""]
-    out += [cells([f"{h.spanner}: {h.text}" if h.spanner else h.text for h in table.headings]), cells([marks[h.align] for h in table.headings])]
+    out += [
+        cells([f"{h.spanner}: {h.text}" if h.spanner else h.text for h in table.headings]),
+        cells([marks[h.align] for h in table.headings]),
+    ]
     for row in table.rows:
         padded = (f"*{row.cells[0]}*", *[""] * (len(table.headings) - 1)) if row.kind == "head" else row.cells
         out.append(cells(padded))

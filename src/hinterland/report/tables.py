@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from hinterland.report.numbers import compact, count, decimals_for, number, p_cell, percent, share, signed
+from hinterland.report.numbers import count, decimals_for, number, p_cell, percent, share, signed
 from hinterland.report.record import Estimate, Fit, Record
 from hinterland.report.sentences import Listed, Name, Speaker
 from hinterland.report.table import Heading, Row, Table
@@ -21,8 +21,13 @@ def cohort_table(record: Record, speaker: Speaker) -> Table:
         for g, n, obs in sizes.select("cohort", "n_units", "n_obs").iter_rows()
     ]
     total = Row((speaker.ui("total"), count(units), share(1.0), count(sizes["n_obs"].sum())), "fact")
-    headings = (Heading(speaker.ui("col.cohort"), "left"), *(Heading(speaker.ui(f"col.{c}")) for c in ("units", "share_units", "observations")))
-    return Table("cohorts", speaker.ui("title.cohorts"), headings, (*rows, total), source_line(record, speaker), (speaker.ui("note.cohorts"),))
+    headings = (
+        Heading(speaker.ui("col.cohort"), "left"),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("units", "share_units", "observations")),
+    )
+    return Table(
+        "cohorts", speaker.ui("title.cohorts"), headings, (*rows, total), source_line(record, speaker), (speaker.ui("note.cohorts"),)
+    )
 
 
 def zone_table(record: Record, speaker: Speaker) -> Table:
@@ -39,7 +44,11 @@ def zone_table(record: Record, speaker: Speaker) -> Table:
         )
         for z in record.tables["policy_timeline"].sort("approval_year", "zone_id", nulls_last=True).iter_rows(named=True)
     ]
-    headings = (Heading(speaker.ui("col.zone"), "left"), Heading(speaker.ui("col.approval"), "left"), *(Heading(speaker.ui(f"col.{c}")) for c in ("first_period", "cities", "cities_in_panel")))
+    headings = (
+        Heading(speaker.ui("col.zone"), "left"),
+        Heading(speaker.ui("col.approval"), "left"),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("first_period", "cities", "cities_in_panel")),
+    )
     return Table("zones", speaker.ui("title.zones"), headings, tuple(rows), speaker.ui("subtitle.zones"), (speaker.ui("note.zones"),))
 
 
@@ -51,8 +60,9 @@ def descriptive_table(record: Record, speaker: Speaker) -> Table:
     rows = []
     for name in frame.filter(pl.col("sample") == "all")["variable"].unique(maintain_order=True):
         r = by_sample[name, "all"]
-        moments = (count(r["n"]), *(compact(r[c]) for c in ("mean", "sd", "min", "median", "max")))
-        groups = tuple(compact(by_sample[name, s]["mean"]) if (name, s) in by_sample else "–" for s in samples)
+        places = decimals_for([r["sd"]], least=0, most=5, significant=3)
+        moments = (count(r["n"]), *(number(r[c], places) for c in ("mean", "sd", "min", "median", "max")))
+        groups = tuple(number(by_sample[name, s]["mean"], places) if (name, s) in by_sample else "–" for s in samples)
         rows.append(Row((speaker.name(name), *moments, *groups)))
     everyone = speaker.ui("spanner.all")
     headings = (
@@ -60,13 +70,22 @@ def descriptive_table(record: Record, speaker: Speaker) -> Table:
         *(Heading(speaker.ui(f"col.{c}"), "right", everyone) for c in ("n", "mean", "sd", "min", "median", "max")),
         *(Heading(speaker.ui(f"col.mean_{s}"), "right", speaker.ui("spanner.means")) for s in samples),
     )
-    return Table("descriptives", speaker.ui("title.descriptives"), headings, tuple(rows), source_line(record, speaker), (speaker.ui("note.descriptives"),))
+    return Table(
+        "descriptives",
+        speaker.ui("title.descriptives"),
+        headings,
+        tuple(rows),
+        source_line(record, speaker),
+        (speaker.ui("note.descriptives"),),
+    )
 
 
 Fact = tuple[str, Callable[[Fit], str]]
 
 
-def model_table(record: Record, speaker: Speaker, fits: Sequence[Fit], *, key: str, title: str, by_outcome: bool = False, notes: Sequence[str] = ()) -> Table:
+def model_table(
+    record: Record, speaker: Speaker, fits: Sequence[Fit], *, key: str, title: str, by_outcome: bool = False, notes: Sequence[str] = ()
+) -> Table:
     """A table of models: columns are models, standard errors in parentheses below, facts of the fit under the rule."""
     shown = [f for f in fits if f.overall is not None]
     decimals = decimals_for([f.overall.std_error for f in shown if f.overall])
@@ -124,7 +143,7 @@ def fixed_effects(speaker: Speaker, fit: Fit) -> str:
     """The fixed effects of a fit in words; an en dash for estimators that difference instead."""
     text = str(fit.facts.get("fixed_effects") or "")
     parts = [p.strip() for p in text.replace("+", ",").split(",") if p.strip()]
-    return speaker.value(Listed(tuple(Name("fixed_effect", p) for p in parts))) if parts else "–"
+    return speaker.value(Listed(tuple(Name("variable", p) for p in parts))) if parts else "–"
 
 
 def model_notes(speaker: Speaker, fits: Sequence[Fit]) -> tuple[str, ...]:
@@ -155,9 +174,25 @@ def event_table(record: Record, speaker: Speaker, fit: Fit, key: str) -> Table:
         if r["reference"]:
             rows.append(Row((signed(r["event_time"], 0), speaker.ui("reference"), "–", "–", "–", count(r["n_treated"]))))
             continue
-        pairs = [f"[{number(r[a], decimals)}, {number(r[b], decimals)}]" if r[a] is not None else "–" for a, b in (("conf_low", "conf_high"), ("band_low", "band_high"))]
-        rows.append(Row((signed(r["event_time"], 0), number(r["estimate"], decimals), f"({number(r['std_error'], decimals)})", *pairs, count(r["n_treated"]))))
-    headings = (Heading(speaker.ui("col.event_time")), *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "pointwise", "simultaneous", "n_treated")))
+        pairs = [
+            f"[{number(r[a], decimals)}, {number(r[b], decimals)}]" if r[a] is not None else "–"
+            for a, b in (("conf_low", "conf_high"), ("band_low", "band_high"))
+        ]
+        rows.append(
+            Row(
+                (
+                    signed(r["event_time"], 0),
+                    number(r["estimate"], decimals),
+                    f"({number(r['std_error'], decimals)})",
+                    *pairs,
+                    count(r["n_treated"]),
+                )
+            )
+        )
+    headings = (
+        Heading(speaker.ui("col.event_time")),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "pointwise", "simultaneous", "n_treated")),
+    )
     title = speaker.ui("title.event_table", outcome=Name("variable", fit.outcome), method=Name("method", fit.method))
     return Table(key, title, headings, tuple(rows), source_line(record, speaker), model_notes(speaker, [fit]))
 
@@ -165,11 +200,21 @@ def event_table(record: Record, speaker: Speaker, fit: Fit, key: str) -> Table:
 def bacon_table(record: Record, speaker: Speaker, outcome: str) -> Table:
     """Weights and average estimates by type of 2×2 comparison."""
     frame = record.tables["bacon_summary"].filter(pl.col("outcome") == outcome)
-    rows = [Row((speaker.name(kind, "bacon_type"), share(weight), number(average))) for kind, weight, average in frame.select("type", "weight", "average").iter_rows()]
+    rows = [
+        Row((speaker.name(kind, "bacon_type"), share(weight), number(average)))
+        for kind, weight, average in frame.select("type", "weight", "average").iter_rows()
+    ]
     total = float((frame["weight"] * frame["average"].fill_null(0.0)).sum())
     rows.append(Row((speaker.ui("total"), share(frame["weight"].sum()), number(total)), "fact"))
     headings = (Heading(speaker.ui("col.comparison_type"), "left"), Heading(speaker.ui("col.weight")), Heading(speaker.ui("col.average")))
-    return Table("bacon", speaker.ui("title.bacon", outcome=Name("variable", outcome)), headings, tuple(rows), source_line(record, speaker), (speaker.ui("note.bacon"),))
+    return Table(
+        "bacon",
+        speaker.ui("title.bacon", outcome=Name("variable", outcome)),
+        headings,
+        tuple(rows),
+        source_line(record, speaker),
+        (speaker.ui("note.bacon"),),
+    )
 
 
 def robustness_table(record: Record, speaker: Speaker, head: Fit, rows: Sequence[Fit]) -> Table:
@@ -181,10 +226,28 @@ def robustness_table(record: Record, speaker: Speaker, head: Fit, rows: Sequence
         e = f.overall
         if e is None:
             continue
-        cells = (number(e.estimate, decimals), f"({number(e.std_error, decimals)})", p_cell(e.p_value), count(f.facts.get("n_obs")), count(f.facts.get("n_units")), count(f.facts.get("n_treated")))
+        cells = (
+            number(e.estimate, decimals),
+            f"({number(e.std_error, decimals)})",
+            p_cell(e.p_value),
+            count(f.facts.get("n_obs")),
+            count(f.facts.get("n_units")),
+            count(f.facts.get("n_treated")),
+        )
         body.append(Row((name, speaker.name(f.method, "method_short"), *cells)))
-    headings = (Heading(speaker.ui("col.variation"), "left"), Heading(speaker.ui("col.method"), "left"), *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p", "n", "units", "n_treated")))
-    return Table("robustness", speaker.ui("title.robustness", outcome=Name("variable", head.outcome)), headings, tuple(body), source_line(record, speaker), (speaker.ui("note.robustness"),))
+    headings = (
+        Heading(speaker.ui("col.variation"), "left"),
+        Heading(speaker.ui("col.method"), "left"),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p", "n", "units", "n_treated")),
+    )
+    return Table(
+        "robustness",
+        speaker.ui("title.robustness", outcome=Name("variable", head.outcome)),
+        headings,
+        tuple(body),
+        source_line(record, speaker),
+        (speaker.ui("note.robustness"),),
+    )
 
 
 def variation(speaker: Speaker, fit: Fit) -> str:
@@ -196,14 +259,42 @@ def placebo_time_table(record: Record, speaker: Speaker, outcome: str) -> Table:
     """Adoption moved earlier, on untreated periods only."""
     frame = record.tables["placebo"].filter((pl.col("outcome") == outcome) & (pl.col("kind") == "time")).sort("method", "shift")
     decimals = decimals_for(frame["std_error"])
-    rows = [Row((speaker.ui("row.shift", n=count(r["shift"])), speaker.name(r["method"], "method_short"), number(r["estimate"], decimals), f"({number(r['std_error'], decimals)})", p_cell(r["p_value"]))) for r in frame.iter_rows(named=True)]
-    headings = (Heading(speaker.ui("col.shift"), "left"), Heading(speaker.ui("col.method"), "left"), *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p")))
-    return Table("placebo-time", speaker.ui("title.placebo_time", outcome=Name("variable", outcome)), headings, tuple(rows), source_line(record, speaker), (speaker.ui("note.placebo_time"),))
+    rows = [
+        Row(
+            (
+                speaker.ui("row.shift", n=count(r["shift"])),
+                speaker.name(r["method"], "method_short"),
+                number(r["estimate"], decimals),
+                f"({number(r['std_error'], decimals)})",
+                p_cell(r["p_value"]),
+            )
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    headings = (
+        Heading(speaker.ui("col.shift"), "left"),
+        Heading(speaker.ui("col.method"), "left"),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p")),
+    )
+    return Table(
+        "placebo-time",
+        speaker.ui("title.placebo_time", outcome=Name("variable", outcome)),
+        headings,
+        tuple(rows),
+        source_line(record, speaker),
+        (speaker.ui("note.placebo_time"),),
+    )
 
 
 def source_line(record: Record, speaker: Speaker) -> str:
     """Source, vintage and sample of the data, as a subtitle."""
     facts = record.run.get("facts", {})
     source = str(record.study("panel", "source", "")) or "–"
-    words = speaker.ui("source_world", name=source.removeprefix("world:")) if source.startswith("world:") else speaker.ui("source_file", name=source.rsplit("/", 1)[-1])
-    return words + speaker.ui("sample_line", n=count(facts.get("n_units")), first=str(facts.get("first", "–")), last=str(facts.get("last", "–")))
+    words = (
+        speaker.ui("source_world", name=source.removeprefix("world:"))
+        if source.startswith("world:")
+        else speaker.ui("source_file", name=source.rsplit("/", 1)[-1])
+    )
+    return words + speaker.ui(
+        "sample_line", n=count(facts.get("n_units")), first=str(facts.get("first", "–")), last=str(facts.get("last", "–"))
+    )
