@@ -1,6 +1,6 @@
 """Compute the moments of the real panels and of the simulated world, and write them to the catalogue.
 
-    python scripts/calibrate_world.py DATA [--seeds 24]
+    python scripts/calibrate_world.py DATA [--seeds 200]
 
 DATA is the folder with city_patents_2007_2017, city_panel_2000_2023 and province_panel. Only moments are written:
 ``[calendar]`` and ``[[moment]]`` of src/hinterland/data/catalogue/world_calibration.toml, and the table in docs/explanation/world.md.
@@ -71,20 +71,19 @@ def real_moments(data: Path) -> dict[str, float]:
     return made | {f"prices.{k}": v for k, v in price_moments(real_prices(data)).items()}
 
 
-def tolerance(name: str, value: float) -> float:
-    """Half-width of the band in which the simulated moment must lie: 0.15 for correlations, 20 % for skewed moments, 10 % for the others."""
+def tolerance(name: str, value: float, sd: float) -> float:
+    """Half-width of the band round the real value: 0.15 for correlations, else 15 %; but no less than 1.5 sd over seeds (25 % for medians).
+
+    The real panel is one draw: where draws differ that much (means of skewed counts), it cannot pin the moment down further. Real log counts lean to the right, the simulated ones hardly do: hence the medians.
+    """
     kind = name.rpartition(".")[2]
-    if "correlation" in kind or "persistence" in kind or kind == "slope_on_level":
-        return 0.15
-    if kind == "zero_share":
-        return 0.01
-    if kind in {"mean_first", "mean_last", "median_first", "median_last", "overdispersion"}:
-        return round(0.25 * abs(value), 4)
-    return float(f"{max(0.15 * abs(value), 1e-4):.2g}")
+    floor = {"zero_share": 0.005, "median_first": 0.25 * value, "median_last": 0.25 * value}.get(kind, 0.0)
+    correlation = "correlation" in kind or "persistence" in kind or kind == "slope_on_level"
+    return float(f"{max(0.15 if correlation else 0.15 * abs(value), 1.5 * sd, floor):.3g}")
 
 
 def simulated(seeds: int) -> dict[str, tuple[float, float]]:
-    draws = [world_moments(simulate("demonstration-zones", seed=1000 + s)) for s in range(seeds)]
+    draws = [world_moments(simulate("demonstration-zones", seed=s)) for s in range(seeds)]
     return {k: (float(np.mean([d[k] for d in draws])), float(np.std([d[k] for d in draws], ddof=1))) for k in draws[0]}
 
 
@@ -99,7 +98,7 @@ def rounded(x: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, default=24)
+    parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--dry", action="store_true")
     options = parser.parse_args()
     document = tomlkit.parse(CATALOGUE.read_text(encoding="utf-8"))
@@ -116,11 +115,18 @@ def main() -> None:
     for name, value in real.items():
         mean, sd = made[name]
         item = tomlkit.table()
-        for key, entry in {"id": name, "real": rounded(value), "simulated": rounded(mean), "sd": rounded(sd), "tolerance": tolerance(name, value), "source": source(name)}.items():
+        for key, entry in {
+            "id": name,
+            "real": rounded(value),
+            "simulated": rounded(mean),
+            "sd": rounded(sd),
+            "tolerance": tolerance(name, value, sd),
+            "source": source(name),
+        }.items():
             item[key] = entry
         table.append(item)
-        lines.append(f"| `{name}` | {value:.4g} | {mean:.4g} ({sd:.2g}) | ±{tolerance(name, value):.2g} | {source(name)} |")
-        miss = "" if abs(mean - value) <= tolerance(name, value) else "  <-- outside"
+        lines.append(f"| `{name}` | {value:.4g} | {mean:.4g} ({sd:.2g}) | ±{tolerance(name, value, sd):.2g} | {source(name)} |")
+        miss = "" if abs(mean - value) <= tolerance(name, value, sd) else "  <-- outside"
         print(f"{name:55s} {value:10.4g} {mean:10.4g} ({sd:.2g}){miss}")
     if options.dry:
         return

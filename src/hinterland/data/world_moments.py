@@ -31,7 +31,8 @@ def count_moments(y: Floats) -> dict[str, float]:
     """Moments of counts ``y`` [N, T]: level, spread, growth, persistence, over-dispersion, zeros.
 
     ``overdispersion`` is the median over cells of ((y - μ)² - μ)/μ², with μ = row total × column total / total, the fit
-    of a Poisson regression with unit and period effects. ``slope_on_level`` is the correlation of a unit's trend with its first level.
+    of a Poisson regression with unit and period effects. ``unit_sd_spread`` is the standard deviation over units of the log of
+    the standard deviation of a unit's residual. ``slope_on_level`` is the correlation of a unit's trend with its first level.
     """
     ln = np.log1p(y)
     last = y.shape[1] - 1
@@ -55,6 +56,8 @@ def count_moments(y: Floats) -> dict[str, float]:
         "slope_on_level": np.corrcoef(ln[:, 0], slope)[0, 1],
         "within_sd": residual.std(),
         "within_persistence": _persistence(residual),
+        "within_kurtosis": (residual**4).mean() / (residual**2).mean() ** 2,
+        "unit_sd_spread": np.log(residual.std(axis=1)).std(),
         "overdispersion": np.median(((y - mu) ** 2 - mu) / mu**2),
     }
     moments |= {f"sd_change_{k}": (ln[:, k:] - ln[:, :-k]).std(axis=0).mean() for k in (1, 3, 5, 8) if k <= last}

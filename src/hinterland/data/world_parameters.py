@@ -115,4 +115,11 @@ def _joint_findings(made: Parameters) -> list[Finding]:
     shares = made.mediated_agglomeration + made.mediated_capital + made.mediated_labour
     if shares <= 1.0 + 1e-12:
         return []
-    return [Finding("shares-above-one", f"the mediated shares add up to {shares:g}", "parameters mediated_*", "lower them: what is left is the direct share")]
+    return [
+        Finding(
+            "shares-above-one",
+            f"the mediated shares add up to {shares:g}",
+            "parameters mediated_*",
+            "lower them: what is left is the direct share",
+        )
+    ]

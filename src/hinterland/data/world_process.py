@@ -44,7 +44,9 @@ class Dynamics:
     theta: Floats
 
 
-def effect_path(rng: np.random.Generator, cohort: Ints, dose: Floats, years: Ints, west: NDArray[np.bool_], z: Floats, p: Parameters) -> Dynamics:
+def effect_path(
+    rng: np.random.Generator, p: Parameters, years: Ints, *, cohort: Ints, dose: Floats, west: NDArray[np.bool_], z: Floats
+) -> Dynamics:
     """The effect θ [N, T] (see :class:`Parameters`); ``west`` [N] marks Sichuan–Chongqing, ``z`` [N] is standardised segmentation."""
     treated = years[None, :] >= cohort[:, None]
     age = np.where(treated, years[None, :] - np.where(cohort == NEVER, years[-1] + 1, cohort)[:, None], 0)
@@ -66,6 +68,7 @@ def cohort_factor(cohort: Ints, gap: float) -> Floats:
 def movement(rng: np.random.Generator, units: int, periods: int, law: Mapping[str, float]) -> Floats:
     """[N, T] deviations: u_t = ρ u_{t-1} + innovation, a straight line of the unit's own, and noise.
 
+    With ``spread``, a unit's movements are scaled by a log-normal factor whose mean square is 1.
     Over more than 15 periods the lines are flattened so that they spread units no further than over 15.
     """
     u = np.empty((periods, units))
@@ -75,6 +78,8 @@ def movement(rng: np.random.Generator, units: int, periods: int, law: Mapping[st
         u[t] = law["rho"] * u[t - 1] + law["innovation"] * shocks[t - 1]
     line = law["slope"] * min(1.0, 15 / periods) * rng.standard_normal(units)
     u += line * (np.arange(periods) - (periods - 1) / 2)[:, None]
+    if law.get("spread"):
+        u *= np.exp(law["spread"] * rng.standard_normal(units) - law["spread"] ** 2)
     if law["noise"]:
         u += law["noise"] * rng.standard_normal((periods, units))
     return np.ascontiguousarray(u.T)
@@ -108,7 +113,7 @@ def simulate_cities(seed: int, tier: Ints, ever: NDArray[np.bool_], years: Ints,
     moved["share2"] += 0.17 * moved["ln_gdp_pc"]
     controls = {}
     for k, name in enumerate(CONTROLS, 1):
-        chosen = {"ln_gdp_pc": -0.3, "share2": 0.03}.get(name, 0.0) * p.selection
+        chosen = process["selection"].get(name, 0.0) * p.selection
         drift = process["drift"][name] * (_calendar_position(years))
         controls[name] = level[:, [k]] + chosen * ever[:, None] + drift + moved[name]
     controls["share2"] = np.clip(controls["share2"], 0.02, 0.95)
@@ -137,12 +142,19 @@ def national_path(years: Ints) -> Floats:
     calendar = calibration()["calendar"]
     recorded = dict(enumerate(calendar["growth"], calendar["first"] + 1))
     after = calendar["growth_after"]
-    ahead = np.array([recorded.get(y, after if calendar["first"] < y <= calendar["first"] + 29 else 0.0) for y in range(calendar["first"], max(int(years[-1]), calendar["first"]) + 1)])
+    ahead = np.array(
+        [
+            recorded.get(y, after if calendar["first"] < y <= calendar["first"] + 29 else 0.0)
+            for y in range(calendar["first"], max(int(years[-1]), calendar["first"]) + 1)
+        ]
+    )
     path = dict(enumerate(calendar["ln_count_first"] + np.cumsum(ahead), calendar["first"]))
     return np.array([path.get(int(y), calendar["ln_count_first"] + after * max(int(y) - calendar["first"], -10)) for y in years])
 
 
-def simulate_mediators(seed: int, trait: Floats, theta: Floats, years: Ints, p: Parameters) -> tuple[Mapping[str, Floats], Mapping[str, Floats], Floats]:
+def simulate_mediators(
+    seed: int, trait: Floats, theta: Floats, years: Ints, p: Parameters
+) -> tuple[Mapping[str, Floats], Mapping[str, Floats], Floats]:
     """Mediators without and with the policy (name → [N, T], in levels) and what their own movement adds to log innovation.
 
     ln M_k = level + trait + drift + movement + share_k θ / elasticity_k, so that the channel k carries share_k of θ.
@@ -168,7 +180,9 @@ def mediated_shares(p: Parameters) -> dict[str, float]:
     return dict(zip(MEDIATORS, (p.mediated_agglomeration, p.mediated_capital, p.mediated_labour), strict=True))
 
 
-def shifted_count(rng: np.random.Generator, count: NDArray[np.int64], frailty: Floats | None, old_mean: Floats, new_mean: Floats) -> NDArray[np.int64]:
+def shifted_count(
+    rng: np.random.Generator, count: NDArray[np.int64], frailty: Floats | None, old_mean: Floats, new_mean: Floats
+) -> NDArray[np.int64]:
     """A count with mean ``new_mean`` from one with mean ``old_mean``, changed as little as possible.
 
     Where the mean rises, add Poisson(frailty · rise); where it falls, keep each event with probability new/old. Given the

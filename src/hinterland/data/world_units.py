@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.geography import cities
-from hinterland.data.policy import PolicyRegister
+from hinterland.data.policy import policy_register
 from hinterland.data.world_parameters import calibration
 from hinterland.errors import Finding, InputError
 from hinterland.labels import Note
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+REGISTER = "industrial-transfer-zones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,15 @@ class Units:
     policy: Cohorts
 
 
-def real_units(register: PolicyRegister, years: Ints) -> Units:
+def real_units(years: Ints) -> Units:
     """The 293 prefecture-level cities with the register's dates; partly covered cities carry their dose."""
+    return _real_units(int(years[-1]))
+
+
+@cache
+def _real_units(last: int) -> Units:
+    register = policy_register(REGISTER)
     table = _described(cities().filter("prefecture_level_city").sort("adcode"))
-    last = int(years[-1])
     policy = register.cohorts(until=last)
     unknown = register.members.filter((pl.col("coverage") == "partial") & pl.col("dose").is_null())["adcode"]
     assumed = dict.fromkeys(unknown.to_list(), float(calibration()["process"]["policy"]["unknown_dose"]))
@@ -54,16 +63,20 @@ def real_units(register: PolicyRegister, years: Ints) -> Units:
 
 
 def synthetic_units(
-    register: PolicyRegister, rng: np.random.Generator, count: int, years: Ints, cohorts: int | Sequence[int] | None, treated_share: float | None
+    rng: np.random.Generator, count: int, years: Ints, cohorts: int | Sequence[int] | None, treated_share: float | None
 ) -> Units:
     """``count`` cities, each modelled on a real one, with adoption at random: quotas by cohort, as in the register by default.
 
     Raises:
         InputError: too few units for the cohorts, or no cohort inside the window.
     """
-    sizes = _quotas(register, count, years, cohorts, treated_share)
+    sizes = _quotas(count, years, cohorts, treated_share)
     models = cities().filter("prefecture_level_city").sort("adcode")
-    rows = np.sort(np.concatenate([np.tile(np.arange(models.height), count // models.height), rng.choice(models.height, count % models.height, replace=False)]))
+    rows = np.sort(
+        np.concatenate(
+            [np.tile(np.arange(models.height), count // models.height), rng.choice(models.height, count % models.height, replace=False)]
+        )
+    )
     number = pl.Series("number", np.arange(1, count + 1)).cast(pl.String).str.zfill(6)
     table = _described(models[rows]).with_columns(
         adcode=pl.col("province_code").str.head(2) + "-" + number,
@@ -83,7 +96,9 @@ def synthetic_units(
 
 
 def _described(frame: pl.DataFrame) -> pl.DataFrame:
-    tier = pl.when("municipality").then(2).when(pl.col("provincial_capital") | (pl.col("level") == "sub-provincial-city")).then(1).otherwise(0)
+    tier = (
+        pl.when("municipality").then(2).when(pl.col("provincial_capital") | (pl.col("level") == "sub-provincial-city")).then(1).otherwise(0)
+    )
     return frame.select(
         "adcode",
         pl.col("name_zh").alias("city_zh"),
@@ -98,17 +113,21 @@ def _described(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _quotas(register: PolicyRegister, count: int, years: Ints, cohorts: int | Sequence[int] | None, treated_share: float | None) -> dict[int, int]:
+def _quotas(count: int, years: Ints, cohorts: int | Sequence[int] | None, treated_share: float | None) -> dict[int, int]:
     """Units per cohort year, by largest remainder, at least one in each."""
     first, last = int(years[0]), int(years[-1])
-    real = real_units(register, np.arange(2008, 2023))
+    real = real_units(np.arange(2008, 2023))
     recorded, sizes = np.unique(real.cohort[real.sampled & (real.cohort != NEVER)], return_counts=True)
     share = float(sizes.sum() / real.sampled.sum()) if treated_share is None else treated_share
     if cohorts is None:
         inside = (recorded > first) & (recorded <= last)
         chosen, weights = recorded[inside], sizes[inside].astype(np.float64)
     else:
-        chosen = np.linspace(first + 1, last, cohorts + 2)[1:-1].round().astype(np.int64) if isinstance(cohorts, int) else np.array(sorted(cohorts), dtype=np.int64)
+        chosen = (
+            np.linspace(first + 1, last, cohorts + 2)[1:-1].round().astype(np.int64)
+            if isinstance(cohorts, int)
+            else np.array(sorted(cohorts), dtype=np.int64)
+        )
         weights = np.ones(len(chosen))
     _fail_if_cohorts_impossible(chosen, count, years, share)
     exact = weights / weights.sum() * share * count
@@ -123,14 +142,32 @@ def _fail_if_cohorts_impossible(chosen: Ints, count: int, years: Ints, share: fl
     where = f"{count} units, periods {first} to {last}"
     findings = []
     if len(chosen) == 0:
-        findings.append(Finding("no-cohort", "no cohort falls inside the window", where, "widen the window, or name cohorts=(...) inside it"))
+        findings.append(
+            Finding("no-cohort", "no cohort falls inside the window", where, "widen the window, or name cohorts=(...) inside it")
+        )
     outside = [int(c) for c in chosen if not first < c <= last]
     if outside:
-        findings.append(Finding("cohort-outside", f"cohort(s) {outside} are not after the first period and inside the window", where, f"choose from {first + 1} to {last}"))
+        findings.append(
+            Finding(
+                "cohort-outside",
+                f"cohort(s) {outside} are not after the first period and inside the window",
+                where,
+                f"choose from {first + 1} to {last}",
+            )
+        )
     if len(np.unique(chosen)) < len(chosen):
-        findings.append(Finding("cohort-repeated", f"cohorts {chosen.tolist()} are not distinct", where, "ask for fewer cohorts, or more periods"))
+        findings.append(
+            Finding("cohort-repeated", f"cohorts {chosen.tolist()} are not distinct", where, "ask for fewer cohorts, or more periods")
+        )
     if len(chosen) > share * count:
-        findings.append(Finding("too-few-units", f"{share * count:.1f} treated units for {len(chosen)} cohorts", where, "raise units or treated_share, or ask for fewer cohorts"))
+        findings.append(
+            Finding(
+                "too-few-units",
+                f"{share * count:.1f} treated units for {len(chosen)} cohorts",
+                where,
+                "raise units or treated_share, or ask for fewer cohorts",
+            )
+        )
     if findings:
         raise InputError(findings, "world")
 
