@@ -54,6 +54,8 @@ def _summarise(made: Run) -> None:
     steps = made.record["steps"]
     cached = sum(1 for s in steps if s["status"] == "cached")
     say(f"{len(steps)} steps ({cached} unchanged since an earlier run), {len(made.tables)} tables in {made.path}")
+    for finding in made.record["facts"].get("findings", ()):
+        say(f"note: {finding['what']} ({finding['where']})")
     for step in steps:
         for warning in step.get("warnings", ()):
             say(f"{step['id']}: {warning}")

@@ -159,6 +159,14 @@ def _robustness(study: Study) -> Iterator[Problem]:
             yield ("robustness", "placebo_time", i), "bad-value", f"placebo_time has {shift}", "give whole numbers of periods, 1 or more"
     names = [m.name for m in rows.model]
     for i, model in enumerate(rows.model):
+        for key in ("timing", "partial", "uncertain"):
+            if policy.register_ is None and getattr(model, key) is not None:
+                yield (
+                    ("robustness", "model", i, key),
+                    "register-only",
+                    f"robustness.model.{key} has a meaning for registers only",
+                    "remove it, or give policy.register",
+                )
         if model.name in names[:i]:
             yield (
                 ("robustness", "model", i, "name"),

@@ -166,8 +166,10 @@ def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...]
             if "covariates" in model.model_fields_set
             else None
         )
-        changes = {"cluster": model.cluster, "fe": model.fe, "years": model.years, "where": model.where, "present": model.present}
-        yield Variant(f"model-{model.name}", "robustness", covariates=covariates, **changes), model.methods  # type: ignore[arg-type]
+        changes = {
+            k: getattr(model, k) for k in ("timing", "partial", "uncertain", "comparison", "cluster", "fe", "years", "where", "present")
+        }
+        yield Variant(f"model-{model.name}", "robustness", covariates=covariates, **changes), model.methods
 
 
 def _robustness(study: Study, outcome: OutcomeTable) -> Iterator[Step]:

@@ -18,6 +18,7 @@ from hinterland.study import unbuilt
 
 Timing = Literal["approval_year", "first_full_year", "cutoff_month"]
 Partial = Literal["exclude", "treat", "dose"]
+Uncertain = Literal["exclude", "treat"]
 ComparisonRule = Literal["never-treated", "not-yet-treated"]
 RegionDrop = Literal["municipalities", "provincial-capitals"]
 Format = Literal["html", "docx", "tex", "csv", "svg", "pdf", "png"]
@@ -190,9 +191,7 @@ class PolicyTable(Table):
     partial: Partial = Field(
         default="exclude", description="What happens to units covered in part: left out, treated, or given their share as dose."
     )
-    uncertain: Literal["exclude", "treat"] = Field(
-        default="exclude", description="What happens to entries of the register whose membership is not certain."
-    )
+    uncertain: Uncertain = Field(default="exclude", description="What happens to entries of the register whose membership is not certain.")
     conflict: Literal["earliest", "latest"] = Field(default="earliest", description="Which date holds when a unit has two.")
     cutoff_month: int = Field(
         default=6, ge=1, le=12, description="Last month of approval that still counts for the same year, under timing = cutoff_month."
@@ -256,6 +255,10 @@ class ModelTable(Table):
     years: tuple[int, int] | None = Field(default=None, description="Other first and last period.")
     where: str | None = Field(default=None, description="Only the rows for which this expression is true.")
     present: Names = Field(default=(), description="Only the rows that have a value of each of these columns.")
+    timing: Timing | None = Field(default=None, description="Other timing rule (registers only).")
+    partial: Partial | None = Field(default=None, description="Other rule for partial coverage (registers only).")
+    uncertain: Uncertain | None = Field(default=None, description="Other rule for uncertain membership (registers only).")
+    comparison: ComparisonRule | None = Field(default=None, description="Other comparison group.")
     methods: tuple[MethodId, ...] | None = Field(default=None, description="Other estimators than the headline and twfe.")
 
 

@@ -16,7 +16,7 @@ class Variant:
         key: row key, ``""`` for the baseline itself; part of the effects' ids.
         role: what the fit is in the report.
         sample: ``all``, or the subgroup.
-        timing, partial: other policy rules.
+        timing, partial, uncertain: other policy rules.
         comparison, cluster, fe, covariates: other settings of [evaluate]; ``covariates = ""`` means none.
         years: other first and last period.
         drop: region set to leave out.
@@ -29,6 +29,7 @@ class Variant:
     sample: str = "all"
     timing: str | None = None
     partial: str | None = None
+    uncertain: str | None = None
     comparison: str | None = None
     cluster: tuple[str, ...] | None = None
     fe: tuple[str, ...] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ import polars as pl
 
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
-from hinterland.errors import EstimationError, Finding, InputError, StudyError, did_you_mean, fail_if_any
+from hinterland.errors import Finding, InputError, StudyError, did_you_mean, fail_if_any
 from hinterland.evaluate.covariates import plain_names
 from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import fit
@@ -20,6 +19,7 @@ from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.study.consistency import DESIGN_OPTIONS
 from hinterland.study.load import LoadedStudy
+from hinterland.study.samples import between, complete, groups_by_column, where
 from hinterland.study.schema import Study
 from hinterland.study.variant import BASELINE, Variant
 
@@ -44,7 +44,7 @@ class Workspace:
 
     def __init__(self, loaded: LoadedStudy) -> None:
         self.loaded = loaded
-        self._cohorts: dict[tuple[str, str], Cohorts] = {}
+        self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
         self._panels: dict[Variant, Panel] = {}
         self._designs: dict[tuple[str, Settings, Variant], Design] = {}
         self._fits: dict[tuple[str, str, Variant, bool], Effects] = {}
@@ -128,7 +128,7 @@ class Workspace:
             cluster=table.cluster,
             coordinates=table.coordinates or panel.coordinates,
         )
-        return panel if table.years is None else _between(panel, table.years)
+        return panel if table.years is None else between(panel, table.years)
 
     def _joined(self, panel: Panel) -> Panel:
         from hinterland.data.readers import join_columns
@@ -169,9 +169,9 @@ class Workspace:
             )
             panel = panel.filter(~units.is_in(list(wanted.drop_units)))  # type: ignore[arg-type]  # polars takes a Boolean series too
         if wanted.where is not None:
-            panel = _where(panel, wanted.where)
+            panel = where(panel, wanted.where)
         if wanted.complete:
-            panel = _complete(panel, wanted.complete)
+            panel = complete(panel, wanted.complete)
         if panel.frame.is_empty():
             raise StudyError(
                 Finding(
@@ -199,13 +199,12 @@ class Workspace:
     def cohorts(self, variant: Variant = BASELINE) -> Cohorts:
         """First treated periods by the study's rule, with the variant's timing and partial rule."""
         policy = self.study.policy
-        timing, partial = variant.timing or policy.timing, variant.partial or policy.partial
-        key = (timing, partial)
+        key = (variant.timing or policy.timing, variant.partial or policy.partial, variant.uncertain or policy.uncertain)
         if key not in self._cohorts:
-            self._cohorts[key] = self._make_cohorts(timing, partial)
+            self._cohorts[key] = self._make_cohorts(*key)
         return self._cohorts[key]
 
-    def _make_cohorts(self, timing: str, partial: str) -> Cohorts:
+    def _make_cohorts(self, timing: str, partial: str, uncertain: str) -> Cohorts:
         policy = self.study.policy
         if self.register is not None:
             return self.register.cohorts(
@@ -214,7 +213,7 @@ class Workspace:
                 until=policy.until,
                 since=policy.since,
                 cutoff_month=policy.cutoff_month,
-                uncertain=policy.uncertain,
+                uncertain=uncertain,
                 conflict=policy.conflict,
             )
         from hinterland.data.policy import adoption, adoption_from_treatment
@@ -225,18 +224,7 @@ class Workspace:
 
     def variant_panel(self, variant: Variant) -> Panel:
         """The panel with the variant's rows."""
-        key = replace(
-            variant,
-            key="",
-            role="alternative",
-            sample="all",
-            timing=None,
-            partial=None,
-            comparison=None,
-            cluster=None,
-            fe=None,
-            covariates=None,
-        )
+        key = Variant(drop=variant.drop, keep=variant.keep, years=variant.years, where=variant.where, present=variant.present)
         if key not in self._panels:
             self._panels[key] = self._restricted(key)
         return self._panels[key]
@@ -244,13 +232,13 @@ class Workspace:
     def _restricted(self, variant: Variant) -> Panel:
         panel = self.panel
         if variant.drop is not None:
-            panel = _units_where(panel, self.group_of(variant.drop), keep=False)
+            panel = _unitswhere(panel, self.group_of(variant.drop), keep=False)
         if variant.keep is not None:
-            panel = _units_where(panel, self.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
+            panel = _unitswhere(panel, self.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
         if variant.years is not None:
-            panel = _between(panel, variant.years)
+            panel = between(panel, variant.years)
         if variant.where is not None:
-            panel = _where(panel, variant.where)
+            panel = where(panel, variant.where)
         if variant.present:
             panel.require(variant.present, "robustness.model.present")
             panel = panel.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in variant.present))
@@ -262,7 +250,7 @@ class Workspace:
 
         panel = self.panel
         if name not in region_sets():
-            return _groups_by_column(panel, name, region_sets())
+            return groups_by_column(panel, name, region_sets())
         units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
         codes = match_cities(units).select(unit="name", adcode="adcode")
         placed = codes.join(region_set(name).rename({"unit": "adcode"}), on="adcode", how="inner", maintain_order="left")
@@ -326,71 +314,6 @@ class Workspace:
         return self._fits[key]
 
 
-def _between(panel: Panel, years: Sequence[int]) -> Panel:
-    kept = panel.filter(pl.col(panel.time).is_between(years[0], years[1]))
-    if kept.frame.is_empty():
-        years_seen = panel.frame[panel.time].to_list()
-        span = f"{min(years_seen)}–{max(years_seen)}" if years_seen else "no period"
-        raise StudyError(
-            Finding("empty-window", f"the panel has no row in {years[0]}–{years[1]}", f"it covers {span}", "give years inside that span"),
-            "panel",
-        )
-    return kept
-
-
-def _where(panel: Panel, expression: str) -> Panel:
-    from hinterland.data.derive import derive
-
-    name = "where" if "where" not in panel.frame.columns else "where_"
-    flagged = derive(panel, {name: expression})
-    kept = flagged.filter(pl.col(name).cast(pl.Boolean).fill_null(False))
-    return replace(panel, frame=kept.frame.drop(name))
-
-
-def _complete(panel: Panel, columns: Sequence[str]) -> Panel:
-    """Units with a value of every one of ``columns`` in every period."""
-    panel.require(columns, "panel.filter.complete")
-    whole = panel.frame.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in columns))
-    counts = whole.group_by(panel.unit).len().filter(pl.col("len") == panel.n_periods)
-    return panel.filter(pl.col(panel.unit).is_in(counts[panel.unit].implode()))
-
-
-def _units_where(panel: Panel, groups: pl.DataFrame, *, keep: bool) -> Panel:
-    inside = pl.col(panel.unit).cast(pl.String).is_in(groups["unit"].implode())
-    return panel.filter(inside if keep else ~inside)
-
-
-def _groups_by_column(panel: Panel, name: str, known: Sequence[str]) -> pl.DataFrame:
-    if name not in panel.frame.columns:
-        raise StudyError(
-            Finding(
-                "unknown-group",
-                f"{name!r} is neither a region set nor a column of the panel",
-                "heterogeneity.groups",
-                did_you_mean(name, [*known, *panel.frame.columns]),
-            ),
-            "study",
-        )
-    pairs = (
-        panel.frame.select(pl.col(panel.unit).cast(pl.String).alias("unit"), pl.col(name).cast(pl.String).alias("group"))
-        .drop_nulls()
-        .unique(maintain_order=True)
-    )
-    twice = pairs.filter(pairs["unit"].is_duplicated())
-    if twice.height:
-        unit = twice["unit"][0]
-        raise StudyError(
-            Finding(
-                "varying-group",
-                f"column {name!r} changes within {twice['unit'].n_unique()} unit(s), such as {unit!r}",
-                "heterogeneity.groups",
-                "name a column that is constant within a unit",
-            ),
-            "study",
-        )
-    return pairs
-
-
 def tolerated(error: InputError) -> str:
     """The code that a note about an estimation that is not possible carries."""
     return error.findings[0].code if error.findings else "not-defined"
@@ -402,6 +325,3 @@ def treated_clusters(design: Design) -> int:
 
     rows = design.cohort[design.unit] != NEVER
     return len(np.unique(design.clusters[0].codes[rows]))
-
-
-__all__ = ["EstimationError", "Settings", "Workspace", "tolerated", "treated_clusters"]

@@ -59,17 +59,13 @@ def evaluate(work: Workspace, step: Step) -> Output:
 
 
 def _remarks(work: Workspace, outcome: OutcomeTable, method: str) -> list[Note]:
-    """What the study asked for that this outcome's family leaves out, and cohorts too small to say much about."""
+    """What the study asked for that this outcome's family leaves out; said once, with the first estimator."""
     study = work.study
-    notes = []
-    if method == methods_for(study, outcome)[0]:
-        notes += [
-            Note("method-not-for-family", {"method": m, "family": outcome.family, "outcome": outcome.name})
-            for m in study.evaluate.methods
-            if m not in methods_for(study, outcome)
-        ]
-    design = work.design(outcome.name, method)
-    alone = [int(g) for g in design.cohorts if int((design.cohort == g).sum()) == 1]
-    if alone:
-        notes.append(Note("single-unit-cohort", {"cohorts": ", ".join(map(str, alone)), "count": len(alone)}))
-    return notes
+    run = methods_for(study, outcome)
+    if method != run[0]:
+        return []
+    return [
+        Note("method-not-for-family", {"method": m, "family": outcome.family, "outcome": outcome.name})
+        for m in study.evaluate.methods
+        if m not in run
+    ]

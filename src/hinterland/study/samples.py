@@ -1,0 +1,80 @@
+"""Parts of a panel: by years, by expression, by completeness, by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from hinterland.data.panel import Panel
+from hinterland.errors import Finding, StudyError, did_you_mean
+
+
+def between(panel: Panel, years: Sequence[int]) -> Panel:
+    """The rows of the years from ``years[0]`` to ``years[1]``. Raises ``StudyError`` when there is none."""
+    kept = panel.filter(pl.col(panel.time).is_between(years[0], years[1]))
+    if kept.frame.is_empty():
+        years_seen = panel.frame[panel.time].to_list()
+        span = f"{min(years_seen)}–{max(years_seen)}" if years_seen else "no period"
+        raise StudyError(
+            Finding("empty-window", f"the panel has no row in {years[0]}–{years[1]}", f"it covers {span}", "give years inside that span"),
+            "panel",
+        )
+    return kept
+
+
+def where(panel: Panel, expression: str) -> Panel:
+    """The rows for which ``expression`` is true; a missing value is not."""
+    from hinterland.data.derive import derive
+
+    name = "where" if "where" not in panel.frame.columns else "where_"
+    flagged = derive(panel, {name: expression})
+    kept = flagged.filter(pl.col(name).cast(pl.Boolean).fill_null(False))
+    return replace(panel, frame=kept.frame.drop(name))
+
+
+def complete(panel: Panel, columns: Sequence[str]) -> Panel:
+    """Units with a value of every one of ``columns`` in every period."""
+    panel.require(columns, "panel.filter.complete")
+    whole = panel.frame.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in columns))
+    counts = whole.group_by(panel.unit).len().filter(pl.col("len") == panel.n_periods)
+    return panel.filter(pl.col(panel.unit).is_in(counts[panel.unit].implode()))
+
+
+def units_where(panel: Panel, groups: pl.DataFrame, *, keep: bool) -> Panel:
+    """The panel with only the units of ``groups``, or without them."""
+    inside = pl.col(panel.unit).cast(pl.String).is_in(groups["unit"].implode())
+    return panel.filter(inside if keep else ~inside)
+
+
+def groups_by_column(panel: Panel, name: str, known: Sequence[str]) -> pl.DataFrame:
+    """``unit`` (text) and ``group`` (text) by a column that is constant within units; ``known`` are the region sets, for the message."""
+    if name not in panel.frame.columns:
+        raise StudyError(
+            Finding(
+                "unknown-group",
+                f"{name!r} is neither a region set nor a column of the panel",
+                "heterogeneity.groups",
+                did_you_mean(name, [*known, *panel.frame.columns]),
+            ),
+            "study",
+        )
+    pairs = (
+        panel.frame.select(pl.col(panel.unit).cast(pl.String).alias("unit"), pl.col(name).cast(pl.String).alias("group"))
+        .drop_nulls()
+        .unique(maintain_order=True)
+    )
+    twice = pairs.filter(pairs["unit"].is_duplicated())
+    if twice.height:
+        unit = twice["unit"][0]
+        raise StudyError(
+            Finding(
+                "varying-group",
+                f"column {name!r} changes within {twice['unit'].n_unique()} unit(s), such as {unit!r}",
+                "heterogeneity.groups",
+                "name a column that is constant within a unit",
+            ),
+            "study",
+        )
+    return pairs
