@@ -217,7 +217,7 @@ class BootstrapTable(Table):
     kind: Literal["multiplier", "analytic"] = Field(
         default="multiplier", description="Multiplier bootstrap of the influence function, or sup-t of its Gaussian limit."
     )
-    draws: int = Field(default=999, ge=1, description="Draws.")
+    draws: int = Field(default=999, ge=99, description="Draws.")
     level: float = Field(default=0.95, gt=0.5, lt=1, description="Coverage of the whole band.")
 
 

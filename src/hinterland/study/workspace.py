@@ -19,7 +19,7 @@ from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.study.consistency import DESIGN_OPTIONS
 from hinterland.study.load import LoadedStudy
-from hinterland.study.samples import between, complete, groups_by_column, where
+from hinterland.study.samples import between, complete, groups_by_column, units_where, where
 from hinterland.study.schema import Study
 from hinterland.study.variant import BASELINE, Variant
 
@@ -232,9 +232,9 @@ class Workspace:
     def _restricted(self, variant: Variant) -> Panel:
         panel = self.panel
         if variant.drop is not None:
-            panel = _unitswhere(panel, self.group_of(variant.drop), keep=False)
+            panel = units_where(panel, self.group_of(variant.drop), keep=False)
         if variant.keep is not None:
-            panel = _unitswhere(panel, self.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
+            panel = units_where(panel, self.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
         if variant.years is not None:
             panel = between(panel, variant.years)
         if variant.where is not None:
