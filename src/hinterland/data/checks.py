@@ -119,7 +119,7 @@ def fail_if_duplicate_unit_period(table: Table, roles: Roles) -> list[Finding]:
     if not {roles.unit, roles.time} <= set(table.frame.columns):
         return []
     keys = table.frame.select(pl.col(roles.unit).alias("unit"), pl.col(roles.time).alias("time"))
-    if not keys.is_duplicated().any():
+    if not _repeats(keys):
         return []
     keys = keys.with_columns(at=numbered(keys.height, 0)).drop_nulls()
     repeated = keys.group_by("unit", "time").agg("at", pl.len().alias("n")).filter(pl.col("n") > 1).sort(pl.col("at").list.first())
@@ -139,6 +139,16 @@ def fail_if_duplicate_unit_period(table: Table, roles: Roles) -> list[Finding]:
             "keep one row per unit and period: delete copies, or add up the parts before reading",
         )
     ]
+
+
+def _repeats(keys: pl.DataFrame) -> bool:
+    """Whether some (unit, time) occurs twice: neighbours are compared after a sort, which rows in order do not need."""
+    unit, time = pl.col("unit"), pl.col("time")
+    after = (unit > unit.shift()) | ((unit == unit.shift()) & (time > time.shift()))
+    if keys.select(after.slice(1).fill_null(value=False).all()).item():
+        return False
+    same = (unit == unit.shift()) & (time == time.shift())
+    return bool(keys.sort("unit", "time").select(same.any()).item())
 
 
 def fail_if_infinite(table: Table, roles: Roles) -> list[Finding]:  # noqa: ARG001  # one signature for all checks

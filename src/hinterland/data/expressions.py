@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -83,7 +84,10 @@ def parse(formula: str) -> tuple[ast.expr, Mapping[str, str]]:
 
     code = re.sub(r"\"[^\"]*\"|'[^']*'|`(?P<name>[^`]*)`", placeholder, formula).strip()
     try:
-        return ast.parse(code, mode="eval").body, quoted
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return ast.parse(code, mode="eval").body, quoted
     except SyntaxError as error:
         at = f" near character {error.offset}" if error.offset and not quoted else ""
         remedy = "write an expression such as log1p(inventions) or gdp / population; put odd column names in `backticks`"
@@ -115,7 +119,10 @@ def compile_tree(tree: ast.expr, quoted: Mapping[str, str], scope: Scope, functi
     Raises:
         ExpressionError: unknown name or function, a construct outside the language, operands of the wrong kind.
     """
-    return _Compiler(quoted, scope, functions).visit(tree)
+    try:
+        return _Compiler(quoted, scope, functions).visit(tree)
+    except RecursionError as error:
+        raise ExpressionError("formula-syntax", "the formula is nested too deeply", "split it into several derived columns") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,7 @@ class _Compiler:
 def _constant(value: object) -> Compiled:
     if isinstance(value, bool):
         return Compiled(pl.lit(value), BOOLEAN, literal=float(value))
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and abs(value) < 1e300:
         return Compiled(pl.lit(float(value)), NUMBER, literal=float(value))
     if isinstance(value, str):
         return Compiled(pl.lit(value), TEXT, literal=value)
