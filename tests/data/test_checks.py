@@ -66,6 +66,7 @@ CASES: list[tuple[str, dict[str, list[Any]], dict[str, Any], str, str]] = [
         "row 3",
     ),
     ("fail_if_treatment_not_binary", {"d": [0, 2010, 0, 0]}, {"treatment": "d"}, "neither 0 nor 1: 2010", "row 3, column 'd'"),
+    ("fail_if_treatment_not_binary", {"d": [0.0, 0.5, 1.0, 0.0]}, {"treatment": "d"}, "neither 0 nor 1: 0.5", "row 3, column 'd'"),
     ("fail_if_treatment_reverses", {"d": [1, 0, 0, 0]}, {"treatment": "d"}, "withdrawn in 1 unit(s): 1 (in 2011)", "column 'd'"),
     ("fail_if_years_outside", {}, {"years": (1990, 1999)}, "the data cover 2010–2011", "column 't'"),
     ("warn_if_column_all_missing", {"x": [None] * 4}, {}, "empty in every row: 'x'", "a.csv"),
@@ -77,7 +78,7 @@ CASES: list[tuple[str, dict[str, list[Any]], dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "columns", "roles", "what", "where"), CASES, ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(("name", "columns", "roles", "what", "where"), CASES, ids=[f"{c[0]}-{'-'.join(c[1])}" for c in CASES])
 def test_each_check(name: str, columns: dict[str, list[Any]], roles: dict[str, Any], what: str, where: str) -> None:
     from hinterland.data import warnings
 

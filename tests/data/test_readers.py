@@ -82,6 +82,12 @@ def test_old_mac_lines_semicolons_and_blank_rows(tmp_path: Path) -> None:
     assert panel.frame["备注"].to_list() == ["a, b", "c"]
 
 
+def test_delimiters_inside_cells_do_not_mislead(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('u,t,来源\n1,2010,"a;b;c, d;e"\n1,2011,a;b;c;d\n2,2010,a;b;c;d\n', encoding="utf-8")
+    assert read_panel(path, unit="u", time="t").frame.columns == ["u", "t", "来源"]
+
+
 def test_quoted_cells_hold_delimiters_and_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('u,t,x\n1,2010,"a,\nb"\n2,2010,c\n', encoding="utf-8")
@@ -259,6 +265,12 @@ def test_real_panels(shared_data: Path) -> None:
     merged = shared_data / "city_panel_2000_2023" / "gp_merged_2007_2023.parquet"
     with pytest.raises(PanelError, match="1164 row"):
         read_panel(merged, unit="city_code", time="year")
+
+
+def test_a_real_register_with_notes_in_its_cells(shared_data: Path) -> None:
+    register = read_table(shared_data / "industrial_transfer_zones" / "zones_city_registry.csv")
+    assert register.height == 38
+    assert register["adcode_gbt2260"].dtype == pl.Int64
 
 
 def test_a_real_panel_survives_csv_gbk_and_stata(shared_data: Path, tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def fail_if_treatment_not_binary(table: Table, roles: Roles) -> list[Finding]:
     """The treatment column is 0 or 1."""
     remedy = "give 0 before and 1 from the first treated period; for a column of first treated periods use adoption"
     return _bad_values(
-        table, roles.treatment, lambda d: ~d.is_in([0, 1]), code="treatment-not-binary", wrong="are neither 0 nor 1", remedy=remedy
+        table, roles.treatment, lambda d: (d != 0) & (d != 1), code="treatment-not-binary", wrong="are neither 0 nor 1", remedy=remedy
     )
 
 
