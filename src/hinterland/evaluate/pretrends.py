@@ -221,8 +221,6 @@ def _notes(effects: Effects, chosen: NDArray[np.bool_], law: _Law, facts: Mappin
     if facts["anticipation"]:
         notes.append(Note("pretrend-anticipation", {"periods": facts["anticipation"]}))
     oversized = np.isinf(law.df2) and (effects.aggregation == "event-time" or _inflation(effects, chosen) > OVERSIZED)
-    if law.p_value >= REJECTED:
-        code = "pretrend-not-proof"
-    else:
-        code = "pretrend-oversized" if oversized else "pretrend-rejected"
+    verdict = "pretrend-oversized" if oversized else "pretrend-rejected"
+    code = verdict if law.p_value < REJECTED else "pretrend-not-proof"
     return [*notes, Note(code, {"p": law.p_value, "leads": count})]
