@@ -104,7 +104,7 @@ def _methods(study: Study) -> Iterator[Problem]:
         )
     families = {o.family for o in study.outcome}
     for i, method in enumerate(evaluate.methods):
-        if not families & set(METHODS[method].family):
+        if not families & set(METHODS[method].family) and method != evaluate.headline:
             yield (
                 ("evaluate", "methods", i),
                 "method-without-outcome",

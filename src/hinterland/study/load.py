@@ -143,15 +143,14 @@ def _as_tuples(value: Any) -> Any:
 
 
 def _without_echoes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """One error per key: a union reports once per member."""
-    seen: set[KeyPath] = set()
-    kept = []
-    for details in errors:
-        path = _real_path(details["loc"])
-        if path not in seen:
-            kept.append(details)
-        seen.add(path)
-    return kept
+    """One error per key: a union reports once per member, and a list without its bad elements is reported as too short."""
+    paths = [_real_path(details["loc"]) for details in errors]
+    kept: dict[KeyPath, ErrorDetails] = {}
+    for path, details in zip(paths, errors, strict=True):
+        inner = any(len(p) > len(path) and p[: len(path)] == path for p in paths)
+        if not (details["type"] == "too_short" and inner):
+            kept.setdefault(path, details)
+    return list(kept.values())
 
 
 def _real_path(loc: Sequence[str | int]) -> KeyPath:
