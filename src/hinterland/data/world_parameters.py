@@ -47,7 +47,7 @@ class Parameters:
         treated_share: share of units first treated inside the window in synthetic worlds; the register's share if ``None``.
     """
 
-    effect: float = 0.30
+    effect: float = 0.50
     dynamics: float = 3.0
     cohort_gap: float = 0.2
     sichuan_chongqing: float = 1.0
@@ -57,7 +57,7 @@ class Parameters:
     mediated_agglomeration: float = 0.25
     mediated_capital: float = 0.15
     mediated_labour: float = 0.10
-    spillover: float = 0.10
+    spillover: float = 0.05
     neighbours: int = 4
     neighbour_km: float = 300.0
     quality: float = 0.6

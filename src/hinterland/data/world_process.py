@@ -65,21 +65,28 @@ def cohort_factor(cohort: Ints, gap: float) -> Floats:
     return np.array([found.get(int(c), 0.0) for c in cohort])
 
 
+def bounded_normal(rng: np.random.Generator, size: int, widest: float = 2.5) -> Floats:
+    """[size] standard normals, values beyond ±``widest`` set to it: no city is absurdly far from the others."""
+    return np.clip(rng.standard_normal(size), -widest, widest)
+
+
 def movement(rng: np.random.Generator, units: int, periods: int, law: Mapping[str, float]) -> Floats:
     """[N, T] deviations: u_t = ρ u_{t-1} + innovation, a straight line of the unit's own, and noise.
 
-    With ``spread``, a unit's movements are scaled by a log-normal factor whose mean square is 1.
+    With ``spread``, a unit's movements are scaled by a log-normal factor, cut off at ±1.5 standard deviations of its log.
+    The first year and the line are cut off at ±2.5 standard deviations.
     Over more than 15 periods the lines are flattened so that they spread units no further than over 15.
     """
     u = np.empty((periods, units))
-    u[0] = law["start"] * rng.standard_normal(units)
+    u[0] = law["start"] * bounded_normal(rng, units)
     shocks = rng.standard_normal((periods - 1, units))
     for t in range(1, periods):
         u[t] = law["rho"] * u[t - 1] + law["innovation"] * shocks[t - 1]
-    line = law["slope"] * min(1.0, 15 / periods) * rng.standard_normal(units)
+    line = law["slope"] * min(1.0, 15 / periods) * bounded_normal(rng, units)
     u += line * (np.arange(periods) - (periods - 1) / 2)[:, None]
     if law.get("spread"):
-        u *= np.exp(law["spread"] * rng.standard_normal(units) - law["spread"] ** 2)
+        z = bounded_normal(rng, units, 1.5)
+        u *= np.exp(law["spread"] * z - law["spread"] ** 2)
     if law["noise"]:
         u += law["noise"] * rng.standard_normal((periods, units))
     return np.ascontiguousarray(u.T)
@@ -131,9 +138,9 @@ def _calendar_position(years: Ints) -> Floats:
 
 
 def _correlated(rng: np.random.Generator, n: int, correlation: Floats) -> Floats:
-    """[n, k] standard normals with this correlation. Written out: a matrix product may differ in the last bit between machines."""
+    """[n, k] standard normals, cut off at ±2.5, with this correlation. Written out: a matrix product may differ in the last bit between machines."""
     root = np.linalg.cholesky(correlation)
-    z = rng.standard_normal((n, len(root)))
+    z = np.clip(rng.standard_normal((n, len(root))), -2.5, 2.5)
     return np.column_stack([sum((root[i, j] * z[:, j] for j in range(i + 1)), start=np.zeros(n)) for i in range(len(root))])
 
 
