@@ -1,0 +1,147 @@
+"""Reference pages that are written from the source: findings, glossary, register. ``python docs/_ext/pages.py`` writes them; a test compares."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from codes import finding_codes
+
+from hinterland.data.policy import policy_register
+from hinterland.labels import Language, catalogue, label
+
+REFERENCE = Path(__file__).resolve().parents[1] / "reference"
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "hinterland"
+
+
+def _cell(text: object) -> str:
+    return "" if text is None else str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)]) + "\n"
+
+
+def finding_groups(language: Language = "en") -> dict[str, list[str]]:
+    """Codes under the headings of the label file, in its order."""
+    text = files("hinterland.labels").joinpath(language, "findings.toml").read_text(encoding="utf-8")
+    groups: dict[str, list[str]] = {}
+    for line in text.partition("[finding]")[2].splitlines():
+        if line.startswith("# "):
+            groups[line[2:]] = []
+        elif " = " in line:
+            groups[list(groups)[-1]].append(line.partition(" = ")[0])
+    return groups
+
+
+_FINDINGS_HEAD = """# Findings
+
+Bad input is never a traceback and never a silent choice. Every problem is a *finding*: a code, what is wrong with the value, where it is, and what to do.
+All findings of an input are reported together. An **error** stops the work before anything is written; a **warning** is kept with the panel, the check
+and the report.
+
+In Python an error is an exception of the tree below {class}`hinterland.HinterlandError`, whose `findings` holds every one; warnings are in `Panel.findings`.
+On the command line they are printed to stderr and the exit code is 2. `hinterland explain CODE` shows the entry below, and with `--language zh` the Chinese one.
+"""
+
+
+def findings_page() -> str:
+    """``findings.md``."""
+    texts, severities = catalogue("en"), finding_codes(SOURCE)
+    parts = [_FINDINGS_HEAD]
+    for heading, codes in finding_groups().items():
+        rows = []
+        for code in codes:
+            meaning, _, remedy = texts[f"finding.{code}"].partition(" Remedy: ")
+            rows.append((f"`{code}`", " or ".join(sorted(severities.get(code, {"error"}))), meaning, remedy[:1].upper() + remedy[1:]))
+        parts.append(f"## {heading}\n\n" + _table(("Code", "Severity", "What it means", "What to do"), iter(rows)))
+    return "\n".join(parts)
+
+
+_GLOSSARY_HEAD = """# Glossary
+
+The words that the code, the notes, the report and these pages share. `hinterland explain WORD` shows an entry; `--language zh` gives the Chinese one.
+"""
+
+
+def glossary_page() -> str:
+    """``glossary.md``: every word in both languages."""
+    en, zh = catalogue("en"), catalogue("zh")
+    keys = [k for k in en if k.startswith("glossary.")]
+    names = {k: (label(k[9:], "en", "word"), label(k[9:], "zh", "word")) for k in keys}
+    rows = ((names[k][0], names[k][1], en[k], zh[k], f"`{k[9:]}`") for k in sorted(keys))
+    return f"{_GLOSSARY_HEAD}\n" + _table(("Word", "中文", "Meaning", "含义", "ID"), rows)
+
+
+_REGISTER_HEAD = """# The register of demonstration zones
+
+`policy_register("industrial-transfer-zones")`, as packaged: national demonstration zones for undertaking industrial transfer (承接产业转移示范区), approved by the
+State Council or the National Development and Reform Commission. These are facts with dates and sources; what they mean for a panel is a
+[rule](../explanation/timing-and-coverage.md) that a study chooses.
+"""
+
+_REGISTER_MIDDLE = """
+## Cities
+
+Coverage is `full` (the whole prefecture-level unit), `partial` (some districts or counties only) or `uncertain` (sources disagree on membership). A share is given
+only where a source supports it.
+"""
+
+_REGISTER_FOOT = """
+## First treated year under each rule
+
+By default a city counts from its zone's first full year; January counts as a full year. Zones whose sources disagree on the date take the earlier one.
+"""
+
+
+def register_page() -> str:
+    """``register.md``: zones, cities, and what the timing rules make of them."""
+    register = policy_register()
+    zones = (
+        (z["zone_id"], f"{z['name_zh']}<br>{z['name_en']}", z["approval"], z["approval_alternative"] or "", z["authority"], z["confidence"], z["sources"], z["note"])
+        for z in register.zones.iter_rows(named=True)
+    )
+    cities = (
+        (m["zone_id"], m["adcode"], m["name_zh"], m["name_en"], m["coverage"], "" if m["dose"] is None else f"{m['dose']:g}", m["districts"], m["note"])
+        for m in register.members.iter_rows(named=True)
+    )
+    return "\n".join(
+        [
+            _REGISTER_HEAD,
+            "## Zones\n",
+            _table(("Zone", "Name", "Approval", "Other date", "Authority", "Confidence", "Sources", "Note"), zones),
+            _REGISTER_MIDDLE,
+            _table(("Zone", "Code", "城市", "City", "Coverage", "Share", "Districts", "Note"), cities),
+            _REGISTER_FOOT,
+            _table(("Zone", "Approval", "`first_full_year`", "`approval_year`", "`cutoff_month` (6)", "`first_full_year`, later date"), _first_years()),
+        ]
+    )
+
+
+def _first_years() -> Iterator[tuple[object, ...]]:
+    register = policy_register()
+    rules = [register.cohorts(t) for t in ("first_full_year", "approval_year", "cutoff_month")] + [register.cohorts(conflict="latest")]
+    frames = [register.timeline(rule).select("zone_id", "approval", "first_period") for rule in rules]
+    for i, row in enumerate(frames[0].iter_rows(named=True)):
+        yield row["zone_id"], row["approval"], *(f["first_period"][i] for f in frames)
+
+
+PAGES = {"findings.md": findings_page, "glossary.md": glossary_page, "register.md": register_page}
+"""Writer of each page."""
+
+
+def main() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, make in PAGES.items():
+        (REFERENCE / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
