@@ -24,9 +24,13 @@ Make = Callable[..., Any]
 DRAWS = 12
 
 
+def _codes(design: Design, method: str) -> np.ndarray:
+    return treatment_codes(design)[0] if method == "twfe" else np.unique(design.cohort, return_inverse=True)[1]
+
+
 def _refit(design: Design, assigned: np.ndarray, method: str) -> tuple[float, float]:
     """The estimate and t statistic of a permuted assignment, by the estimator itself."""
-    code, _ = treatment_codes(design)
+    code = _codes(design, method)
     first = dict(zip(*np.unique(code, return_index=True), strict=True))
     donor = np.array([first[c] for c in assigned])
     effects = fit(replace(design, cohort=design.cohort[donor], dose=design.dose[donor]), method)
@@ -36,7 +40,7 @@ def _refit(design: Design, assigned: np.ndarray, method: str) -> tuple[float, fl
 
 def _assert_equals_loop(design: Design, method: str, **options: Any) -> None:
     result = placebo_space(design, method, draws=DRAWS, seed=3, **options)
-    scheme = make_scheme(treatment_codes(design)[0], options.get("block"), options.get("strata"))
+    scheme = make_scheme(_codes(design, method), options.get("block"), options.get("strata"))
     assigned = np.concatenate(list(permutations(scheme, DRAWS, 3, 5)))
     loop = np.array([_refit(design, row, method) for row in assigned])
     assert_allclose(result.draws["estimate"], loop[:, 0], rtol=1e-10, atol=1e-12)
@@ -83,6 +87,31 @@ def test_callaway_santanna_batch_equals_a_loop_over_fits(toy: Make, comparison: 
     for anticipation in (0, 1):
         design = make_design(made.panel, "y", made.policy, comparison=comparison, cluster=cluster, anticipation=anticipation)
         _assert_equals_loop(design, "callaway-santanna")
+
+
+@pytest.mark.filterwarnings("ignore::hinterland.errors.HinterlandWarning")  # cells that cannot be estimated
+@pytest.mark.parametrize(
+    ("starts", "comparison", "anticipation"),
+    [
+        ((2004, 2006, 2007), "not-yet-treated", 0),  # nobody is never treated
+        ((2004, 2006, 2008), "not-yet-treated", 1),
+        ((2001, 2003, 2005, None, None), "never-treated", 1),  # two cohorts without a period before
+        ((2002, 2004, 2008, None), "not-yet-treated", 2),
+    ],
+)
+@pytest.mark.parametrize("gaps", [[], [2003, 2006]])
+def test_callaway_santanna_batch_in_odd_designs(
+    toy: Make, starts: tuple[int | None, ...], comparison: str, anticipation: int, gaps: list[int]
+) -> None:
+    """Years missing for everybody, cohorts that start in such a year, no comparison group at the end."""
+    made = toy(units=48, starts=starts)
+    panel = made.panel.filter(~pl.col("year").is_in(gaps))
+    design = make_design(panel, "y", made.policy, comparison=comparison, anticipation=anticipation)
+    late = design.cohort > design.periods[0] + anticipation
+    _assert_equals_loop(design.take(late[design.unit]), "callaway-santanna")
+    whole = placebo_space(design, "callaway-santanna", draws=DRAWS, seed=3)
+    assert whole.draws.equals(placebo_space(design.take(late[design.unit]), "callaway-santanna", draws=DRAWS, seed=3).draws)
+    assert ("cs-always-treated" in {n.code for n in whole.notes}) == (not late.all())
 
 
 def test_partial_coverage_moves_with_the_date(toy: Make, cohorts: Make) -> None:

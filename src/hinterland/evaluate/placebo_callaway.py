@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.group_time import make_grid
+from hinterland.evaluate.group_time_sample import make_scope
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -28,27 +30,23 @@ class Cells:
     control: NDArray[np.bool_]
 
 
-def post_cells(cohorts: NDArray[np.int64], periods: NDArray[np.int64], anticipation: int, *, never_only: bool) -> Cells:
-    """Cells with t ≥ g that have a base period (the last one before g - anticipation) and a comparison group.
+def post_cells(design: Design, cohorts: NDArray[np.int64]) -> Cells:
+    """The cells with t ≥ g that ``callaway-santanna`` estimates on ``design``, for the K distinct ``cohorts`` in it.
 
     Not-yet treated in a cell: cohorts later than max(t, base) + anticipation (Callaway & Sant'Anna 2021, section 2).
     """
-    rows = []
-    for k, cohort in enumerate(cohorts):
-        base = int(np.searchsorted(periods, cohort - anticipation, side="left")) - 1
-        if cohort == NEVER or base < 0:
-            continue
-        for t in np.flatnonzero(periods >= cohort):
-            control = cohorts == NEVER if never_only else cohorts > max(periods[t], periods[base]) + anticipation
-            control = control & (np.arange(len(cohorts)) != k)
-            if control.any():
-                rows.append((k, t, base, control))
-    return Cells(
-        np.array([r[0] for r in rows], dtype=np.intp),
-        np.array([r[1] for r in rows], dtype=np.intp),
-        np.array([r[2] for r in rows], dtype=np.intp),
-        np.array([r[3] for r in rows], dtype=np.bool_).reshape(len(rows), len(cohorts)),
-    )
+    scope = make_scope(design, balance=False)
+    periods = design.periods[: scope.n_periods]
+    grid = make_grid(periods, scope.treated, design.anticipation, "universal")
+    after = periods[grid.time] >= grid.cohort
+    treated, time, base = grid.cohort[after], grid.time[after], grid.base[after]
+    if design.comparison == "never-treated":
+        control = np.broadcast_to(cohorts == NEVER, (len(treated), len(cohorts)))
+    else:
+        control = cohorts > (periods[np.maximum(time, base)] + design.anticipation)[:, None]
+    control = control & (cohorts != treated[:, None])
+    some = control.any(axis=1)
+    return Cells(np.searchsorted(cohorts, treated)[some], time[some], base[some], control[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +84,10 @@ class CallawayBatch:
 def callaway_batch(design: Design, code: Index, labels: NDArray[np.int64]) -> CallawayBatch:
     """Prepare the batch for a balanced, unweighted design without covariates.
 
-    ``code`` [N] is each unit's cohort, ``labels`` [K] the cohorts' first treated periods (``NEVER`` = never).
+    ``code`` [N] is each unit's cohort, ``labels`` [K] the cohorts' first treated periods, increasing (``NEVER`` = never).
     """
     size = np.bincount(code, minlength=len(labels)).astype(np.float64)
-    cells = post_cells(labels, design.periods, design.anticipation, never_only=design.comparison == "never-treated")
+    cells = post_cells(design, labels)
     treated, control = _changes(cells, size, design.n_periods)
     share = size[cells.treated] / size.sum()
     weight = share / share.sum()

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fit
@@ -59,9 +58,14 @@ def placebo_space(
     if method == "callaway-santanna":
         design, (strata, block) = _without_always_treated(design, strata, block)
     effects = _actual(design, method)
-    code, table = treatment_codes(design)
-    scheme = make_scheme(code, block, strata)
-    kernel, chunk = (_twfe if method == "twfe" else _callaway)(design, code, table, scheme)
+    if method == "twfe":
+        code, table = treatment_codes(design)
+        scheme = make_scheme(code, block, strata)
+        kernel, chunk = _twfe(design, code, table, scheme)
+    else:
+        code = np.unique(design.cohort, return_inverse=True)[1].astype(np.intp)
+        scheme = make_scheme(code, block, strata)
+        kernel, chunk = _callaway(design, code, scheme)
     parts = [kernel(assigned) for assigned in permutations(scheme, draws, seed, chunk)]
     estimate, variance = (np.concatenate(p) for p in zip(*parts, strict=True))
     meta = {"seed": seed, "draws": draws, "comparison": design.comparison, "cluster": design.clusters[0].name, **(names or {})}
@@ -96,7 +100,8 @@ def _without_always_treated(design: Design, *labels: Index) -> tuple[Design, lis
     early = design.cohort <= design.periods[0] + design.anticipation
     if not early.any():
         return design, list(labels)
-    note = Note("always-treated-dropped", {"count": int(early.sum()), "units": listed(design.unit_labels[early].tolist(), 8)})
+    named = listed(design.unit_labels[early].tolist(), 8)
+    note = Note("cs-always-treated", {"count": int(early.sum()), "units": named, "period": int(design.periods[0])})
     return design.take(~early[design.unit], note), [np.unique(x[~early], return_inverse=True)[1] for x in labels]
 
 
@@ -141,7 +146,7 @@ def _twfe(design: Design, code: Index, table: Floats, scheme: Scheme) -> tuple[K
     return kernel, _chunk(design.n_units * (1 + batch.covariate.shape[2]))
 
 
-def _callaway(design: Design, code: Index, table: Floats, scheme: Scheme) -> tuple[Kernel, int]:
+def _callaway(design: Design, code: Index, scheme: Scheme) -> tuple[Kernel, int]:
     if not scheme.sizes_fixed:
         raise EstimationError(
             Finding(
@@ -163,8 +168,7 @@ def _callaway(design: Design, code: Index, table: Floats, scheme: Scheme) -> tup
             ),
             "placebo",
         )
-    labels = np.array([design.periods[int(np.argmax(path))] if path.any() else NEVER for path in table > 0], dtype=np.int64)
-    batch, size = callaway_batch(design, code, labels), design.clusters[0].size
+    batch, size = callaway_batch(design, code, np.unique(design.cohort)), design.clusters[0].size
 
     def kernel(assigned: Index) -> tuple[Floats, Floats]:
         estimate, influence = batch(assigned)
