@@ -7,12 +7,9 @@ import math
 import polars as pl
 
 from hinterland.report.numbers import count, p_value, share, signed
-from hinterland.report.prose import MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
+from hinterland.report.prose import FEW_TREATED, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Both, Listed, Name, Sentence, say
-
-FEW_TREATED = 10
-"""Treated units below which a normal approximation for the treated group is not trusted (Ferman & Pinto 2019)."""
 
 FEW_CLUSTERS = 30
 """Clusters below which cluster-robust standard errors are called into question (Cameron & Miller 2015)."""

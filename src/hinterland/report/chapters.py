@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -205,35 +206,34 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
     head = record.headline(outcome)
     if head is None or head.overall is None:
         return ()
-    return (*_placebo(record, speaker, outcome), *_variations(record, speaker, head))
+    return (*_placebo(record, speaker, head), *_variations(record, speaker, head))
 
 
-def _placebo(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+def _placebo(record: Record, speaker: Speaker, head: Fit) -> tuple[Block, ...]:
     if not record.has("placebo"):
         return ()
+    outcome = head.outcome
     frame = _whole_sample(record.tables["placebo"]).filter(pl.col("outcome") == outcome)
-    space, time = (frame.filter(pl.col("kind") == k) for k in ("space", "time"))
-    blocks: list[Block] = []
-    if space.height and record.has("placebo_space"):
-        row = space.row(0, named=True)
-        draws = _whole_sample(record.tables["placebo_space"]).filter((pl.col("outcome") == outcome) & (pl.col("method") == row["method"]))
-        same = next((f.overall for f in record.chosen(outcome=outcome) if f.method == row["method"] and f.overall), None)
-        said = prose.placebo_space(row, same)
-        unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
-        title = speaker.ui("title.placebo", outcome=Name("variable", outcome), method=Name("method", row["method"]))
-        figure = charts.placebo_density(draws, float(row["p_exact"]), speaker, unit=unit)
-        blocks += [
-            Heading(speaker.ui("heading.placebo_space")),
-            Prose(said),
-            Chart("placebo", title, speaker.ui("subtitle.placebo"), _sentences(speaker, said[:1]), figure, draws),
-        ]
-    if time.height:
-        blocks += [
-            Heading(speaker.ui("heading.placebo_time")),
-            Prose(prose.placebo_time(list(time.iter_rows(named=True)))),
-            tables.placebo_time_table(record, speaker, outcome),
-        ]
+    frame = frame.sort(pl.col("method") != head.method, "method", "shift")
+    space, time = (list(frame.filter(pl.col("kind") == k).iter_rows(named=True)) for k in ("space", "time"))
+    blocks: list[Block] = _placebo_space(record, speaker, outcome, space) if space and record.has("placebo_space") else []
+    if time:
+        said = Prose(prose.placebo_time(time))
+        blocks += [Heading(speaker.ui("heading.placebo_time")), said, tables.placebo_time_table(record, speaker, outcome)]
     return tuple(blocks)
+
+
+def _placebo_space(record: Record, speaker: Speaker, outcome: str, rows: list[dict[str, Any]]) -> list[Block]:
+    fits = {f.method: f.overall for f in record.chosen(outcome=outcome, roles=("headline", "baseline", "alternative")) if f.overall}
+    draws = _whole_sample(record.tables["placebo_space"]).filter(pl.col("outcome") == outcome)
+    panels = [(speaker.name(r["method"], "method"), draws.filter(pl.col("method") == r["method"]), float(r["p_exact"])) for r in rows]
+    said = [prose.placebo_space(r, fits.get(r["method"])) for r in rows]
+    unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
+    figure = charts.placebo_density([p for p in panels if p[1].height], speaker, unit=unit)
+    title = speaker.ui("title.placebo", outcome=Name("variable", outcome))
+    alt = _sentences(speaker, tuple(s for sentences in said for s in sentences))
+    chart = Chart("placebo", title, speaker.ui("subtitle.placebo"), alt, figure, draws)
+    return [Heading(speaker.ui("heading.placebo_space")), *(Prose(s) for s in said), chart]
 
 
 def _whole_sample(frame: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from hinterland.report.sentences import Speaker
 from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, RULE, canvas, drawing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
@@ -173,42 +175,48 @@ def _rug(values: Floats, top: float) -> tuple[Floats, Floats]:
     return x, y
 
 
-def placebo_density(draws: pl.DataFrame, p_exact: float, speaker: Speaker, *, unit: str) -> Figure:
+def placebo_density(panels: Sequence[tuple[str, pl.DataFrame, float]], speaker: Speaker, *, unit: str) -> Figure:
     """The distribution of the estimate when adoption is permuted over units, with the actual estimate and its exact p-value.
 
     Args:
-        draws: ``draw, estimate``; draw 0 is the actual assignment.
-        p_exact: the permutation p-value.
+        panels: title, draws (``draw, estimate``; draw 0 is the actual assignment) and permutation p-value of each estimator.
         speaker: the language.
         unit: label of the horizontal axis.
     """
+    with drawing():
+        figure, axes = canvas(3.1, len(panels))
+        for k, (title, draws, p_exact) in enumerate(panels):
+            _placebo(axes[k], draws, p_exact, speaker)
+            axes[k].set_xlabel(unit)
+            if len(panels) > 1:
+                axes[k].set_title(title, pad=8)
+    return figure
+
+
+def _placebo(axes: Axes, draws: pl.DataFrame, p_exact: float, speaker: Speaker) -> None:
     actual = float(draws.filter(pl.col("draw") == 0)["estimate"][0])
     values = draws.filter((pl.col("draw") != 0) & pl.col("estimate").is_not_null())["estimate"].to_numpy()
-    with drawing():
-        figure, (axes,) = canvas(3.1)
-        grid, heights = density(values)
-        axes.fill_between(grid, heights, color=BLUE, alpha=0.18, linewidth=0)
-        axes.plot(grid, heights, color=BLUE, linewidth=1.4)
-        axes.plot(*_rug(values, heights.max()), color=BLUE, alpha=0.35, linewidth=0.5)
-        axes.axvline(0, color=MUTED, linewidth=0.8)
-        axes.axvline(actual, color=ORANGE, linewidth=1.8)
-        low, high = axes.get_xlim()
-        right = actual < low + 0.6 * (high - low)
-        words = speaker.ui("mark.actual", estimate=signed(actual), p=p_value(p_exact))
-        axes.annotate(
-            words,
-            (actual, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(6 if right else -6, -2),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="top",
-            color=ORANGE,
-            fontsize=8.5,
-            linespacing=1.5,
-        )
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.set_xlabel(unit)
-        axes.set_ylabel(speaker.ui("axis.density", n=count(len(values))))
-    return figure
+    grid, heights = density(values)
+    axes.fill_between(grid, heights, color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(grid, heights, color=BLUE, linewidth=1.4)
+    axes.plot(*_rug(values, heights.max()), color=BLUE, alpha=0.35, linewidth=0.5)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.axvline(actual, color=ORANGE, linewidth=1.8)
+    low, high = axes.get_xlim()
+    right = actual < low + 0.6 * (high - low)
+    axes.annotate(
+        speaker.ui("mark.actual", estimate=signed(actual), p=p_value(p_exact)),
+        (actual, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(6 if right else -6, -2),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        va="top",
+        color=ORANGE,
+        fontsize=8.5,
+        linespacing=1.5,
+    )
+    axes.set_ylim(top=1.28 * float(heights.max()))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_ylabel(speaker.ui("axis.density", n=count(len(values))))

@@ -26,6 +26,9 @@ Agreement = Literal["agree", "both-near-zero", "sign", "size", "significance"]
 MATERIAL_FORBIDDEN = 0.10
 """Weight of comparisons with already-treated units from which the text warns of it."""
 
+FEW_TREATED = 10
+"""Treated units below which a normal approximation for the treated group is not trusted (Ferman & Pinto 2019)."""
+
 FORBIDDEN = frozenset({"later-vs-earlier", "treated-vs-always"})
 """Types of 2×2 comparison whose control group is already treated."""
 
@@ -165,10 +168,21 @@ def pretrends(fit: Fit) -> tuple[Sentence, ...]:
         "p": p_value(test.p_value),
         "n": count(test.n_leads),
     }
-    return (
+    rejected = trends_rejected(test)
+    said = (
         Sentence(f"pretrend.{'f' if test.distribution == 'F' else 'chi2'}", statistic),
-        say("pretrend.rejected" if trends_rejected(test) else "pretrend.not_rejected"),
+        say("pretrend.rejected" if rejected else "pretrend.not_rejected"),
     )
+    return (*said, *thin_leads(fit)) if rejected else said
+
+
+def thin_leads(fit: Fit) -> tuple[Sentence, ...]:
+    """How many leads rest on few treated units: there, clustered tests reject too often (Ferman & Pinto 2019)."""
+    if fit.events is None:
+        return ()
+    treated = fit.events.filter((pl.col("event_time") < 0) & ~pl.col("reference"))["n_treated"].drop_nulls()
+    thin = treated.filter(treated < FEW_TREATED)
+    return (say("pretrend.thin", thin=count(len(thin)), few=count(FEW_TREATED), least=count(thin.min())),) if len(thin) else ()
 
 
 def path(fit: Fit) -> tuple[Sentence, ...]:
@@ -178,6 +192,8 @@ def path(fit: Fit) -> tuple[Sentence, ...]:
     shown = fit.events.filter(~pl.col("reference") & pl.col("std_error").is_not_null())
     after, leads = shown.filter(pl.col("event_time") >= 0), shown.filter(pl.col("event_time") < 0)
     said: list[Sentence] = []
+    if leads.height and not fit.events["reference"].any():
+        said.append(say("path.varying"))
     if after.height:
         last = after.row(-1, named=True)
         clear = after.filter((pl.col("conf_low") > 0) | (pl.col("conf_high") < 0)).height
@@ -243,7 +259,7 @@ def placebo_space(row: dict[str, object], overall: Estimate | None) -> tuple[Sen
 def placebo_time(rows: Sequence[dict[str, object]]) -> tuple[Sentence, ...]:
     """Adoption moved to earlier periods in which nothing happened."""
     found = [r for r in rows if isinstance(r["p_value"], float) and r["p_value"] < ALPHA]
-    shifts = Listed(tuple(count(r["shift"]) for r in rows))
+    shifts = Listed(tuple(dict.fromkeys(count(r["shift"]) for r in rows)))
     if not found:
         return (say("placebo.time_quiet", shifts=shifts),)
     worst = min(found, key=lambda r: float(str(r["p_value"])))

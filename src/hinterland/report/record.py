@@ -131,7 +131,9 @@ class Record:
         if family == "poisson":
             return "poisson"
         rule = str((self.study("panel", "derive", {}) or {}).get(outcome, "")).replace(" ", "")
-        if "log1p(" in rule or "log(1+" in rule or (rule.endswith("+1)") and rule.startswith("log(")):
+        column = self.run.get("facts", {}).get("columns", {}).get(outcome, {})
+        rule = rule or str(column.get("unit", "")).replace(" ", "").removeprefix("logpoints:")
+        if "log1p(" in rule or "(1+" in rule or (rule.endswith("+1)") and rule.startswith(("log(", "ln("))):
             return "log1p"
         return "log" if rule.startswith(("log(", "ln(")) or outcome.startswith(("ln_", "log_")) else "level"
 

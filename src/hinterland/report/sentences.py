@@ -74,7 +74,8 @@ class Speaker:
 
     def sentence(self, sentence: Sentence) -> str:
         """The sentence in words."""
-        return self._text(f"sentence.{sentence.key}", sentence.values)
+        values = {k: _inside(v, self) if self.language == "en" else v for k, v in sentence.values.items()}
+        return self._text(f"sentence.{sentence.key}", values)
 
     def _text(self, key: str, values: Mapping[str, Value]) -> str:
         filled = text(key, self.language, **{k: self.value(v) for k, v in values.items()})
@@ -113,6 +114,18 @@ class Speaker:
 
 _HAN = "\u3400-\u9fff"
 _BETWEEN = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z0-9+\u2212|χ])|(?<=[A-Za-z0-9%)|])(?=[{_HAN}])")
+
+
+def _inside(value: Value, speaker: Speaker) -> Value:
+    """The label of a variable without the capital that it has on its own: ``Invention patents`` inside a sentence."""
+    match value:
+        case Name("variable", name):
+            words = speaker.name(name)
+            return words[:1].lower() + words[1:] if words[1:2].islower() else words
+        case Listed(items):
+            return Listed(tuple(_inside(item, speaker) for item in items))
+        case _:
+            return value
 
 
 def spaced(words: str) -> str:

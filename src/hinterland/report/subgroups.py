@@ -8,7 +8,6 @@ import polars as pl
 
 from hinterland.report import figures, prose, tables
 from hinterland.report.blocks import Block, Chart, Prose
-from hinterland.report.caveats import FEW_TREATED
 from hinterland.report.numbers import ALPHA, count, decimals_for, number, p_cell, p_value, signed
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Name, Sentence, Speaker, Value, say
@@ -95,7 +94,7 @@ def sentences(record: Record, fit: Fit) -> tuple[Sentence, ...]:
     }
     said = [Sentence("subgroups.estimate", values)]
     exact = exact_p(record, fit)
-    few = isinstance(n, int) and n < FEW_TREATED
+    few = isinstance(n, int) and n < prose.FEW_TREATED
     if few and math.isfinite(exact):
         said.append(say("subgroups.few_exact" if exact < ALPHA else "subgroups.few_exact_null", n=count(n), p=p_value(exact)))
     elif few:
