@@ -24,7 +24,9 @@ Make = Callable[..., Any]
 
 
 def _effects(estimate: list[float], vcov: Any, *, df: float = np.inf, clusters: int = 100, anticipation: int = 0) -> Effects:
-    """Event times -4, -3, -2, -1 (reference), 0."""
+    """Event times -4, -3, -2, -1 (reference), 0, with an influence function whose product is ``vcov``."""
+    value, vector = np.linalg.eigh(np.array(vcov, dtype=float))
+    orthonormal = np.linalg.qr(np.random.default_rng(0).normal(size=(clusters, 5)))[0]
     times = np.array([-4, -3, -2, -1, 0])
     return Effects(
         method="made-up",
@@ -33,7 +35,7 @@ def _effects(estimate: list[float], vcov: Any, *, df: float = np.inf, clusters: 
         terms=Terms.make(tuple(map(str, times)), event_time=times, reference=times == -1),
         estimate=np.array(estimate),
         vcov=np.array(vcov, dtype=float),
-        influence=np.random.default_rng(0).normal(size=(clusters, 5)),
+        influence=orthonormal @ (vector * np.sqrt(np.maximum(value, 0))).T,
         clusters=np.arange(clusters).astype(str),
         df=df,
         meta={"anticipation": anticipation},
@@ -45,7 +47,7 @@ def test_wald_by_hand() -> None:
     test = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov), small_sample=False)
     assert (test.statistic, test.df1, test.distribution, test.n_leads) == (pytest.approx(3), 3, "chi2", 3)
     assert_allclose(test.p_value, 0.3916251762710877, rtol=1e-12)
-    f = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov, df=30))
+    f = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov, df=30), small_sample=False)
     assert (f.statistic, f.df1, f.df2, f.distribution) == (pytest.approx(1), 3, 30, "F")
     assert_allclose(f.p_value, stats.f.sf(1, 3, 30), rtol=1e-12)
     assert f.tidy().columns == ["method", "outcome", "statistic", "df1", "df2", "p_value", "n_leads", "distribution"]
@@ -70,6 +72,16 @@ def test_hotelling_by_hand() -> None:
     assert (test.df1, test.distribution) == (3, "F")
     assert_allclose([test.df2, test.statistic], [m - 3, 3 * (m - 3) / (3 * (m - 1))])
     assert_allclose(test.p_value, stats.f.sf(test.statistic, 3, m - 3))
+    other = replace(effects, vcov=2 * effects.vcov, df=30)  # not the product of the influence function: two-way, say
+    assert (pretrend_test(other).df2, pretrend_test(other).distribution) == (30, "F")
+
+
+def test_more_terms_than_the_covariance_is_worth() -> None:
+    effects = _effects([9, 9, 9, 0, 1], np.diag([1.0, 1.0, 1.0, 0.0, 1.0]))
+    few = replace(effects, influence=np.concatenate([np.diag([1.0, 1, 1, 0, 1]), np.zeros((95, 5))]))
+    assert effective_observations(few.influence[:, :3]) == 3
+    test = pretrend_test(few)
+    assert (test.distribution, test.notes[-1].code) == ("chi2", "pretrend-oversized")
 
 
 def test_leads_keeps_the_last_ones() -> None:
@@ -128,11 +140,16 @@ def test_size_by_event_time_is_right_with_few_treated_units(toy: Make) -> None:
     made = toy(units=60, periods=9, starts=(2007, None, None))
     design = make_design(made.panel, "y", made.policy)
     rng = np.random.default_rng(1)
-    effects = [fit(replace(design, y=rng.normal(size=design.n_obs)), "callaway-santanna").aggregate("event-time") for _ in range(200)]
-    corrected = sum(pretrend_test(e).p_value < 0.05 for e in effects)
-    uncorrected = sum(pretrend_test(e, small_sample=False).p_value < 0.05 for e in effects)
-    assert 2 <= corrected <= 21
-    assert uncorrected > corrected
+    small = {"corrected": 0, "uncorrected": 0, "regression": 0}
+    for _ in range(200):
+        drawn = replace(design, y=rng.normal(size=design.n_obs))
+        effects = fit(drawn, "callaway-santanna").aggregate("event-time")
+        small["corrected"] += pretrend_test(effects).p_value < 0.05
+        small["uncorrected"] += pretrend_test(effects, small_sample=False).p_value < 0.05
+        small["regression"] += pretrend_test(fit(drawn, "event-study")).p_value < 0.05
+    assert 2 <= small["corrected"] <= 21
+    assert 2 <= small["regression"] <= 21
+    assert small["uncorrected"] > small["corrected"]
 
 
 def test_bad_requests() -> None:

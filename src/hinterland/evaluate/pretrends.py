@@ -31,8 +31,8 @@ class PretrendTest:
     Attributes:
         method: estimator id;  outcome: name of the outcome;  aggregation: what one term is.
         statistic: Wald statistic, on the scale of its distribution.
-        df1: terms tested, or the rank of their covariance where that is smaller;  df2: denominator degrees of freedom (``inf``
-            for chi2).
+        df1: terms tested, or the rank of their covariance where that is smaller;  df2: denominator degrees of freedom, not
+            necessarily whole (``inf`` for chi2).
         p_value: probability of a statistic at least this large when all the terms are zero.
         distribution: ``F`` or ``chi2``.
         n_leads: terms tested (rank-deficient or not).
@@ -80,12 +80,12 @@ def pretrend_test(
     never a term without variance. The statistic is W = b' V⁺ b, with V⁺ the Moore–Penrose inverse on the k eigenvectors that
     carry variance, compared with
 
-    * F(k, df) after division by k, for regressions, which have degrees of freedom;
+    * F(k, m - k) after multiplication by (m - k) / (k (m - 1)), for event-time effects (Hotelling 1931), with m the number of equally
+      informative clusters that the covariance is worth (:func:`effective_observations`);
     * chi2(k), for group-time effects: the pre-test of Callaway & Sant'Anna (2021), as R's ``did`` computes it. Where cohorts are
       small next to their number of cells it rejects far too often, and a note says so;
-    * F(k, m - k) after multiplication by (m - k) / (k (m - 1)), for event-time effects that use the normal distribution (Hotelling
-      1931), with m the number of equally informative clusters that the covariance is worth (:func:`effective_observations`).
-      ``small_sample=False`` gives chi2(k).
+    * F(k, df) after division by k for regressions and chi2(k) for the others, with ``small_sample=False`` and where the covariance
+      is not one-way clustered. With few treated units these reject far too often too.
 
     Args:
         effects: event-time or group-time effects.
@@ -115,8 +115,7 @@ def pretrend_test(
             "pre-trend test",
         )
     wald, rank = _wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)])
-    corrected = small_sample and effects.aggregation == "event-time"
-    behind = effective_observations(effects.influence[:, chosen]) if corrected else np.inf
+    behind = _behind(effects, chosen) if small_sample and effects.aggregation == "event-time" else np.inf
     law = _law(effects, wald, rank, behind)
     return PretrendTest(
         method=effects.method,
@@ -170,9 +169,12 @@ def _wald(estimate: Floats, vcov: Floats) -> tuple[float, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Law:
+    """``poor``: fewer effective observations than terms, so that no distribution is right."""
+
     statistic: float
     df2: float
     p_value: float
+    poor: bool
 
 
 def effective_observations(influence: Floats) -> float:
@@ -188,16 +190,26 @@ def effective_observations(influence: Floats) -> float:
     return float(k * (k + 2) / np.sum(np.einsum("ij,ij->i", z, z) ** 2) - 2)
 
 
+def _behind(effects: Effects, chosen: NDArray[np.bool_]) -> float:
+    """Effective observations behind the chosen terms; infinite when their covariance is not that of their influence function."""
+    influence = effects.influence[:, chosen]
+    vcov = effects.vcov[np.ix_(chosen, chosen)]
+    scale = np.sqrt(np.outer(np.diag(vcov), np.diag(vcov)))
+    one_way = bool((np.abs(influence.T @ influence - vcov) <= 1e-6 * scale).all())
+    return effective_observations(influence) if one_way else float("inf")
+
+
 def _law(effects: Effects, wald: float, rank: int, behind: float) -> _Law:
     """The statistic on the scale of its distribution; infinite ``df2`` stands for chi2."""
     from scipy import special
 
-    if np.isfinite(effects.df):
-        return _Law(wald / rank, float(effects.df), float(special.fdtrc(rank, effects.df, wald / rank)))
     if rank < behind < np.inf:
         statistic = wald * (behind - rank) / (rank * (behind - 1))
-        return _Law(statistic, behind - rank, float(special.fdtrc(rank, behind - rank, statistic)))
-    return _Law(wald, np.inf, float(special.chdtrc(rank, wald)))
+        return _Law(statistic, behind - rank, float(special.fdtrc(rank, behind - rank, statistic)), False)
+    poor = behind <= rank
+    if np.isfinite(effects.df):
+        return _Law(wald / rank, float(effects.df), float(special.fdtrc(rank, effects.df, wald / rank)), poor)
+    return _Law(wald, np.inf, float(special.chdtrc(rank, wald)), poor)
 
 
 def _inflation(effects: Effects, chosen: NDArray[np.bool_]) -> float:
@@ -220,7 +232,7 @@ def _notes(effects: Effects, chosen: NDArray[np.bool_], law: _Law, facts: Mappin
         notes.append(Note("pretrend-singular", {"rank": facts["rank"], "leads": count, "clusters": len(effects.clusters)}))
     if facts["anticipation"]:
         notes.append(Note("pretrend-anticipation", {"periods": facts["anticipation"]}))
-    oversized = np.isinf(law.df2) and (effects.aggregation == "event-time" or _inflation(effects, chosen) > OVERSIZED)
+    oversized = law.poor or (effects.aggregation == "group-time" and _inflation(effects, chosen) > OVERSIZED)
     verdict = "pretrend-oversized" if oversized else "pretrend-rejected"
     code = verdict if law.p_value < REJECTED else "pretrend-not-proof"
-    return [*notes, Note(code, {"p": law.p_value, "leads": count})]
+    return [*notes, Note(code, {"p": law.p_value, "leads": count, "method": effects.method})]
