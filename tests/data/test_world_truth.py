@@ -173,3 +173,13 @@ def test_every_truth_is_defined_in_both_languages(world: World) -> None:
     assert (world.truth["definition_zh"].str.len_chars() > 10).all()
     own = [{k for k in catalogue(language) if k.startswith(("truth.", "world_outcome."))} for language in LANGUAGES]
     assert own[0] == own[1]
+
+
+def test_truth_follows_the_rule_that_makes_the_sample(world: World) -> None:
+    assert world.truth_for(world.policy).equals(world.truth)
+    everybody = world.zones.cohorts(partial="treat", uncertain="treat", until=2022)
+    wider = world.truth_for(everybody)
+    cells = dict(wider.select("parameter", "n").iter_rows())
+    assert cells["att/ln_inventions/overall"] > dict(world.truth.select("parameter", "n").iter_rows())["att/ln_inventions/overall"]
+    assert cells["att/ln_inventions/sichuan-chongqing"] == 12 + 9, "Chongqing since 2011 and Guang'an since 2014"
+    assert not wider["parameter"].str.contains("left-out").any()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hinterland.data.cohorts import Cohorts
+from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
 from hinterland.data.policy import PolicyRegister, policy_register
 from hinterland.data.world_draw import draw_basis, draw_outcomes
@@ -78,6 +78,24 @@ class World:
             )
         return float(found[0])
 
+    def truth_for(self, policy: Cohorts) -> pl.DataFrame:
+        """The truths as :attr:`truth` has them, for the sample and the treated cells that another rule makes.
+
+        The potential outcomes are the same; which units are kept, and which unit-years count as treated, is ``policy``'s choice.
+        """
+        units = self.potential["adcode"].unique(maintain_order=True)
+        cohort, _, keep = policy.assign(units)
+        last = int(self.potential["year"].max())  # type: ignore[arg-type]  # integers, never empty
+        first = pl.Series("cohort", np.where(cohort > last, NEVER, cohort)).replace(NEVER, None)
+        rule = pl.DataFrame({"adcode": units, "cohort": first, "sampled": pl.Series(keep)})
+        since = pl.col("year") - pl.col("cohort")
+        potential = (
+            self.potential.drop("cohort", "sampled")
+            .join(rule, on="adcode", how="left", maintain_order="left")
+            .with_columns(event_time=pl.when(since >= 0).then(since))
+        )
+        return truth_frame(potential, self.parameters)
+
 
 def simulate(
     name: str = "demonstration-zones",
@@ -91,8 +109,8 @@ def simulate(
 ) -> World:
     """Simulate a world with known truth.
 
-    With 293 units and no ``cohorts`` or ``treated_share`` the units are the 293 prefecture-level cities and adopt when the register says so (first
-    full year). Otherwise they are synthetic cities that adopt at random, in the register's proportions.
+    With 293 units and no ``cohorts`` or ``treated_share`` the units are real cities (the prefecture-level cities, with Chongqing in the
+    place of Sansha) and adopt when the register says so (first full year). Otherwise they are synthetic cities that adopt at random, in the register's proportions.
 
     Args:
         name: ``demonstration-zones``.

@@ -22,6 +22,16 @@ Ints = NDArray[np.int64]
 
 
 REGISTER = "industrial-transfer-zones"
+CHONGQING, SANSHA = "500000", "460300"
+
+
+def world_cities() -> pl.DataFrame:
+    """The 293 cities of the world, rows of :func:`~hinterland.data.geography.cities`.
+
+    The prefecture-level cities of 2022, with Chongqing, the one municipality that hosts a zone, in the place of Sansha, which was
+    founded in 2012 and for which no statistics are published.
+    """
+    return cities().filter((pl.col("prefecture_level_city") & (pl.col("adcode") != SANSHA)) | (pl.col("adcode") == CHONGQING)).sort("adcode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +55,14 @@ class Units:
 
 
 def real_units(years: Ints) -> Units:
-    """The 293 prefecture-level cities with the register's dates; partly covered cities carry their dose."""
+    """The 293 cities of :func:`world_cities` with the register's dates; partly covered cities carry their dose."""
     return _real_units(int(years[-1]))
 
 
 @cache
 def _real_units(last: int) -> Units:
     register = policy_register(REGISTER)
-    table = _described(cities().filter("prefecture_level_city").sort("adcode"))
+    table = _described(world_cities())
     policy = register.cohorts(until=last)
     unknown = register.members.filter((pl.col("coverage") == "partial") & pl.col("dose").is_null())["adcode"]
     assumed = dict.fromkeys(unknown.to_list(), float(calibration()["process"]["policy"]["unknown_dose"]))
@@ -71,7 +81,7 @@ def synthetic_units(
         InputError: too few units for the cohorts, or no cohort inside the window.
     """
     sizes = _quotas(count, years, cohorts, treated_share)
-    models = cities().filter("prefecture_level_city").sort("adcode")
+    models = world_cities()
     rows = np.sort(
         np.concatenate(
             [np.tile(np.arange(models.height), count // models.height), rng.choice(models.height, count % models.height, replace=False)]
