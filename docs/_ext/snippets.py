@@ -89,34 +89,46 @@ def _value(text: str) -> float:
     return float(text.replace("−", "-").replace(",", ""))
 
 
-def run_page(path: Path) -> Iterator[Shown]:
-    """Run the ``python`` blocks of a page; what it shows beside what the code gives. Exceptions of the code are not caught."""
+def run_page(path: Path, folder: Path) -> list[Shown]:
+    """Run the ``python`` blocks of a page in ``folder``: what it shows beside what the code gives. Exceptions of the code are not caught."""
     page = blocks(path.read_text(encoding="utf-8"))
     namespace: dict[str, Any] = {"__name__": "__docs__"}
-    with TemporaryDirectory() as folder, chdir(folder):
+    found: list[Shown] = []
+    save_files(page, folder)
+    with chdir(folder):
         for block, after in zip(page, [*page[1:], Block("", 0, "")], strict=True):
             if block.language != "python":
                 continue
             printed = io.StringIO()
             with redirect_stdout(printed):
-                last = yield from _statements(block, namespace, path)
+                last = _statements(block, namespace, path, found)
             if after.language == "text" and after.line == block.line + block.text.count("\n") + 3:
-                yield Shown(after.line, after.text, printed.getvalue() or _text(last))
+                found.append(Shown(after.line, after.text, printed.getvalue() or _text(last)))
+    return found
 
 
-def _statements(block: Block, namespace: dict[str, Any], path: Path) -> Iterator[Shown]:
+def save_files(page: list[Block], folder: Path) -> None:
+    """Write the ``toml`` blocks that begin with a comment naming a file (``# my-study.toml``)."""
+    for block in page:
+        first = block.text.partition("\n")[0]
+        if block.language == "toml" and first.startswith("# ") and first.endswith(".toml"):
+            (folder / first[2:]).write_text(block.text, encoding="utf-8")
+
+
+def _statements(block: Block, namespace: dict[str, Any], path: Path, found: list[Shown]) -> object:
+    """Run one block; the value of its last expression."""
     lines = block.text.splitlines()
     last: object = None
     for node in ast.parse(block.text).body:
-        source = ast.Module([node], [])
+        end = node.end_lineno or node.lineno
         place = f"{path.name}, line {block.line + node.lineno - 1}"
-        arrow = ARROW.match(lines[(node.end_lineno or node.lineno) - 1])
+        arrow = ARROW.match(lines[end - 1])
         if isinstance(node, ast.Expr):
-            last = eval(compile(ast.Expression(node.value), place, "eval"), namespace)  # noqa: S307  # our own pages
+            last = eval(compile(ast.Expression(node.value), place, "eval"), namespace)
             if arrow:
-                yield Shown(block.line + (node.end_lineno or 1) - 1, arrow.group("value"), _text(last))
+                found.append(Shown(block.line + end - 1, arrow.group("value"), _text(last)))
         else:
-            exec(compile(source, place, "exec"), namespace)  # noqa: S102
+            exec(compile(ast.Module([node], []), place, "exec"), namespace)
             if arrow:
                 raise ValueError(f"{place}: only an expression has a value to show")
     return last
@@ -143,13 +155,14 @@ def commands(path: Path) -> Iterator[tuple[int, str, str]]:
 def run_command(command: str, folder: Path) -> str:
     """Standard output and error of a command line in ``folder``, with this environment's hinterland."""
     environment = {**os.environ, "NO_COLOR": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)  # noqa: S602
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     return done.stdout + done.stderr
 
 
 def refresh(path: Path) -> int:
     """Write what the code gives in place of what the page shows; how many places changed."""
-    stale = [s for s in run_page(path) if not s.agrees]
+    with TemporaryDirectory() as folder:
+        stale = [s for s in run_page(path.resolve(), Path(folder)) if not s.agrees]
     lines = path.read_text(encoding="utf-8").splitlines()
     for shown in sorted(stale, key=lambda s: -s.line):
         arrow = ARROW.match(lines[shown.line - 1])
