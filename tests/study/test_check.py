@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from small import STUDY, small_panel, write_small
+
+from hinterland.study.check import Checked, check
+from hinterland.study.load import load_study
+
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+GAUSSIAN = STUDY.replace('[[outcome]]\nname = "count"\nfamily = "poisson"\n', "")
+
+
+def checked(folder: Path, study: str = STUDY, change: Change = lambda f: f) -> Checked:
+    path = write_small(folder, study)
+    change(small_panel()).write_csv(folder / "small.csv")
+    return check(load_study(path))
+
+
+def codes(found: Checked) -> set[str]:
+    return {f.code for f in found.findings if f.severity == "error"}
+
+
+def test_a_study_in_order(tmp_path: Path) -> None:
+    found = checked(tmp_path)
+    assert found.ok
+    assert found.findings == ()
+    assert len(found.designs) == 4
+
+
+def test_findings_of_all_outcomes_together(tmp_path: Path) -> None:
+    found = checked(tmp_path, change=lambda f: f.with_columns(y=pl.lit(1.0), count=-pl.col("count") - 1))
+    assert {"constant-outcome", "negative-count"} <= codes(found)
+
+
+@pytest.mark.parametrize(
+    ("study", "change", "code"),
+    [
+        (STUDY, lambda f: f.with_columns(first=pl.lit(0)), "nobody-treated"),
+        (GAUSSIAN, lambda f: f.filter(pl.col("first") > 0), "no-never-treated"),
+        (STUDY, lambda f: f.with_columns(first=pl.lit(1990)), "all-always-treated"),
+        (STUDY, lambda f: pl.concat([f, f.head(1)]), "duplicate-unit-period"),
+        (STUDY, lambda f: f.with_columns(first=pl.col("first") + (pl.col("year") == 2001)), "varying-adoption"),
+        (STUDY.replace('time = "year"', 'time = "year"\nyears = [2050, 2060]'), lambda f: f, "years-outside"),
+        (STUDY.replace('groups = ["side"]', 'groups = ["sides"]'), lambda f: f, "unknown-group"),
+        (STUDY.replace('groups = ["side"]', 'groups = ["macro-region"]'), lambda f: f, "no-unit-in-region"),
+        (STUDY.replace('groups = ["side"]', 'groups = ["year"]'), lambda f: f, "varying-group"),
+        (STUDY.replace("[policy]", '[panel.filter]\nwhere = "year > 3000"\n[policy]'), lambda f: f, "empty-panel"),
+        (STUDY.replace("[policy]", '[panel.filter]\ndrop_units = ["C99"]\n[policy]'), lambda f: f, "unknown-unit"),
+        (STUDY.replace('column = "first"', 'register = "zones"'), lambda f: f, "unknown-register"),
+        (
+            STUDY.replace('column = "first"', 'treatment = "on"'),
+            lambda f: f.with_columns(on=(pl.col("year") == 2004).cast(pl.Int8)),
+            "treatment-reversal",
+        ),
+        (STUDY.replace("[evaluate]", "[evaluate]\nanticipation = 1"), lambda f: f, "not-defined"),
+    ],
+)
+def test_what_the_data_make_impossible_is_said_before_estimating(tmp_path: Path, study: str, change: Change, code: str) -> None:
+    found = checked(tmp_path, study, change)
+    assert not found.ok
+    assert code in codes(found)
+    assert all(f.what and f.where and f.remedy for f in found.findings)
+
+
+def test_an_option_sets_one_estimator_apart(tmp_path: Path) -> None:
+    study = STUDY.replace("[evaluate]", "[evaluate]\nanticipation = 1")
+    apart = "".join(f"[evaluate.options.{m}]\nanticipation = 0\n" for m in ("twfe", "event-study", "ppml"))
+    found = checked(tmp_path, study + apart)
+    assert found.ok
+    assert sum("anticipation 1" in line for line in found.designs) == 1
+
+
+def test_one_unit_cohorts_and_always_treated_are_warned_of(tmp_path: Path) -> None:
+    alone = checked(
+        tmp_path,
+        change=lambda f: f.with_columns(
+            first=pl.when(pl.col("city") == "C00").then(2004).when(pl.col("city") == "C03").then(1999).otherwise("first")
+        ),
+    )
+    assert alone.ok
+    assert {"single-unit-cohort", "always-treated"} <= {f.code for f in alone.findings}
+
+
+def test_complete_keeps_units_seen_in_every_period(tmp_path: Path) -> None:
+    study = STUDY.replace("[policy]", '[panel.filter]\ncomplete = ["y"]\n[policy]')
+    found = checked(
+        tmp_path, study, lambda f: f.with_columns(y=pl.when((pl.col("city") == "C01") & (pl.col("year") == 2002)).then(None).otherwise("y"))
+    )
+    assert found.ok
+    assert all("23 units × 8 periods, 184 rows;" in line for line in found.designs)
