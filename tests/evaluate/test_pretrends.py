@@ -14,9 +14,10 @@ from scipy import stats
 
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
+from hinterland.data.world import simulate
 from hinterland.errors import EstimationError
 from hinterland.evaluate.design import make_design
-from hinterland.evaluate.estimate import fit
+from hinterland.evaluate.estimate import estimate, fit
 from hinterland.evaluate.pretrends import effective_observations, pretrend_test
 from hinterland.evaluate.result import Effects, Terms
 
@@ -50,7 +51,7 @@ def test_wald_by_hand() -> None:
     f = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov, df=30), small_sample=False)
     assert (f.statistic, f.df1, f.df2, f.distribution) == (pytest.approx(1), 3, 30, "F")
     assert_allclose(f.p_value, stats.f.sf(1, 3, 30), rtol=1e-12)
-    assert f.tidy().columns == ["method", "outcome", "statistic", "df1", "df2", "p_value", "n_leads", "distribution"]
+    assert f.tidy().columns == ["method", "outcome", "statistic", "df1", "df2", "p_value", "n_leads", "n_thin", "distribution"]
     assert test.tidy()["df2"][0] is None
 
 
@@ -196,3 +197,19 @@ def test_pretest_of_did(reference: Path) -> None:
         assert_allclose(test.p_value, record["values"]["pretest_p"], atol=6e-6, err_msg=record["id"])
         seen += 1
     assert seen >= 48
+
+
+def test_leads_of_a_tiny_cohort_are_left_out_and_counted() -> None:
+    """A cohort of two cities has five leads to itself: with them the test rejects a true null 99 times in 100."""
+    rejected = {10: 0, 1: 0}
+    draws = 40
+    for seed in range(draws):
+        world = simulate(seed=seed)
+        effects = estimate(world.panel, "quality", world.policy, method="callaway-santanna").aggregate("event-time")
+        for least in rejected:
+            rejected[least] += pretrend_test(effects, min_treated=least).p_value < 0.05
+    test = pretrend_test(effects)
+    assert (test.n_thin, test.n_leads) == (6, 4)
+    assert test.notes[0].code == "pretrend-thin"
+    assert rejected[1] >= 0.9 * draws
+    assert rejected[10] <= stats.binom.ppf(0.999, draws, 0.05)

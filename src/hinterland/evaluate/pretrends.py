@@ -20,6 +20,8 @@ SINGULAR = 1e-10
 """Eigenvalues of the correlation matrix below this share of the largest count as zero."""
 
 REJECTED = 0.05
+MIN_TREATED = 10
+"""Event-time leads with fewer treated units behind them are left out of the joint test."""
 OVERSIZED = 1.1
 """A Wald statistic whose mean under the null exceeds its degrees of freedom by more than this factor rejects too often."""
 
@@ -35,7 +37,7 @@ class PretrendTest:
             necessarily whole (``inf`` for chi2).
         p_value: probability of a statistic at least this large when all the terms are zero.
         distribution: ``F`` or ``chi2``.
-        n_leads: terms tested (rank-deficient or not).
+        n_leads: terms tested (rank-deficient or not);  n_thin: leads left out because too few treated units are behind them.
         notes: what a reader must know, first of all that not rejecting is no proof.
     """
 
@@ -48,6 +50,7 @@ class PretrendTest:
     p_value: float
     distribution: Literal["F", "chi2"]
     n_leads: int
+    n_thin: int = 0
     notes: tuple[Note, ...] = ()
 
     def __repr__(self) -> str:
@@ -55,7 +58,7 @@ class PretrendTest:
         return f"PretrendTest({self.method}, {self.outcome}: {self.distribution}({inside}) = {self.statistic:.5g}, p = {self.p_value:.4g})"
 
     def tidy(self) -> pl.DataFrame:
-        """One row: ``method, outcome, statistic, df1, df2, p_value, n_leads, distribution`` (``df2`` null for chi2)."""
+        """One row: ``method, outcome, statistic, df1, df2, p_value, n_leads, n_thin, distribution`` (``df2`` null for chi2)."""
         return pl.DataFrame(
             {
                 "method": [self.method],
@@ -65,6 +68,7 @@ class PretrendTest:
                 "df2": [None if np.isinf(self.df2) else self.df2],
                 "p_value": [self.p_value],
                 "n_leads": [self.n_leads],
+                "n_thin": [self.n_thin],
                 "distribution": [self.distribution],
             },
             schema_overrides={"df2": pl.Float64},
@@ -72,7 +76,12 @@ class PretrendTest:
 
 
 def pretrend_test(
-    effects: Effects, leads: int | None = None, *, include_anticipation: bool = False, small_sample: bool = True
+    effects: Effects,
+    leads: int | None = None,
+    *,
+    min_treated: int = MIN_TREATED,
+    include_anticipation: bool = False,
+    small_sample: bool = True,
 ) -> PretrendTest:
     """Test jointly that the pre-treatment terms of ``effects`` are zero (Wald).
 
@@ -90,6 +99,9 @@ def pretrend_test(
     Args:
         effects: event-time or group-time effects.
         leads: use only the last ``leads`` periods before treatment; all of them by default.
+        min_treated: leave out event-time leads with fewer treated units behind them (or than the best lead has, where that is fewer).
+            The variance of a lead that rests on two cities is not estimated but guessed, and a test that includes it rejects a true
+            null almost always: 99 % in the packaged world, whose last cohort has two cities, against 3 to 6 % without such leads.
         include_anticipation: test also the periods in which the design lets units react early (R's ``did`` does). Left out by
             default: an effect there is allowed, so it is no evidence against parallel trends.
         small_sample: see above.
@@ -114,6 +126,8 @@ def pretrend_test(
             ),
             "pre-trend test",
         )
+    thin = _thin(effects, chosen, min_treated)
+    chosen &= ~thin
     wald, rank = _wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)])
     behind = _behind(effects, chosen) if small_sample and effects.aggregation == "event-time" else np.inf
     law = _law(effects, wald, rank, behind)
@@ -127,7 +141,11 @@ def pretrend_test(
         p_value=law.p_value,
         distribution="chi2" if np.isinf(law.df2) else "F",
         n_leads=int(chosen.sum()),
-        notes=tuple(_notes(effects, chosen, law, {"rank": rank, "anticipation": 0 if include_anticipation else anticipation})),
+        n_thin=int(thin.sum()),
+        notes=(
+            *_thin_notes(effects, thin, min_treated),
+            *_notes(effects, chosen, law, {"rank": rank, "anticipation": 0 if include_anticipation else anticipation}),
+        ),
     )
 
 
@@ -156,6 +174,21 @@ def _fail_if_bad_leads(leads: int | None) -> None:
         raise EstimationError(
             Finding("bad-leads", f"leads is {leads!r}", "argument leads", "give a whole number of periods, 1 or more"), "pre-trend test"
         )
+
+
+def _thin(effects: Effects, chosen: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """[p] leads by event time with too few treated units behind them; a lead whose number is not known is kept."""
+    if effects.aggregation != "event-time":
+        return np.zeros(len(chosen), dtype=np.bool_)
+    treated = effects.terms.n_treated
+    return chosen & (treated >= 0) & (treated < min(least, int(treated[chosen].max())))
+
+
+def _thin_notes(effects: Effects, thin: NDArray[np.bool_], least: int) -> list[Note]:
+    if not thin.any():
+        return []
+    times = ", ".join(str(e) for e in effects.terms.event_time[thin].tolist())
+    return [Note("pretrend-thin", {"count": int(thin.sum()), "least": least, "times": times})]
 
 
 def _wald(estimate: Floats, vcov: Floats) -> tuple[float, int]:
