@@ -28,7 +28,17 @@ PACKAGE = ROOT / "src" / "hinterland"
 TARGET = PACKAGE / "report" / "fonts" / "HinterlandSansSC-Regular.ttf"
 FAMILY = "Hinterland Sans SC"
 SOURCE_SHA256 = "d45f67f0a7c0ca3f256950777ce6a61cc7ce5f9696d02900cbbaac25f8aa7d16"
-RANGES = ((0x20, 0x7E), (0xA0, 0x17F), (0x2C6, 0x2DD), (0x370, 0x3FF), (0x2010, 0x2027), (0x2030, 0x203A), (0x2070, 0x209C), (0x3000, 0x303F), (0xFF01, 0xFF5E))
+RANGES = (
+    (0x20, 0x7E),
+    (0xA0, 0x17F),
+    (0x2C6, 0x2DD),
+    (0x370, 0x3FF),
+    (0x2010, 0x2027),
+    (0x2030, 0x203A),
+    (0x2070, 0x209C),
+    (0x3000, 0x303F),
+    (0xFF01, 0xFF5E),
+)
 SIGNS = "€№™←↑→↓∂∆∏∑−∓√∞∫≈≠≤≥◊●○■□▲△▼▽◆◇★☆"
 TEXTS = ("labels/**/*.toml", "data/catalogue/**/*.csv", "data/catalogue/**/*.toml")
 
@@ -56,7 +66,12 @@ def wanted() -> set[str]:
 
 def rename(font: TTFont) -> None:
     """Give the subset its own name; keep copyright and licence entries."""
-    names = {1: FAMILY, 3: f"2.004;subset;{FAMILY.replace(' ', '')}-Regular", 4: f"{FAMILY} Regular", 6: f"{FAMILY.replace(' ', '')}-Regular"}
+    names = {
+        1: FAMILY,
+        3: f"2.004;subset;{FAMILY.replace(' ', '')}-Regular",
+        4: f"{FAMILY} Regular",
+        6: f"{FAMILY.replace(' ', '')}-Regular",
+    }
     table = font["name"]
     table.names = [n for n in table.names if n.nameID in {0, 1, 2, 3, 4, 5, 6, 7, 13, 14} and n.platformID == 3 and n.langID == 0x409]
     for record in table.names:
@@ -67,8 +82,17 @@ def build(source: Path) -> Path:
     """Write the subset of ``source`` to the package."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     if digest != SOURCE_SHA256:
-        raise SystemExit(f"{source} is not the source file this subset is documented for\n    where: SHA-256 {digest}\n    do:    use the file with SHA-256 {SOURCE_SHA256}, or update this script")
-    options = subset.Options(hinting=False, layout_features=["kern", "mark", "mkmk"], name_IDs=["*"], notdef_outline=True, desubroutinize=True, drop_tables=["STAT", "BASE", "vhea", "vmtx", "gasp", "prep"])
+        raise SystemExit(
+            f"{source} is not the source file this subset is documented for\n    where: SHA-256 {digest}\n    do:    use the file with SHA-256 {SOURCE_SHA256}, or update this script"
+        )
+    options = subset.Options(
+        hinting=False,
+        layout_features=["kern", "mark", "mkmk"],
+        name_IDs=["*"],
+        notdef_outline=True,
+        desubroutinize=True,
+        drop_tables=["STAT", "BASE", "vhea", "vmtx", "gasp", "prep"],
+    )
     font = subset.load_font(str(source), options)
     font.recalcTimestamp = False
     subsetter = subset.Subsetter(options)

@@ -51,9 +51,11 @@ def write_record(folder: Path, *, tables: tuple[str, ...] = ALL, simulated: bool
             }
         )
     (folder / "tables").mkdir(parents=True, exist_ok=True)
-    for name in tables:
-        if name in frames:
-            frames[name].write_parquet(folder / "tables" / f"{name}.parquet")
+    for name in ALL:
+        path = folder / "tables" / f"{name}.parquet"
+        path.unlink(missing_ok=True)
+        if name in tables and name in frames:
+            frames[name].write_parquet(path)
     (folder / "run.json").write_text(json.dumps(_run(simulated), ensure_ascii=False), encoding="utf-8")
     return folder
 
@@ -265,7 +267,9 @@ def _estimates(n: Mapping[str, float]) -> dict[str, pl.DataFrame]:
     path("quality", "gaussian", "callaway-santanna", "headline", 0.01)
     add("inventions", "poisson", "ppml", "headline", n["poisson"], 0.07)
     path("inventions", "poisson", "ppml", "headline", n["poisson"])
-    whole = dict.fromkeys(("cohort", "time", "event_time", "n_treated"), pl.Int64) | dict.fromkeys(("band_low", "band_high", "std_error", "statistic", "p_value"), pl.Float64)
+    whole = dict.fromkeys(("cohort", "time", "event_time", "n_treated"), pl.Int64) | dict.fromkeys(
+        ("band_low", "band_high", "std_error", "statistic", "p_value"), pl.Float64
+    )
     return {
         "models": pl.DataFrame(models, infer_schema_length=None),
         "effects": pl.DataFrame(terms, schema_overrides=whole, infer_schema_length=None),

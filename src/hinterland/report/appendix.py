@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from itertools import groupby
 
 import polars as pl
 
 from hinterland.labels import Note, catalogue
 from hinterland.report.blocks import Block, Heading, Prose
-from hinterland.report.numbers import count, number
+from hinterland.report.numbers import MINUS, count, number
 from hinterland.report.record import Estimate, Record
 from hinterland.report.sentences import Ref, Sentence, Speaker, say
 from hinterland.report.table import Heading as Column
@@ -39,11 +40,11 @@ def appendix(record: Record, speaker: Speaker) -> tuple[Block, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One truth of a simulated world and the estimate that aims at it."""
+    """One truth of a simulated world and the estimate that aims at it. ``term`` is the cohort, period or event time, if any."""
 
     definition: str
     effects_id: str
-    event_time: int | None
+    term: str
     value: float
     estimate: Estimate
 
@@ -53,20 +54,25 @@ class Truth:
         return self.estimate.conf_low <= self.value <= self.estimate.conf_high
 
 
+_TERM = {"event-time": "event_time", "cohort": "cohort", "calendar": "time"}
+
+
 def truths(record: Record, speaker: Speaker) -> tuple[Truth, ...]:
-    """Every truth that an estimate of the record aims at."""
+    """Every truth that an estimate of the record aims at: averages, and terms by cohort, period or event time."""
     if not record.has("truth", "effects"):
         return ()
     found = []
     effects = {key[0]: frame for key, frame in record.tables["effects"].group_by("effects_id", maintain_order=True)}
     for row in record.tables["truth"].filter(pl.col("effects_id").is_not_null()).iter_rows(named=True):
         parts = str(row["parameter"]).split("/")
-        horizon = int(parts[-1]) if "event-time" in parts and parts[-1].lstrip("-").isdigit() else None
         rows = effects.get(row["effects_id"], pl.DataFrame())
-        rows = rows.filter(pl.col("event_time") == horizon) if horizon is not None and rows.height else rows.head(1)
-        if rows.height and row["value"] is not None:
+        column = next((_TERM[p] for p in parts if p in _TERM), None)
+        if column is not None and rows.height:
+            rows = rows.filter((pl.col(column).cast(pl.String) == parts[-1]) & pl.col("estimate").is_not_null())
+        if rows.height == 1 and row["value"] is not None:
             definition = _definition(speaker, parts, str(row.get("definition") or row["parameter"]))
-            found.append(Truth(definition, row["effects_id"], horizon, float(row["value"]), Estimate.of(rows.row(0, named=True))))
+            term = "" if column is None else parts[-1].replace("-", MINUS)
+            found.append(Truth(definition, row["effects_id"], term, float(row["value"]), Estimate.of(rows.row(0, named=True))))
     return tuple(found)
 
 
@@ -82,28 +88,18 @@ def _coverage(found: tuple[Truth, ...]) -> tuple[Sentence, ...]:
 
 
 def truth_table(speaker: Speaker, found: tuple[Truth, ...]) -> Table:
-    """What is true in the simulated world against what was estimated."""
-    rows = []
-    for t in found:
-        e = t.estimate
-        horizon = "" if t.event_time is None else number(t.event_time, 0)
-        rows.append(
-            Row(
-                (
-                    t.definition,
-                    t.effects_id,
-                    horizon,
-                    number(t.value),
-                    number(e.estimate),
-                    f"[{number(e.conf_low)}, {number(e.conf_high)}]",
-                    speaker.ui("yes" if t.covered else "no"),
-                )
-            )
-        )
+    """What is true in the simulated world against what was estimated, one panel per estimand."""
+    rows: list[Row] = []
+    for (effects_id, definition), group in groupby(found, key=lambda t: (t.effects_id, t.definition)):
+        rows.append(Row((f"{definition} ({effects_id})",), "head"))
+        for t in group:
+            e = t.estimate
+            interval = f"[{number(e.conf_low)}, {number(e.conf_high)}]"
+            cells = (number(t.value), number(e.estimate), interval, speaker.ui("yes" if t.covered else "no"))
+            rows.append(Row((t.term or speaker.ui("average"), *cells)))
     headings = (
-        Column(speaker.ui("col.parameter"), "left"),
-        Column(speaker.ui("col.effects_id"), "left"),
-        *(Column(speaker.ui(f"col.{c}")) for c in ("event_time", "truth", "estimate", "pointwise", "covers")),
+        Column(speaker.ui("col.term"), "left"),
+        *(Column(speaker.ui(f"col.{c}")) for c in ("truth", "estimate", "pointwise", "covers")),
     )
     return Table("truth", speaker.ui("title.truth"), headings, tuple(rows), speaker.ui("subtitle.truth"), (speaker.ui("note.truth"),))
 
@@ -128,7 +124,10 @@ def note_text(speaker: Speaker, code: str, values: str | None) -> str:
     fields = json.loads(values or "{}")
     if f"note.{code}" not in catalogue(speaker.language):
         return f"{code} {values or ''}".strip()
-    return Note(code, fields).text(speaker.language)
+    try:
+        return Note(code, fields).text(speaker.language)
+    except KeyError:  # a record written by another version may lack a value that the text now asks for
+        return f"{code} {values or ''}".strip()
 
 
 def inputs_table(record: Record, speaker: Speaker) -> Table:

@@ -7,7 +7,7 @@ import math
 import polars as pl
 
 from hinterland.report.numbers import count, p_value, share, signed
-from hinterland.report.prose import FEW_TREATED, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
+from hinterland.report.prose import FEW_TREATED, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, thin_leads, trends_rejected
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Both, Listed, Name, Sentence, say
 
@@ -54,7 +54,8 @@ def _trends(fit: Fit | None) -> tuple[Sentence, ...]:
     if test is None or not math.isfinite(test.p_value):
         return (say("caveat.trends_untested"),)
     key = "caveat.trends_rejected" if trends_rejected(test) else "caveat.trends_power"
-    return (say(key, p=p_value(test.p_value), n=count(test.n_leads)),)
+    thin = thin_leads(fit) if fit is not None and trends_rejected(test) else ()
+    return (say(key, p=p_value(test.p_value), n=count(test.n_leads)), *thin)
 
 
 def _estimators(record: Record, head: Fit) -> tuple[Sentence, ...]:
@@ -101,7 +102,8 @@ def _scale(record: Record, outcome: str, head: Fit) -> tuple[Sentence, ...]:
     if poisson.estimate * head.overall.estimate < 0:
         kind = "opposite"
     else:
-        kind = "same" if significant(poisson) == significant(head.overall) else "weaker"
+        both = {significant(poisson), significant(head.overall)}
+        kind = "weaker" if len(both) == 2 else "same" if both == {True} else "null"
     return (say("caveat.log1p"), say(f"caveat.log1p_{kind}", poisson=signed(poisson.estimate), p=p_value(poisson.p_value)))
 
 

@@ -287,7 +287,7 @@ def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
         said: tuple[Sentence, ...] = prose.headline(whole, record.scale(name, head.family))
         if head.family == "poisson":
             said = (say("outcomes.count", outcome=Name("variable", name)), *said)
-        blocks.append(Prose((*said, *prose.pretrends(whole), *prose.beside(head, record.static(name)))))
+        blocks.append(Prose((*said, *prose.beside(head, record.static(name)))))
         fits += [f for f in record.chosen(outcome=name, roles=("headline", "baseline", "alternative")) if f.overall is not None]
         dynamic = dynamic_fit(record, name)
         if dynamic is not None and dynamic.events is not None:
@@ -300,7 +300,7 @@ def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
             Chart(
                 "outcomes",
                 speaker.ui("title.event_panels"),
-                speaker.ui("subtitle.event_study") + tables.source_line(record, speaker),
+                speaker.ui("subtitle.event_panels") + tables.source_line(record, speaker),
                 speaker.ui("alt.event_panels", n=len(panels)),
                 figure,
                 data,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hinterland.report.numbers import count, p_value, share, signed
 from hinterland.report.sentences import Speaker
-from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, RULE, canvas, drawing
+from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, PAPER, RULE, canvas, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -215,6 +215,7 @@ def _placebo(axes: Axes, draws: pl.DataFrame, p_exact: float, speaker: Speaker) 
         color=ORANGE,
         fontsize=8.5,
         linespacing=1.5,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1},
     )
     axes.set_ylim(top=1.28 * float(heights.max()))
     axes.set_yticks([])

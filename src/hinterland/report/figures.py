@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hinterland.labels import Language
 from hinterland.report.numbers import count, signed
 from hinterland.report.sentences import Name, Speaker
-from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, RULE, canvas, drawing
+from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, PAPER, RULE, canvas, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def draw_events(axes: Axes, events: pl.DataFrame, speaker: Speaker, *, supports:
             zorder=4,
             label=speaker.ui("mark.reference"),
         )
-    axes.set_xticks(_ticks(x))
+    axes.set_xticks(_ticks(x, 26 if supports else 9))
     axes.margins(x=0.03, y=0.12)
     if legend:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, handletextpad=0.6, columnspacing=1.6, borderaxespad=0.1)
@@ -111,8 +111,8 @@ def _supports(axes: Axes, frame: pl.DataFrame, speaker: Speaker) -> None:
     axes.text(-0.012, -0.105, speaker.ui("mark.treated_units"), transform=axes.transAxes, ha="right", va="top", fontsize=7.5, color=MUTED)
 
 
-def _ticks(x: Floats) -> Floats:
-    step = max(1, int(np.ceil(len(x) / 24)))
+def _ticks(x: Floats, most: int = 26) -> Floats:
+    step = max(1, int(np.ceil((x.max() - x.min() + 1) / most)))
     whole = np.arange(int(x.min()), int(x.max()) + 1, dtype=np.float64)
     return np.asarray(whole[whole % step == 0])
 
@@ -168,36 +168,42 @@ def forest(rows: pl.DataFrame, *, unit: str, reference: float | None = None) -> 
     """Estimates with intervals, one row each.
 
     Args:
-        rows: ``label, estimate, conf_low, conf_high``, top to bottom.
+        rows: ``label, estimate, conf_low, conf_high``, top to bottom; a null interval is not drawn. With a column ``method``, marks of
+            estimators other than that of the first row are open.
         unit: label of the horizontal axis.
         reference: the estimate the rows are held against, drawn as a vertical line.
     """
     with drawing():
         figure, (axes,) = canvas(0.9 + 0.3 * max(rows.height, 2))
-        y = np.arange(rows.height)[::-1]
-        estimate, low, high = (_column(rows, c) for c in ("estimate", "conf_low", "conf_high"))
+        y = np.arange(rows.height, dtype=np.float64)[::-1]
         axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
         if reference is not None:
             axes.axvline(reference, color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        axes.hlines(y, low, high, color=BLUE, linewidth=1.8, zorder=2)
-        axes.plot(estimate, y, "o", color=BLUE, markersize=5, zorder=3)
-        for k in range(rows.height):
-            axes.annotate(
-                signed(estimate[k]),
-                (1.0, y[k]),
-                xycoords=("axes fraction", "data"),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                color=INK,
-            )
+        _marks(axes, rows, y)
         axes.set_yticks(y, [str(v) for v in rows["label"]])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(unit)
         axes.margins(y=0.5 / max(rows.height, 1))
     return figure
+
+
+def _marks(axes: Axes, rows: pl.DataFrame, y: Floats) -> None:
+    estimate, low, high = (_column(rows, c) for c in ("estimate", "conf_low", "conf_high"))
+    other = (rows["method"] != rows["method"][0]).to_numpy() if "method" in rows.columns else np.zeros(rows.height, dtype=bool)
+    for chosen, colour, face in ((~other, BLUE, BLUE), (other, ORANGE, PAPER)):
+        axes.hlines(y[chosen], low[chosen], high[chosen], color=colour, linewidth=1.8, zorder=2)
+        axes.plot(estimate[chosen], y[chosen], "o", color=colour, markerfacecolor=face, markersize=5, zorder=3)
+    for value, place in zip(estimate, y, strict=True):
+        axes.annotate(
+            signed(value),
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
 
 
 def _single(frame: pl.DataFrame, x: str, speaker: Speaker, unit: str) -> Figure:

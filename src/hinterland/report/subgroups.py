@@ -9,7 +9,7 @@ import polars as pl
 from hinterland.report import figures, prose, tables
 from hinterland.report.blocks import Block, Chart, Prose
 from hinterland.report.numbers import ALPHA, count, decimals_for, number, p_cell, p_value, signed
-from hinterland.report.record import Fit, Record
+from hinterland.report.record import Estimate, Fit, Record
 from hinterland.report.sentences import Name, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading, Row, Table
 
@@ -21,20 +21,7 @@ def subgroups(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
         return ()
     head = record.headline(outcome)
     unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
-    data = pl.DataFrame(
-        [
-            {
-                "label": row_name(speaker, f),
-                "sample": f.sample,
-                "method": f.method,
-                "estimate": f.overall.estimate,
-                "conf_low": f.overall.conf_low,
-                "conf_high": f.overall.conf_high,
-            }
-            for f in fits
-            if f.overall
-        ]
-    )
+    data = pl.DataFrame([_mark(speaker, f, f.overall) for f in fits if f.overall], infer_schema_length=None)
     reference = head.overall.estimate if head and head.overall else None
     title = speaker.ui("title.subgroups", outcome=Name("variable", outcome))
     chart = Chart(
@@ -50,6 +37,15 @@ def subgroups(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
         subgroup_table(record, speaker, outcome, fits),
         chart,
     )
+
+
+def _mark(speaker: Speaker, fit: Fit, overall: Estimate) -> dict[str, object]:
+    # A clustered interval from a handful of treated units would look precise: it is not drawn.
+    n = fit.facts.get("n_treated")
+    few = isinstance(n, int) and n < prose.FEW_TREATED
+    ends = {"conf_low": None if few else overall.conf_low, "conf_high": None if few else overall.conf_high}
+    names = {"label": row_name(speaker, fit), "sample": fit.sample, "method": fit.method}
+    return {**names, "estimate": overall.estimate, **ends, "n_treated": n}
 
 
 def _leading(fits: list[Fit]) -> list[Fit]:

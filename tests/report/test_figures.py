@@ -1,0 +1,129 @@
+"""Figures: what is drawn, its data, its bytes, and the font it is drawn with."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+
+from hinterland.evaluate.result import Effects, Terms
+from hinterland.labels import LANGUAGES, catalogue
+from hinterland.report.charts import density
+from hinterland.report.compare import compare
+from hinterland.report.figures import plot_data, plot_effects
+from hinterland.report.record import Record
+from hinterland.report.sentences import Speaker, spaced
+from hinterland.report.style import draw, embedded_font, inline
+
+
+def effects(aggregation: str = "event-time", outcome: str = "ln_inventions") -> Effects:
+    place = np.arange(-3, 4)
+    where = {"event-time": "event_time", "cohort": "cohort", "calendar": "time", "group-time": "time"}.get(aggregation)
+    columns = {} if where is None else {where: place}
+    if aggregation == "group-time":
+        columns["cohort"] = np.repeat([2010, 2012], [4, 3])
+    terms = Terms.make(tuple(f"t{k}" for k in place), reference=place == -1, n_treated=np.full(7, 9), **columns)
+    rng = np.random.default_rng(1)
+    influence = rng.normal(0, 0.01, (40, 7))
+    meta = {"n_obs": 600, "n_units": 40, "cluster": "adcode"}
+    return Effects(
+        "callaway-santanna",
+        outcome,
+        aggregation,
+        terms,
+        np.linspace(-0.1, 0.3, 7),
+        influence.T @ influence,
+        influence,
+        np.array([str(k) for k in range(40)]),
+        meta=meta,
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("aggregation", ["event-time", "cohort", "calendar", "group-time", "overall", "coefficient"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_aggregation_has_a_plot(aggregation: str, language: str) -> None:
+    figure = plot_effects(effects(aggregation), language=language)  # type: ignore[arg-type]
+    assert isinstance(figure, Figure)
+    assert len(draw(figure, "x").svg) > 1000
+
+
+def test_plot_data_are_the_tidy_terms() -> None:
+    result = effects()
+    assert plot_data(result).equals(result.tidy())
+    assert isinstance(result.plot(), Figure)
+
+
+def test_drawing_is_deterministic_and_undated() -> None:
+    first, second = (draw(plot_effects(effects(), language="zh"), "event-study") for _ in range(2))
+    assert first == second
+    assert "<dc:date>" not in first.svg
+    assert b"CreationDate" not in first.pdf
+
+
+def test_text_stays_text_and_inline_ids_differ() -> None:
+    drawn = draw(plot_effects(effects(), language="zh"), "event-study").svg
+    assert "距政策实施的期数" in drawn
+    page = inline(drawn, "a") + inline(drawn, "b")
+    ids = [part.split('"')[0] for part in page.split(' id="')[1:]]
+    assert len(ids) == len(set(ids))
+
+
+def test_font_holds_every_character_that_figures_may_show() -> None:
+    from fontTools.ttLib import TTFont
+
+    with as_file(files("hinterland.report") / "fonts" / "HinterlandSansSC-Regular.ttf") as path:
+        have = set(TTFont(path).getBestCmap())
+        assert path.stat().st_size < 3_000_000
+    texts = [
+        text
+        for language in LANGUAGES
+        for key, text in catalogue(language).items()
+        if key.split(".")[0] in {"report", "variable", "method", "method_short", "region", "policy-status", "variation", "bacon_type"}
+    ]
+    catalogues = [p.read_text(encoding="utf-8") for p in (files("hinterland.data") / "catalogue").iterdir() if p.name.endswith(".csv")]
+    han = {c for text in (*texts, *catalogues) for c in text if "\u3400" <= c <= "\u9fff"}
+    assert sorted(c for c in han if ord(c) not in have) == []
+    assert sorted(c for text in texts for c in text if c.isprintable() and ord(c) not in have) == []
+
+
+def test_embedded_font_is_small_and_inline() -> None:
+    font = embedded_font("效应 abc")
+    assert font.startswith("data:font/woff;base64,")
+    assert len(font) < 20_000
+
+
+def test_density_integrates_to_one() -> None:
+    grid, heights = density(np.random.default_rng(0).normal(size=500))
+    assert np.trapezoid(heights, grid) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_chinese_text_is_set_apart_from_latin() -> None:
+    assert spaced("对ln(GDP)的影响为0.2个对数点") == "对 ln(GDP) 的影响为 0.2 个对数点"
+
+
+def test_labels_of_the_study_come_first(record: Record) -> None:
+    from hinterland.report.description import own_labels
+
+    assert Speaker("zh", own_labels(record)).name("inventions") == "发明专利数"
+    assert Speaker("en").name("no_such_column") == "no_such_column"
+
+
+def test_compare_puts_models_in_columns() -> None:
+    both = compare([effects("event-time"), effects("overall")])
+    assert both.frame.columns[:5] == ["model", "method", "outcome", "aggregation", "term"]
+    assert both.frame["model"].unique().sort().to_list() == [1, 2]
+    assert len(both.table.headings) == 3
+    assert both.table.rows[1].cells[1].startswith("(")
+    assert isinstance(both.frame, pl.DataFrame)
+    assert "600" in both.table.to_markdown()
+
+
+def test_compare_reports_every_problem() -> None:
+    from hinterland.errors import InputError
+
+    with pytest.raises(InputError) as caught:
+        compare([effects(), "twfe"], names=["one"])  # type: ignore[list-item]
+    assert {f.code for f in caught.value.findings} == {"not-effects", "names-differ"}
