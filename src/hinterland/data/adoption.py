@@ -101,8 +101,9 @@ def _fail_if_no_column(panel: Panel, column: str) -> None:
 
 
 def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None]) -> pl.DataFrame:
-    """Per row: ``unit``, ``raw`` text, ``cohort`` (null = never), ``legible`` (a whole period, or never)."""
-    raw = panel.frame[column]
+    """Per distinct unit and value: ``unit``, ``raw`` text, ``cohort`` (null = never), ``legible`` (a whole period, or never)."""
+    pairs = panel.frame.select(unit=pl.col(panel.unit), value=pl.col(column)).unique(maintain_order=True)
+    raw = pairs["value"]
     number = (
         raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
         if raw.dtype == pl.String
@@ -110,7 +111,7 @@ def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None])
     )
     numbers = [float(v) for v in never if isinstance(v, (int, float))]
     words = [v for v in never if isinstance(v, str)] + [""]
-    frame = pl.DataFrame({"unit": panel.frame[panel.unit].cast(pl.String), "raw": raw.cast(pl.String).str.strip_chars(), "number": number})
+    frame = pl.DataFrame({"unit": pairs["unit"].cast(pl.String), "raw": raw.cast(pl.String).str.strip_chars(), "number": number})
     never_number = pl.col("number").is_in(numbers) | pl.col("number").is_nan() | (pl.col("number") == float("inf"))
     is_never = pl.col("raw").is_null() | pl.col("raw").is_in(words) | never_number.fill_null(False)
     whole = pl.col("number").is_finite() & (pl.col("number") == pl.col("number").round(0)) & (pl.col("number").abs() < 2**53)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
 from hinterland.evaluate.result import BLANK, Aggregation, CohortShares, Effects, Floats, Terms
+from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
 
 Mask = NDArray[np.bool_]
@@ -27,6 +28,7 @@ _ESTIMANDS = {
 }
 
 
+@one_thread()
 def aggregate(
     effects: Effects, kind: Aggregation, *, balance_e: int | None = None, min_e: int | None = None, max_e: int | None = None
 ) -> Effects:

@@ -31,6 +31,7 @@ from hinterland.evaluate.group_time import (
 )
 from hinterland.evaluate.group_time_sample import make_covariates, make_sample, make_scope
 from hinterland.evaluate.result import CohortShares, Effects, Terms
+from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
 
 Ints = NDArray[np.int64]
@@ -44,6 +45,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
+@one_thread()
 def fit(
     design: Design,
     *,
@@ -243,9 +245,9 @@ def _warn(notes: Iterable[Note]) -> None:
     """Issue as warnings the notes that change what is estimated, or that leave estimates missing."""
     for note in notes:
         if note.code in _DATA:
-            warnings.warn(str(note), DataWarning, stacklevel=4)
+            warnings.warn(str(note), DataWarning, stacklevel=5)
         elif note.code in _FIT:
-            warnings.warn(str(note), EstimationWarning, stacklevel=4)
+            warnings.warn(str(note), EstimationWarning, stacklevel=5)
 
 
 def _terms(sample: Sample, grid: Grid, estimates: Estimates) -> Terms:
