@@ -18,8 +18,9 @@ DYNAMIC = ("event-study", "callaway-santanna", "ppml")
 
 KINDS = (
     "data",
-    "describe",
     "policy",
+    "describe",
+    "truth",
     "evaluate",
     "pretrends",
     "bacon",
@@ -83,6 +84,10 @@ def _steps(study: Study) -> Iterator[Step]:
         ("data", "policy"),
     )
     last = ["data", "policy", "describe"]
+    if study.is_world:
+        aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
+        yield Step("truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups)}, ("data", "policy"))
+        last.append("truth")
     for outcome in study.outcome:
         for step in _outcome_steps(study, outcome):
             last.append(step.id)

@@ -76,7 +76,14 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             n_treated=_WHOLE,
         ),
         "pretrends": _columns(
-            "effects_id method outcome", statistic=_REAL, df1=_REAL, df2=_REAL, p_value=_REAL, n_leads=_WHOLE, n_thin=_WHOLE, distribution=_TEXT
+            "effects_id method outcome",
+            statistic=_REAL,
+            df1=_REAL,
+            df2=_REAL,
+            p_value=_REAL,
+            n_leads=_WHOLE,
+            n_thin=_WHOLE,
+            distribution=_TEXT,
         ),
         "bacon": _columns("outcome type", treated=_WHOLE, control=_WHOLE, weight=_REAL, estimate=_REAL),
         "bacon_summary": _columns("outcome type", weight=_REAL, average=_REAL),

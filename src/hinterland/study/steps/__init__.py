@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hinterland.study.plan import Step
-from hinterland.study.steps import data, diagnostics, evaluate, placebo, rows
+from hinterland.study.steps import data, diagnostics, evaluate, placebo, rows, truth
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace
 
@@ -17,6 +17,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "data": data.describe_panel,
         "policy": data.policy,
         "describe": data.descriptives,
+        "truth": truth.truth,
         "evaluate": evaluate.evaluate,
         "pretrends": diagnostics.pretrends,
         "bacon": diagnostics.bacon,

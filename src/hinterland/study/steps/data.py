@@ -11,12 +11,11 @@ from hinterland.data.cohorts import NEVER
 from hinterland.evaluate.covariates import covariate_columns
 from hinterland.study.plan import Step
 from hinterland.study.steps.output import Output, notes_table, output
-from hinterland.study.steps.truth import truth_table
 from hinterland.study.workspace import Workspace
 
 
 def describe_panel(work: Workspace, _: Step) -> Output:
-    """Facts of the panel, and the truth when it is simulated."""
+    """Facts of the panel."""
     panel = work.panel
     time = panel.frame[panel.time]
     facts = {
@@ -32,8 +31,7 @@ def describe_panel(work: Workspace, _: Step) -> Output:
         "columns": {n: {"source": c.source, "unit": c.unit} for n, c in sorted(panel.columns.items())},
         "findings": [asdict(f) for f in panel.findings],
     }
-    parts = [("truth", truth_table(work.study, work.world))] if work.world is not None else []
-    return output(parts, facts)
+    return output([], facts)
 
 
 def policy(work: Workspace, step: Step) -> Output:

@@ -6,31 +6,33 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from hinterland.data.world import World
-from hinterland.study.plan import methods_for
-from hinterland.study.schema import Study
+from hinterland.study.plan import Step, methods_for
+from hinterland.study.steps.output import Output, output
+from hinterland.study.workspace import Workspace
 
 _ROBUST = "callaway-santanna"
 
 
-def truth_table(study: Study, world: World) -> pl.DataFrame:
+def truth(work: Workspace, _: Step) -> Output:
     """Truths about the study's outcomes, with the effects id and term of the estimate whose estimand they are.
 
-    The estimands are those of Callaway & Sant'Anna (2021): the average effect on the treated overall, by event time, cohort
-    and calendar period. ``did/…`` is what a comparison with the never treated identifies when neighbours are affected too. A
-    coefficient of twfe or ppml is not an average effect under heterogeneity, so no truth is set against it.
+    They are the truths of the sample that the study's policy rule makes. The estimands are those of Callaway & Sant'Anna (2021):
+    the average effect on the treated overall, by event time, cohort and calendar period. ``did/…`` is what a comparison with the
+    never treated identifies when neighbours are affected too. A coefficient of twfe or ppml is not an average effect under
+    heterogeneity, so no truth is set against it.
     """
+    if work.world is None:
+        return Output()
+    study = work.study
     names = {o.name: methods_for(study, o) for o in study.outcome}
-    rows = world.truth.filter(
-        (pl.col("outcome").is_in(list(names)) & ~pl.col("estimand").is_in(["group-time"])) | (pl.col("outcome") == "")
-    )
+    own = pl.col("outcome").is_in(list(names)) & (pl.col("estimand") != "group-time")
+    rows = work.world.truth_for(work.cohorts()).filter(own | (pl.col("outcome") == ""))
     rows = rows.filter(pl.col("parameter").str.contains("^(att|did|log-ratio|parameter)/"))
-    groups = study.heterogeneity.groups
-    aims = [_aim(row, names, groups) for row in rows.iter_rows(named=True)]
-    return rows.with_columns(
-        effects_id=pl.Series([a[0] for a in aims], dtype=pl.String),
-        term=pl.Series([a[1] for a in aims], dtype=pl.String),
+    aims = [_aim(row, names, study.heterogeneity.groups) for row in rows.iter_rows(named=True)]
+    made = rows.with_columns(
+        effects_id=pl.Series([a[0] for a in aims], dtype=pl.String), term=pl.Series([a[1] for a in aims], dtype=pl.String)
     )
+    return output([("truth", made)])
 
 
 def _aim(row: Mapping[str, object], methods: Mapping[str, tuple[str, ...]], groups: tuple[str, ...]) -> tuple[str | None, str | None]:
