@@ -185,6 +185,15 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
     assert not (out / "run.json").exists()
 
 
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    study = write_small(tmp_path)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "mine.csv").write_text("a", encoding="utf-8")
+    with pytest.raises(RunError, match="other files"):
+        hl.run(study, tmp_path, only="bacon")
+    assert (tmp_path / "tables" / "mine.csv").is_file()
+
+
 def test_bad_input_writes_nothing(tmp_path: Path) -> None:
     study = write_small(tmp_path, STUDY.replace('name = "y"', 'name = "z"'))
     with pytest.raises(StudyError, match="'z'"):

@@ -157,6 +157,11 @@ def _robustness(study: Study) -> Iterator[Problem]:
     for i, shift in enumerate(rows.placebo_time):
         if shift < 1:
             yield ("robustness", "placebo_time", i), "bad-value", f"placebo_time has {shift}", "give whole numbers of periods, 1 or more"
+    yield from _models(study)
+
+
+def _models(study: Study) -> Iterator[Problem]:
+    policy, rows = study.policy, study.robustness
     names = [m.name for m in rows.model]
     for i, model in enumerate(rows.model):
         for key in ("timing", "partial", "uncertain"):

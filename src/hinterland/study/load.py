@@ -183,6 +183,12 @@ def _translate(details: ErrorDetails, name: str, lines: LineMap) -> Finding:
             else "add a table [[outcome]] with its name"
         )
         return Finding("missing-key", f"{key} is missing", where, f"{remedy}: {_description(path)}".rstrip(": "))
+    return _bad_value(details, key, where)
+
+
+def _bad_value(details: ErrorDetails, key: str, where: str) -> Finding:
+    """A key that exists with a value it cannot have."""
+    kind = details["type"]
     given = _shown(details["input"])
     if kind == "literal_error":
         choices = [c.strip().strip("'") for c in details["ctx"]["expected"].replace(" or ", ", ").split(",")]

@@ -115,6 +115,24 @@ def read_run_json(folder: Path) -> dict[str, Any]:
     return record
 
 
+def fail_if_foreign(folder: Path) -> None:
+    """Raise :class:`~hinterland.RunError` when ``folder`` holds files that are no run's: a run must not take them away."""
+    if not folder.is_dir():
+        return
+    own = {".lock", STEPS}
+    others = sorted(p.name for p in folder.iterdir() if p.name not in own)
+    if not others:
+        return
+    try:
+        ours = "hinterland" in json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise RunError(
+            f"the folder {str(folder)!r} holds other files and no run record\n    where: {', '.join(others[:5])}\n    do:    name a new folder, or an earlier run's, with -o"
+        )
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
     replace_file(path, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

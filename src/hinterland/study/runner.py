@@ -20,7 +20,7 @@ from hinterland.study.load import LoadedStudy, load_study
 from hinterland.study.lock import locked
 from hinterland.study.plan import Step, plan, selected, step_hashes
 from hinterland.study.provenance import InputFile, code_version, input_files, versions
-from hinterland.study.record import Run, write_json, write_table
+from hinterland.study.record import Run, fail_if_foreign, write_json, write_table
 from hinterland.study.steps import STEPS
 from hinterland.study.steps.output import Output
 from hinterland.study.tables import TABLES, assemble
@@ -29,6 +29,14 @@ from hinterland.study.workspace import Workspace
 Language = Literal["en", "zh"]
 Watcher = Callable[[str, int, int], None]
 """Told of each step before it starts: its id, its number from 0, how many there are."""
+
+
+_MADE = (
+    *("report*.html", "report*.docx"),
+    *(f"tables/*.{suffix}" for suffix in ("parquet", "csv", "tex", "docx")),
+    *(f"figures/*.{suffix}" for suffix in ("svg", "pdf", "png")),
+)
+"""What a run makes in its folder, and takes away before it makes it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ def run(
     steps = _with_languages(selected(plan(loaded.study), kinds), spoken)
     inputs = input_files(loaded)
     hashes = step_hashes(steps, code_version(), {i.path: i.sha256 for i in inputs})
+    fail_if_foreign(folder)
     with locked(folder) if folder.is_dir() else nullcontext():
         done = {} if force else _done(folder, steps, hashes)
     job = _Job(Workspace(loaded), steps, hashes, done, spoken, watch or _nobody)
@@ -157,8 +166,8 @@ def _start(progress: _Progress, known: set[str], *, stale: bool) -> None:
     progress.write("running")
     store.forget(out, known)
     if stale:
-        for old in (*out.glob("report*.*"), *out.glob("tables/*"), *out.glob("figures/*")):
-            if old.is_file():
+        for pattern in _MADE:
+            for old in out.glob(pattern):
                 old.unlink()
 
 
