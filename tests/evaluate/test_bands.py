@@ -84,3 +84,16 @@ def test_bad_options_are_found_together() -> None:
     with pytest.raises(EstimationError) as caught:
         add_band(_effects(50), 95, kind="boot", draws=3, multiplier="normal")  # type: ignore[arg-type]
     assert {f.code for f in caught.value.findings} == {"bad-level", "unknown-band", "few-draws", "unknown-multiplier"}
+
+
+def test_terms_on_very_few_clusters_keep_their_exact_standard_error() -> None:
+    effects = _effects(500)
+    influence = effects.influence.copy()
+    influence[:, 1] = 0
+    influence[:2, 1] = 0.3, 0.31
+    few = replace(effects, influence=influence, vcov=influence.T @ influence)
+    banded = add_band(few, draws=4999)
+    assert banded.band is not None and banded.band.std_error is not None
+    assert banded.band.std_error[1] == pytest.approx(few.std_error[1])
+    assert 2 < banded.band.critical < 3
+    assert [n.code for n in banded.notes] == ["band-lumpy"]

@@ -8,14 +8,16 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
+from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.result import Band, Effects, Floats
 from hinterland.evaluate.threads import one_thread
+from hinterland.labels import Note
 
 Kind = Literal["multiplier", "analytic"]
 Multiplier = Literal["rademacher", "mammen", "webb"]
 
 _NORMAL_QUARTILE = 0.6744897501960817
+_LUMPY = 1.25
 _BLOCK = 2048
 _CLUSTERS = 512
 """Clusters at a time: their multipliers stay in the cache, and need no fresh memory."""
@@ -37,7 +39,8 @@ def add_band(
 
     ``multiplier``: the influence function of each cluster is multiplied by independent draws of mean 0 and variance 1; standard
     errors are interquartile ranges over the normal one, and the critical value is a quantile of the largest t statistic
-    (Callaway & Sant'Anna 2021, algorithm 1). ``analytic``: the same quantile of the Gaussian limit with the estimated
+    (Callaway & Sant'Anna 2021, algorithm 1). Where a term rests on so few clusters that the draws are not bell-shaped (the ratio
+    is more than 25 % off), its standard error is the exact one, with a note. ``analytic``: the same quantile of the Gaussian limit with the estimated
     correlation (Montiel Olea & Plagborg-Møller 2019), by simulation with at least 50 000 draws; of the multivariate t where
     the effects have finite degrees of freedom.
 
@@ -58,11 +61,17 @@ def add_band(
     _fail_if_not_from_influence(effects, live)
     sample = multiplier_draws(effects.influence if live.all() else effects.influence[:, live], draws, seed, multiplier)
     spread = np.quantile(sample, [0.25, 0.75], axis=0, method="inverted_cdf")
-    error = (spread[1] - spread[0]) / (2 * _NORMAL_QUARTILE)
-    largest = np.abs(sample / error).max(axis=1)
+    exact = effects.std_error[live]
+    ratio = (spread[1] - spread[0]) / (2 * _NORMAL_QUARTILE) / exact
+    lumpy = (ratio < 1 / _LUMPY) | (ratio > _LUMPY)
     errors = np.full(len(live), np.nan)
-    errors[live] = error
-    return replace(effects, band=Band(float(np.quantile(largest, level, method="inverted_cdf")), level, kind, draws, errors))
+    errors[live] = np.where(lumpy, 1.0, ratio) * exact
+    largest = np.abs(sample / errors[live]).max(axis=1)
+    critical = float(np.quantile(largest, level, method="inverted_cdf"))
+    names = [name for name, is_live in zip(effects.terms.name, live.tolist(), strict=True) if is_live]
+    few = [name for name, is_lumpy in zip(names, lumpy.tolist(), strict=True) if is_lumpy]
+    notes = (Note("band-lumpy", {"count": len(few), "terms": listed(few, 12)}),) if few else ()
+    return replace(effects, band=Band(critical, level, kind, draws, errors), notes=(*effects.notes, *notes))
 
 
 def _fail_if_bad_options(level: float, kind: str, draws: int, multiplier: str) -> None:
