@@ -18,12 +18,15 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from hinterland.errors import HinterlandWarning
 
 ARROW = re.compile(r"^(?P<code>.*?)(?P<space>\s*)# → (?P<value>.*)$")
 FENCE = re.compile(r"^```(\w*)\s*$")
@@ -95,8 +98,9 @@ def run_page(path: Path, folder: Path) -> list[Shown]:
     namespace: dict[str, Any] = {"__name__": "__docs__"}
     found: list[Shown] = []
     save_files(page, folder)
-    with chdir(folder):
-        for block, after in zip(page, [*page[1:], Block("", 0, "")], strict=True):
+    with chdir(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore", HinterlandWarning)
+        for block, after in zip(page, [*page, Block("", 0, "")][1:], strict=True):
             if block.language != "python":
                 continue
             printed = io.StringIO()
@@ -159,9 +163,18 @@ def run_command(command: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
+def link_data(folder: Path) -> bool:
+    """Make the shared data appear as ``data`` in ``folder``; whether there are any."""
+    shared = Path(__file__).resolve().parents[3] / "shared" / "data"
+    if shared.is_dir():
+        (folder / "data").symlink_to(shared)
+    return shared.is_dir()
+
+
 def refresh(path: Path) -> int:
     """Write what the code gives in place of what the page shows; how many places changed."""
     with TemporaryDirectory() as folder:
+        link_data(Path(folder))
         stale = [s for s in run_page(path.resolve(), Path(folder)) if not s.agrees]
     lines = path.read_text(encoding="utf-8").splitlines()
     for shown in sorted(stale, key=lambda s: -s.line):
