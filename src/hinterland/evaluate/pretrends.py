@@ -38,6 +38,7 @@ class PretrendTest:
         p_value: probability of a statistic at least this large when all the terms are zero.
         distribution: ``F`` or ``chi2``.
         n_leads: terms tested (rank-deficient or not);  n_thin: leads left out because too few treated units are behind them.
+        p_textbook: p-value of the usual test: every lead, the covariance taken as known (F(k, df) for regressions, chi2(k) otherwise).
         notes: what a reader must know, first of all that not rejecting is no proof.
     """
 
@@ -51,6 +52,7 @@ class PretrendTest:
     distribution: Literal["F", "chi2"]
     n_leads: int
     n_thin: int = 0
+    p_textbook: float = float("nan")
     notes: tuple[Note, ...] = ()
 
     def __repr__(self) -> str:
@@ -58,7 +60,7 @@ class PretrendTest:
         return f"PretrendTest({self.method}, {self.outcome}: {self.distribution}({inside}) = {self.statistic:.5g}, p = {self.p_value:.4g})"
 
     def tidy(self) -> pl.DataFrame:
-        """One row: ``method, outcome, statistic, df1, df2, p_value, n_leads, n_thin, distribution`` (``df2`` null for chi2)."""
+        """One row: ``method, outcome, statistic, df1, df2, p_value, n_leads, n_thin, p_textbook, distribution`` (``df2`` null for chi2)."""
         return pl.DataFrame(
             {
                 "method": [self.method],
@@ -69,6 +71,7 @@ class PretrendTest:
                 "p_value": [self.p_value],
                 "n_leads": [self.n_leads],
                 "n_thin": [self.n_thin],
+                "p_textbook": [self.p_textbook],
                 "distribution": [self.distribution],
             },
             schema_overrides={"df2": pl.Float64},
@@ -126,6 +129,7 @@ def pretrend_test(
             ),
             "pre-trend test",
         )
+    textbook = _law(effects, *_wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)]), np.inf)
     thin = _thin(effects, chosen, min_treated)
     chosen &= ~thin
     wald, rank = _wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)])
@@ -142,6 +146,7 @@ def pretrend_test(
         distribution="chi2" if np.isinf(law.df2) else "F",
         n_leads=int(chosen.sum()),
         n_thin=int(thin.sum()),
+        p_textbook=textbook.p_value,
         notes=(
             *_thin_notes(effects, thin, min_treated),
             *_notes(effects, chosen, law, {"rank": rank, "anticipation": 0 if include_anticipation else anticipation}),
