@@ -253,7 +253,7 @@ def test_data_folder_by_option_and_by_environment(tmp_path: Path, call: Call) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
 @pytest.mark.parametrize(("signal", "code"), [(SIGINT, 130), (SIGKILL, -9)])
-def test_an_interrupted_run_goes_on(tmp_path: Path, signal: int, code: int, call: Call) -> None:
+def test_an_interrupted_run_goes_on(tmp_path: Path, signal: int, code: int) -> None:
     study, out = write_small(tmp_path, STUDY.replace("placebo_space = 39", "placebo_space = 300000")), tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "hinterland", "run", str(study), "-o", str(out), "--only", "placebo-space"],
@@ -271,7 +271,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, signal: int, code: int, call
     assert status in {"running", "failed"}
     assert not (out / "tables").exists()
     study.write_text(STUDY, encoding="utf-8")
-    again = call("run", study, "-o", out, "--only", "placebo-space", "--json")
+    again = program("run", study, "-o", out, "--only", "placebo-space", "--json")
     steps = {s["id"]: s["status"] for s in json.loads(again.stdout)["steps"]}
     assert steps["policy"] == "cached"
     assert steps["placebo-space/y/twfe"] == "done"
