@@ -73,7 +73,7 @@ def test_rejected_trends_are_never_called_an_effect_of_the_policy() -> None:
     said = {language: Speaker(language).paragraph(prose.headline(fit(p_trend=0.001), "log")) for language in ("en", "zh")}
     assert "must not be read as an effect" in said["en"]
     assert "不能解读为政策效应" in said["zh"]
-    assert "it is the effect of the policy" not in said["en"]
+    assert "is it the effect of the policy" not in said["en"]
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,11 @@ def test_placebo_in_time() -> None:
     assert found[0].values["shift"] == "4"
 
 
-def test_rejection_on_thin_leads_is_qualified() -> None:
-    events = pl.DataFrame({"event_time": [-3, -2, 0], "reference": [False] * 3, "n_treated": [2, 25, 25]})
-    assert keys(prose.pretrends(replace(fit(p_trend=0.001), events=events))) == ["pretrend.chi2", "pretrend.rejected", "pretrend.thin"]
-    assert keys(prose.pretrends(replace(fit(p_trend=0.5), events=events))) == ["pretrend.chi2", "pretrend.not_rejected"]
+def test_leads_left_out_of_the_test_are_counted() -> None:
+    said = prose.pretrends(replace(fit(), pretrend=replace(test_of(0.5), n_thin=2)))
+    assert keys(said) == ["pretrend.chi2", "pretrend.left_out", "pretrend.not_rejected"]
+    assert said[1].values["out"] == "2"
+    assert keys(prose.pretrends(fit(p_trend=0.001))) == ["pretrend.chi2", "pretrend.rejected"]
 
 
 def test_caveats_follow_the_numbers(changed: Changed) -> None:
@@ -137,7 +138,12 @@ def test_caveats_on_bad_numbers(changed: Changed) -> None:
     bad = keys(caveats.caveats(changed(simulated=False, p_trend=0.001, static=-0.3, poisson=-0.2, forbidden=0.01), "ln_inventions"))
     assert {"caveat.trends_rejected", "caveat.estimators_sign", "caveat.log1p_opposite"} <= set(bad)
     assert "caveat.forbidden" not in bad
+    assert "caveat.large" not in bad
     assert "caveat.simulated" not in bad
+
+
+def test_a_large_estimate_is_not_taken_at_face_value(changed: Changed) -> None:
+    assert "caveat.large" in keys(caveats.caveats(changed(robust=0.8), "ln_inventions"))
 
 
 def test_few_treated_units_are_read_by_permutation(record: Record) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hinterland.errors import InputError
-from hinterland.report.numbers import compact, decimals_for, number, p_value, percent, signed
+from hinterland.report.digits import compact, decimals_for, number, p_value, percent, signed
 from hinterland.report.table import Heading, Row, Table, tex_escape
 
 AWKWARD = r'a<b & "c" 50% $x_1$ #2 {z} ~ ^ \ | 川渝'

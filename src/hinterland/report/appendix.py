@@ -11,7 +11,7 @@ import polars as pl
 
 from hinterland.labels import Note, catalogue
 from hinterland.report.blocks import Block, Heading, Prose
-from hinterland.report.numbers import MINUS, count, number
+from hinterland.report.digits import MINUS, count, number
 from hinterland.report.record import Estimate, Record
 from hinterland.report.sentences import Ref, Sentence, Speaker, say
 from hinterland.report.table import Heading as Column

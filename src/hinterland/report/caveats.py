@@ -6,8 +6,8 @@ import math
 
 import polars as pl
 
-from hinterland.report.numbers import count, p_value, share, signed
-from hinterland.report.prose import FEW_TREATED, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, thin_leads, trends_rejected
+from hinterland.report.digits import count, p_value, percent, share, signed
+from hinterland.report.prose import FEW_TREATED, LARGE, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Both, Listed, Name, Sentence, say
 
@@ -24,6 +24,7 @@ def caveats(record: Record, outcome: str) -> tuple[Sentence, ...]:
     found = [
         *_simulated(record),
         *_trends(dynamic),
+        *_size(record, head),
         *_estimators(record, head),
         *_weights(record, outcome),
         *_few(head),
@@ -54,8 +55,14 @@ def _trends(fit: Fit | None) -> tuple[Sentence, ...]:
     if test is None or not math.isfinite(test.p_value):
         return (say("caveat.trends_untested"),)
     key = "caveat.trends_rejected" if trends_rejected(test) else "caveat.trends_power"
-    thin = thin_leads(fit) if fit is not None and trends_rejected(test) else ()
-    return (say(key, p=p_value(test.p_value), n=count(test.n_leads)), *thin)
+    return (say(key, p=p_value(test.p_value), n=count(test.n_leads)),)
+
+
+def _size(record: Record, head: Fit) -> tuple[Sentence, ...]:
+    scale = record.scale(head.outcome, head.family)
+    if head.overall is None or scale == "level" or abs(head.overall.estimate) < LARGE or not significant(head.overall):
+        return ()
+    return (say("caveat.large", percent=percent(head.overall.estimate)),)
 
 
 def _estimators(record: Record, head: Fit) -> tuple[Sentence, ...]:

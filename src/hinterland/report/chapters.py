@@ -52,6 +52,8 @@ def _title(record: Record, speaker: Speaker, key: str) -> str:
         groups = {f.sample for f in record.chosen(roles=("subgroup",), sample=None)}
         if groups and all("sichuan-chongqing" in g for g in groups):
             return speaker.ui("chapter.sichuan_chongqing")
+    if key == "outcomes" and not any("quality" in o for o in record.outcomes[1:]):
+        return speaker.ui("chapter.further")
     return speaker.ui(f"chapter.{key}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.report.numbers import count, p_value, share, signed
+from hinterland.report.digits import count, p_value, share, signed
 from hinterland.report.sentences import Speaker
 from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, PAPER, RULE, canvas, drawing
 

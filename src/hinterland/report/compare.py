@@ -11,7 +11,7 @@ import polars as pl
 
 from hinterland.errors import Finding, InputError
 from hinterland.labels import Language
-from hinterland.report.numbers import count, decimals_for, number
+from hinterland.report.digits import count, decimals_for, number
 from hinterland.report.sentences import Speaker
 from hinterland.report.table import Heading, Row, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from hinterland.report.numbers import count, decimals_for, number
+from hinterland.report.digits import count, decimals_for, number
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
 

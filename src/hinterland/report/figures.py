@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.labels import Language
-from hinterland.report.numbers import count, signed
+from hinterland.report.digits import count, signed
 from hinterland.report.sentences import Name, Speaker
 from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, PAPER, RULE, canvas, drawing
 

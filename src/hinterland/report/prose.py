@@ -2,7 +2,7 @@
 
 Every function here is pure: estimates in, :class:`Sentence` tuples out. The wording rules, in one place:
 
-* an effect is called an effect only when the joint pre-trend test does not reject at :data:`~.numbers.ALPHA`;
+* an effect is called an effect only when the joint pre-trend test does not reject at :data:`~.digits.ALPHA`;
 * a test that does not reject is never called proof;
 * an estimate that cannot be told from zero is given with the effects its interval still admits;
 * two-way fixed effects stand beside the robust estimator, and a disagreement in sign or size is said first.
@@ -16,7 +16,7 @@ from typing import Literal
 
 import polars as pl
 
-from hinterland.report.numbers import ALPHA, count, number, p_value, percent, share, signed
+from hinterland.report.digits import ALPHA, count, number, p_value, percent, share, signed
 from hinterland.report.record import Estimate, Fit, Pretrend, Scale
 from hinterland.report.sentences import Listed, Name, Ref, Sentence, Value, say
 
@@ -28,6 +28,9 @@ MATERIAL_FORBIDDEN = 0.10
 
 FEW_TREATED = 10
 """Treated units below which a normal approximation for the treated group is not trusted (Ferman & Pinto 2019)."""
+
+LARGE = math.log(1.5)
+"""Average effect, in log points, from which the text asks what else could be behind it."""
 
 FORBIDDEN = frozenset({"later-vs-earlier", "treated-vs-always"})
 """Types of 2×2 comparison whose control group is already treated."""
@@ -168,21 +171,11 @@ def pretrends(fit: Fit) -> tuple[Sentence, ...]:
         "p": p_value(test.p_value),
         "n": count(test.n_leads),
     }
-    rejected = trends_rejected(test)
-    said = (
+    return (
         Sentence(f"pretrend.{'f' if test.distribution == 'F' else 'chi2'}", statistic),
-        say("pretrend.rejected" if rejected else "pretrend.not_rejected"),
+        *((say("pretrend.left_out", out=count(test.n_thin), few=count(FEW_TREATED)),) if test.n_thin else ()),
+        say("pretrend.rejected" if trends_rejected(test) else "pretrend.not_rejected"),
     )
-    return (*said, *thin_leads(fit)) if rejected else said
-
-
-def thin_leads(fit: Fit) -> tuple[Sentence, ...]:
-    """How many leads rest on few treated units: there, clustered tests reject too often (Ferman & Pinto 2019)."""
-    if fit.events is None:
-        return ()
-    treated = fit.events.filter((pl.col("event_time") < 0) & ~pl.col("reference"))["n_treated"].drop_nulls()
-    thin = treated.filter(treated < FEW_TREATED)
-    return (say("pretrend.thin", thin=count(len(thin)), few=count(FEW_TREATED), least=count(thin.min())),) if len(thin) else ()
 
 
 def path(fit: Fit) -> tuple[Sentence, ...]:

@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Pretrend:
-    """The joint test that all leads are zero."""
+    """The joint test that all leads are zero; ``n_thin`` leads with few treated units behind them are left out of it."""
 
     statistic: float
     df1: float
@@ -46,6 +46,7 @@ class Pretrend:
     p_value: float
     n_leads: int
     distribution: str
+    n_thin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,6 @@ def _fit(rows: list[dict[str, Any]], terms: Mapping[Any, pl.DataFrame], tests: M
 
 def _pretrend(row: Mapping[str, Any]) -> Pretrend:
     real = {k: math.nan if row.get(k) is None else float(row[k]) for k in ("statistic", "df1", "df2", "p_value")}
-    return Pretrend(
-        real["statistic"], real["df1"], real["df2"], real["p_value"], int(row.get("n_leads") or 0), str(row.get("distribution") or "chi2")
-    )
+    kind = str(row.get("distribution") or "chi2")
+    leads = int(row.get("n_leads") or 0)
+    return Pretrend(real["statistic"], real["df1"], real["df2"], real["p_value"], leads, kind, int(row.get("n_thin") or 0))

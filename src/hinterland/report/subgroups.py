@@ -8,7 +8,7 @@ import polars as pl
 
 from hinterland.report import figures, prose, tables
 from hinterland.report.blocks import Block, Chart, Prose
-from hinterland.report.numbers import ALPHA, count, decimals_for, number, p_cell, p_value, signed
+from hinterland.report.digits import ALPHA, count, decimals_for, number, p_cell, p_value, signed
 from hinterland.report.record import Estimate, Fit, Record
 from hinterland.report.sentences import Name, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading, Row, Table

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from hinterland.errors import Finding, InputError
-from hinterland.report.numbers import MINUS
+from hinterland.report.digits import MINUS
 
 Align = Literal["left", "right", "center"]
 RowKind = Literal["body", "below", "fact", "head"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from hinterland.report.numbers import count, decimals_for, number, p_cell, percent, share, signed
+from hinterland.report.digits import count, decimals_for, number, p_cell, percent, share, signed
 from hinterland.report.record import Estimate, Fit, Record
 from hinterland.report.sentences import Listed, Name, Speaker
 from hinterland.report.table import Heading, Row, Table
