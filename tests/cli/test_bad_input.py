@@ -77,13 +77,15 @@ def test_a_large_file_with_one_bad_cell_names_its_row(tmp_path: Path, capfd: pyt
     assert "777778" in said or "777,778" in said
 
 
-def test_a_cohort_of_one_unit_is_estimated_and_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_cohort_of_one_unit_is_refused_or_kept_by_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = write_small(tmp_path, Y_ONLY)
     small_panel().with_columns(first=pl.when(pl.col("city") == "C00").then(2004).otherwise("first")).write_csv(tmp_path / "small.csv")
+    said = fails(path, capfd, "single-unit-cohort")
+    assert "C00" in said
+    assert "2004" in said
+    path.write_text(path.read_text(encoding="utf-8").replace("[policy]", '[policy]\nsingle_unit_cohorts = "keep"'), encoding="utf-8")
     assert invoke(["run", str(path), "-o", str(tmp_path / "out"), "--only", "evaluate"]) == 0
     assert "one unit" in capfd.readouterr().err
-    assert invoke(["check", str(path)]) == 0
-    assert "[single-unit-cohort]" in capfd.readouterr().err
 
 
 def test_an_unexpected_error_is_one_line_and_code_1(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -74,15 +74,20 @@ def test_an_option_sets_one_estimator_apart(tmp_path: Path) -> None:
     assert sum("anticipation 1" in line for line in found.designs) == 1
 
 
-def test_one_unit_cohorts_and_always_treated_are_warned_of(tmp_path: Path) -> None:
-    alone = checked(
-        tmp_path,
-        change=lambda f: f.with_columns(
+def test_always_treated_are_warned_of_and_a_cohort_of_one_unit_is_refused_unless_kept(tmp_path: Path) -> None:
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(
             first=pl.when(pl.col("city") == "C00").then(2004).when(pl.col("city") == "C03").then(1999).otherwise("first")
-        ),
-    )
-    assert alone.ok
-    assert {"single-unit-cohort", "always-treated"} <= {f.code for f in alone.findings}
+        )
+
+    refused = checked(tmp_path, change=change)
+    assert {"single-unit-cohort"} == {f.code for f in refused.findings if f.severity == "error"}
+    assert "always-treated" in {f.code for f in refused.findings}
+    kept = checked(tmp_path, STUDY.replace('column = "first"', 'column = "first"\nsingle_unit_cohorts = "keep"'), change)
+    assert kept.ok
+    assert "single-unit-cohort" in {f.code for f in kept.findings}
+    regression = checked(tmp_path, STUDY.replace("[evaluate]", '[evaluate]\nheadline = "twfe"\nmethods = ["twfe", "event-study"]'), change)
+    assert regression.ok, "a regression pools the cohorts"
 
 
 def test_complete_keeps_units_seen_in_every_period(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def test_families_get_their_estimators() -> None:
     ids = {s.id for s in plan(SMALL)}
     assert {"evaluate/y/twfe", "evaluate/count/ppml", "pretrends/count/ppml", "bacon/y", "robustness/y/model-late/twfe"} <= ids
     assert not {"evaluate/y/ppml", "evaluate/count/twfe", "bacon/count", "placebo-space/count/twfe"} & ids
+    assert "placebo-space/count/ppml" in ids, "its note says that counts have no batch of placebos"
     assert "robustness/y/comparison-not-yet-treated/twfe" not in ids, "two-way fixed effects do not choose a comparison group"
 
 
@@ -41,6 +42,7 @@ def test_a_change_touches_only_what_depends_on_it() -> None:
     assert changed(STUDY.replace("placebo_space = 39", "placebo_space = 59")) == {
         "placebo-space/y/twfe",
         "placebo-space/y/callaway-santanna",
+        "placebo-space/count/ppml",
         "report",
     }
     assert changed(STUDY.replace('title = "Small"', 'title = "Other"')) == {"report"}

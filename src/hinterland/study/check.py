@@ -79,7 +79,8 @@ def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
             _gather(findings, lambda m=method, d=design: fail_if_not_accepted(METHODS[m], d))  # type: ignore[misc]
             findings.extend(_family(outcome.name, outcome.family, design))
             findings.extend(_nobody_left(method, design))
-            findings.extend(_small(design))
+            findings.extend(_single_units(method, design, keep=work.study.policy.single_unit_cohorts == "keep"))
+            findings.extend(_early(design))
             lines.append(f"{outcome.name} / {method}: {design!r}")
     return lines
 
@@ -106,18 +107,25 @@ def _nobody_left(method: str, design: Design) -> Iterator[Finding]:
         )
 
 
-def _small(design: Design) -> Iterator[Finding]:
-    """Cohorts of one unit, treated units without a period before, and a comparison group that runs out: legal, worth saying."""
+def _single_units(method: str, design: Design, *, keep: bool) -> Iterator[Finding]:
+    """Cohorts of one unit: how it would have varied cannot be estimated. Refused where effects are estimated cohort by cohort."""
+    by_cohort = "not-yet-treated" in METHODS[method].accepts
     for cohort in design.cohorts:
         units = np.flatnonzero(design.cohort == cohort)
         if len(units) == 1:
             yield Finding(
                 "single-unit-cohort",
-                f"only one unit ({design.unit_labels[units[0]]}) is first treated in {cohort}",
+                f"only one unit ({design.unit_labels[units[0]]}) is first treated in {cohort}: the standard errors of its effects cannot be estimated",
                 f"outcome {design.outcome!r}",
-                "its effects are estimated, but their standard errors rest on one unit: read them with the placebo's exact p-value",
-                "warning",
+                "read its effects with the placebo's exact p-value"
+                if keep or not by_cohort
+                else 'leave the unit out ([panel.filter] drop_units), choose another timing rule, or set policy.single_unit_cohorts = "keep" and read the placebo\'s exact p-value',
+                "warning" if keep or not by_cohort else "error",
             )
+
+
+def _early(design: Design) -> Iterator[Finding]:
+    """Treated units without a period before: legal, worth saying."""
     early = design.always_treated
     if early.any():
         yield Finding(

@@ -104,7 +104,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
             yield Step(f"pretrends/{name}/{method}", "pretrends", {}, (f"evaluate/{name}/{method}",), name, method)
     if outcome.family == "gaussian":
         yield Step(f"bacon/{name}", "bacon", _settings(study, outcome, ["twfe"]), ("data", "policy"), name, "twfe")
-        yield from _placebos(study, outcome)
+    yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
     yield from _subgroups(study, outcome)
 
@@ -125,8 +125,13 @@ def _settings(study: Study, outcome: OutcomeTable, methods: Iterable[str]) -> di
 
 
 def placebo_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
-    """Estimators whose placebos are drawn as one batch: twfe, and the headline where it is Callaway and Sant'Anna's."""
+    """Estimators whose placebos are asked for: twfe, and the headline where it is Callaway and Sant'Anna's.
+
+    For counts it is the headline alone: no batch of Poisson fits exists, and the step's note says so.
+    """
     headline = headline_for(study, outcome)
+    if outcome.family == "poisson":
+        return (headline,)
     return ("twfe", headline) if headline == "callaway-santanna" else ("twfe",)
 
 

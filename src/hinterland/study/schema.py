@@ -196,6 +196,10 @@ class PolicyTable(Table):
     cutoff_month: int = Field(
         default=6, ge=1, le=12, description="Last month of approval that still counts for the same year, under timing = cutoff_month."
     )
+    single_unit_cohorts: Literal["error", "keep"] = Field(
+        default="error",
+        description="A cohort of one unit has effects whose standard errors cannot be estimated: refuse it, or keep it and say so.",
+    )
     since: int | None = Field(default=None, description="First year of approval that counts.")
     until: int | None = Field(default=None, description="Last year of adoption that counts.")
 
