@@ -110,8 +110,8 @@ def test_numbers() -> None:
     assert number(None) == number(float("nan")) == "–"
     assert signed(0.2) == "+0.200"
     assert percent(0.640175) == "+89.7"
-    assert p_value(0.00001) == "p < 0.001"
-    assert p_value(0.0421) == "p = 0.042"
+    assert p_value(0.00001) == "p\u00a0<\u00a00.001"
+    assert p_value(0.0421) == "p\u00a0=\u00a00.042"
     assert compact(10) == "10"
     assert decimals_for([0.00069, 0.2]) == 5
     assert decimals_for([0.135867]) == 3

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 MISSING = "–"
 MINUS = "\u2212"
+UNBROKEN = "\u00a0"
+"""A space at which no line is broken."""
 ALPHA = 0.05
 """Level of every test whose outcome is put into words."""
 
@@ -65,15 +67,16 @@ def share(value: object, decimals: int = 1) -> str:
 
 
 def p_value(p: object) -> str:
-    """A p-value with its relation: ``p = 0.012``, ``p < 0.001``."""
-    if not isinstance(p, int | float) or not math.isfinite(p):
-        return f"p {MISSING}"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """A p-value with its relation, not to be broken over lines: ``p = 0.012``, ``p < 0.001``."""
+    cell = p_cell(p)
+    return ("p " if cell.startswith("<") else "p = ").replace(" ", UNBROKEN) + cell
 
 
 def p_cell(p: object) -> str:
-    """A p-value for a table cell."""
-    return p_value(p).removeprefix("p = ").removeprefix("p ")
+    """A p-value for a table cell: ``0.012``, ``< 0.001``."""
+    if not isinstance(p, int | float) or not math.isfinite(p):
+        return MISSING
+    return f"<{UNBROKEN}0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def decimals_for(errors: Iterable[object], least: int = 3, most: int = 6, significant: int = 2) -> int:

@@ -13,6 +13,9 @@ from hinterland.report.style import Drawing
 from hinterland.report.table import Row, Table
 
 _FONTS = {"ascii": "Times New Roman", "eastAsia": "SimSun"}
+TEXT_WIDTH = 15.5
+"""Width of tables and figures, centimetres."""
+
 _EPOCH = dt.datetime(2000, 1, 1)
 
 
@@ -41,11 +44,14 @@ def save_report(document: Document, drawn: Mapping[str, Drawing], path: Path) ->
 
 def _new(title: str) -> Any:
     import docx
-    from docx.shared import Pt
+    from docx.shared import Pt, RGBColor
 
     word = docx.Document()
     for name in ("Normal", "Title", "Heading 1", "Heading 2", "List Bullet", "Caption"):
         _set_fonts(word.styles[name].element)
+        if name != "Normal":
+            word.styles[name].font.color.rgb = RGBColor(0x1C, 0x1F, 0x23)
+    _set_language(word.styles["Normal"])
     word.styles["Normal"].font.size = Pt(10.5)
     word.core_properties.title = title
     word.core_properties.author = ""
@@ -61,6 +67,16 @@ def _set_fonts(element: Any) -> None:
         del fonts.attrib[key]
     for kind, name in (("ascii", _FONTS["ascii"]), ("hAnsi", _FONTS["ascii"]), ("cs", _FONTS["ascii"]), ("eastAsia", _FONTS["eastAsia"])):
         fonts.set(qn(f"w:{kind}"), name)
+
+
+def _set_language(style: Any) -> None:
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    language = OxmlElement("w:lang")
+    language.set(qn("w:val"), "en-GB")
+    language.set(qn("w:eastAsia"), "zh-CN")
+    style.element.get_or_add_rPr().append(language)
 
 
 def _write(word: Any, path: Path) -> Path:
@@ -95,7 +111,7 @@ def _add_chart(word: Any, chart: Chart, png: bytes, number: str) -> None:
     from docx.shared import Cm
 
     _caption(word, number, chart.title, chart.subtitle)
-    word.add_picture(io.BytesIO(png), width=Cm(15.5))
+    word.add_picture(io.BytesIO(png), width=Cm(TEXT_WIDTH))
     picture = word.inline_shapes[-1]._inline.docPr
     picture.set("descr", chart.alt)
     picture.set("title", chart.title)
@@ -133,7 +149,34 @@ def _add_table(word: Any, table: Table, number: str) -> None:
             _border(line, "top", 4)
         previous = row.kind
     _border(grid.rows[-1], "bottom", 12)
+    _set_widths(grid, table)
     _notes(word, table.notes)
+
+
+def _set_widths(grid: Any, table: Table) -> None:
+    """Share the width of the text among columns by their longest cell; a Chinese character counts twice."""
+    from docx.shared import Cm
+
+    cells = [[h.text for h in table.headings], *(r.cells for r in table.rows if r.kind != "head")]
+    lengths = [min(34, max(7, *(_length(c) for c in column))) for column in zip(*cells, strict=True)]
+    grid.autofit = False
+    for column, length in zip(grid.columns, lengths, strict=True):
+        column.width = Cm(TEXT_WIDTH * length / sum(lengths))
+    for line in grid.rows:
+        for cell, width in zip(line._tr.tc_lst, _merged(line, [c.width for c in grid.columns]), strict=True):
+            cell.width = width
+
+
+def _merged(line: Any, widths: list[int]) -> list[int]:
+    found, start = [], 0
+    for cell in line._tr.tc_lst:
+        found.append(sum(widths[start : start + cell.grid_span]))
+        start += cell.grid_span
+    return found
+
+
+def _length(text: str) -> int:
+    return sum(2 if ord(c) > 0x2E80 else 1 for c in text)
 
 
 def _spanner_row(grid: Any, spans: Sequence[tuple[str, int]]) -> None:

@@ -19,6 +19,8 @@ def subgroups(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
     fits = [f for f in record.chosen(outcome=outcome, roles=("subgroup",), sample=None) if f.overall is not None]
     if not fits:
         return ()
+    order = {sample: k for k, sample in enumerate(dict.fromkeys(f.sample for f in fits))}
+    fits.sort(key=lambda f: (order[f.sample], f.method == "twfe"))
     head = record.headline(outcome)
     unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
     data = pl.DataFrame([_mark(speaker, f, f.overall) for f in fits if f.overall], infer_schema_length=None)

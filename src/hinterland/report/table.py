@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from hinterland.errors import Finding, InputError
-from hinterland.report.digits import MINUS
+from hinterland.report.digits import MINUS, UNBROKEN
 
 Align = Literal["left", "right", "center"]
 RowKind = Literal["body", "below", "fact", "head"]
@@ -116,7 +116,7 @@ class Table:
 
 
 def _plain(cell: str) -> str:
-    return cell.replace(MINUS, "-")
+    return cell.replace(MINUS, "-").replace(UNBROKEN, " ")
 
 
 def _html(table: Table, bare: bool) -> str:
@@ -164,6 +164,7 @@ _TEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     MINUS: "$-$",
+    UNBROKEN: "~",
     "–": "--",
     "×": r"$\times$",
     "≤": r"$\leq$",
