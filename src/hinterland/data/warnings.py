@@ -38,9 +38,15 @@ def warn_if_column_constant(table: Table, roles: Roles) -> list[Finding]:
     return [Finding("constant-column", what, table.source, "they cannot explain or be explained; check the years and the file", "warning")]
 
 
+def _fills_grid(table: Table, roles: Roles) -> bool:
+    """Whether there are as many rows as units times periods: then nothing is missing, unless a row is there twice (an error of its own)."""
+    units, periods = table.frame.select(pl.col(roles.unit).n_unique().alias("u"), pl.col(roles.time).n_unique().alias("t")).row(0)
+    return bool(units * periods == table.frame.height)
+
+
 def warn_if_gaps(table: Table, roles: Roles) -> list[Finding]:
     """Units that are missing in some period between their first and their last."""
-    if not {roles.unit, roles.time} <= set(table.frame.columns) or not table.frame.height:
+    if not {roles.unit, roles.time} <= set(table.frame.columns) or not table.frame.height or _fills_grid(table, roles):
         return []
     unit, time = pl.col(roles.unit).alias("unit"), pl.col(roles.time).alias("time")
     keys = table.frame.select(unit, time).drop_nulls()
@@ -87,7 +93,7 @@ def warn_if_period_absent(table: Table, roles: Roles) -> list[Finding]:
 
 def warn_if_unbalanced(table: Table, roles: Roles) -> list[Finding]:
     """Units that are not observed in every period."""
-    if not {roles.unit, roles.time} <= set(table.frame.columns) or not table.frame.height:
+    if not {roles.unit, roles.time} <= set(table.frame.columns) or not table.frame.height or _fills_grid(table, roles):
         return []
     counts = table.frame.group_by(pl.col(roles.unit).alias("unit")).agg(pl.col(roles.time).n_unique().alias("n"))
     n_periods = table.frame[roles.time].n_unique()
