@@ -6,7 +6,15 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-CARRIERS: Mapping[str, int] = {"Finding": 0, "refuse": 0, "ExpressionError": 0, "_said": 0, "Guard": 1, "_missing_key": 2, "_bad_values": 99}
+CARRIERS: Mapping[str, int] = {
+    "Finding": 0,
+    "refuse": 0,
+    "ExpressionError": 0,
+    "_said": 0,
+    "Guard": 1,
+    "_missing_key": 2,
+    "_bad_values": 99,
+}
 """Callables that are given a code, and at which position."""
 
 BUILT: Mapping[str, tuple[str, ...]] = {

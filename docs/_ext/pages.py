@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -104,11 +103,29 @@ def register_page() -> str:
     """``register.md``: zones, cities, and what the timing rules make of them."""
     register = policy_register()
     zones = (
-        (z["zone_id"], f"{z['name_zh']}<br>{z['name_en']}", z["approval"], z["approval_alternative"] or "", z["authority"], z["confidence"], z["sources"], z["note"])
+        (
+            z["zone_id"],
+            f"{z['name_zh']}<br>{z['name_en']}",
+            z["approval"],
+            z["approval_alternative"] or "",
+            z["authority"],
+            z["confidence"],
+            z["sources"],
+            z["note"],
+        )
         for z in register.zones.iter_rows(named=True)
     )
     cities = (
-        (m["zone_id"], m["adcode"], m["name_zh"], m["name_en"], m["coverage"], "" if m["dose"] is None else f"{m['dose']:g}", m["districts"], m["note"])
+        (
+            m["zone_id"],
+            m["adcode"],
+            m["name_zh"],
+            m["name_en"],
+            m["coverage"],
+            "" if m["dose"] is None else f"{m['dose']:g}",
+            m["districts"],
+            m["note"],
+        )
         for m in register.members.iter_rows(named=True)
     )
     return "\n".join(
@@ -119,7 +136,10 @@ def register_page() -> str:
             _REGISTER_MIDDLE,
             _table(("Zone", "Code", "城市", "City", "Coverage", "Share", "Districts", "Note"), cities),
             _REGISTER_FOOT,
-            _table(("Zone", "Approval", "`first_full_year`", "`approval_year`", "`cutoff_month` (6)", "`first_full_year`, later date"), _first_years()),
+            _table(
+                ("Zone", "Approval", "`first_full_year`", "`approval_year`", "`cutoff_month` (6)", "`first_full_year`, later date"),
+                _first_years(),
+            ),
         ]
     )
 

@@ -182,7 +182,9 @@ def refresh(path: Path) -> int:
         if arrow:
             lines[shown.line - 1] = f"{arrow.group('code')}{arrow.group('space')}# → {shown.real}"
         else:
-            lines[shown.line - 1 : shown.line - 1 + shown.shown.count("\n")] = [line.rstrip() for line in shown.real.strip("\n").splitlines()]
+            lines[shown.line - 1 : shown.line - 1 + shown.shown.count("\n")] = [
+                line.rstrip() for line in shown.real.strip("\n").splitlines()
+            ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(stale)
 
