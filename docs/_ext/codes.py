@@ -46,9 +46,9 @@ def _codes(tree: ast.Module, path: Path) -> Iterator[tuple[str, str]]:
     for node in nodes:
         warning = isinstance(node, ast.Call) and (_name(node) in WARNING_HELPERS or any(_is_warning(a) for a in _arguments(node)))
         for given in _given(node):
-            yield from ((code, "warning" if warning else "error") for code in _resolve(given, f"{path.name}:{node.lineno}"))
+            yield from ((code, "warning" if warning else "error") for code in _resolve(given, f"{path.name}:{getattr(node, 'lineno', 0)}"))
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in passed for t in node.targets):
-            yield from ((code, "error") for code in _resolve(node.value, f"{path.name}:{node.lineno}"))
+            yield from ((code, "error") for code in _resolve(node.value, f"{path.name}:{getattr(node, 'lineno', 0)}"))
 
 
 def _given(node: ast.AST) -> Iterator[ast.expr]:
