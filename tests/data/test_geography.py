@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hinterland.data.geography import cities, match_cities, province_adjacency, provinces, region_set, region_sets
+from hinterland.data.geography import cities, match_cities, province_adjacency, provinces, region_set, region_sets, with_regions
 from hinterland.data.policy import policy_register
-from hinterland.errors import InputError
+from hinterland.data.readers import read_panel
+from hinterland.errors import InputError, PanelError
 from hinterland.labels import LANGUAGES, catalogue
 
 LEVELS = {
@@ -184,3 +185,14 @@ def test_match_cities_finds_the_names_of_a_real_panel(shared_data: Path) -> None
     table = pl.read_parquet(shared_data / "city_panel_2000_2023" / "real_gdp_deflator.parquet")
     found = match_cities(table["city"].unique())
     assert found.filter(pl.col("adcode").is_null())["name"].to_list() == []
+
+
+def test_regions_become_columns_by_code_or_name() -> None:
+    frame = pl.DataFrame({"city": ["合肥市", "合肥市", "重庆市", "nowhere"], "year": [2010, 2011, 2010, 2010], "y": [1.0, 2.0, 3.0, 4.0]})
+    panel = with_regions(read_panel(frame, unit="city", time="year"), ["province", "macro-region"])
+    found = dict(panel.frame.select("city", "macro_region").unique().iter_rows())
+    assert found == {"合肥市": "central", "重庆市": "west", "nowhere": None}
+    assert panel.frame["province"].n_unique() == 3
+    with pytest.raises(PanelError) as caught:
+        with_regions(panel, ["province", "macro-regoin"])
+    assert [f.code for f in caught.value.findings] == ["unknown-region-set", "column-taken"]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from hinterland.report import caveats, prose, subgroups
+from hinterland.report import cohorts as by_cohort
 from hinterland.report.record import Estimate, Fit, Pretrend, Record
 from hinterland.report.sentences import Sentence, Speaker
 
@@ -67,6 +68,32 @@ def test_reading_follows_from_estimate_and_pretrends(value: float, p_trend: floa
 def test_no_standard_error_no_verdict() -> None:
     bare = Estimate(0.2, math.nan, math.nan, math.nan, math.nan, math.nan)
     assert prose.verdict(bare, test_of(0.5)) == "no-inference"
+
+
+def test_a_test_that_rejects_elsewhere_makes_the_evidence_mixed() -> None:
+    told = replace(test_of(0.4), rivals=(("event-study", 0.028, True), ("ppml", 0.046, False)))
+    mixed = replace(fit(), pretrend=told)
+    assert keys(prose.reading(mixed, "log")) == ["reading.mixed-trends"]
+    assert keys(prose.pretrends(mixed))[-1] == "pretrend.rivals"
+    said = {language: Speaker(language).paragraph(prose.headline(mixed, "log")) for language in ("en", "zh")}
+    assert "should not be read as the effect" in said["en"]
+    assert "p = 0.028" in said["en"].replace("\u00a0", " ")
+    assert "不应将其解读为政策效应" in said["zh"]
+    weak = replace(fit(0.05), pretrend=told)
+    assert keys(prose.reading(weak, "log")) == ["reading.inconclusive_percent"], "there is no effect to be doubted"
+
+
+def cohort_frame(*cohorts: tuple[int, float, float, int]) -> pl.DataFrame:
+    rows = [{"cohort": g, "estimate": b, "p_value": estimate(b, se).p_value, "n_treated": n} for g, b, se, n in cohorts]
+    return pl.DataFrame(rows)
+
+
+def test_an_average_carried_by_some_cohorts_is_said_to_be() -> None:
+    few = by_cohort.sentences(cohort_frame((2010, 1.4, 0.3, 8), (2012, 0.06, 0.1, 4), (2014, 0.1, 0.2, 6)))
+    assert keys(few) == ["cohorts.some"]
+    assert "2010 (8 of 18 treated units)" in Speaker("en").paragraph(few)
+    assert keys(by_cohort.sentences(cohort_frame((2010, 1.4, 0.3, 8), (2012, 1.0, 0.1, 4)))) == ["cohorts.all"]
+    assert keys(by_cohort.sentences(cohort_frame((2010, 0.1, 0.3, 8), (2012, 0.1, 0.1, 4)))) == ["cohorts.none"]
 
 
 def test_rejected_trends_are_never_called_an_effect_of_the_policy() -> None:

@@ -7,13 +7,16 @@ Statistics (2011 division).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
 import polars as pl
 
-from hinterland.errors import Finding, InputError, did_you_mean
+from hinterland.data.panel import Column, Panel
+from hinterland.errors import Finding, InputError, PanelError, did_you_mean, fail_if_any
 
 RegionSet = Literal[
     "sichuan-chongqing",
@@ -198,3 +201,37 @@ def match_cities(names: pl.Series) -> pl.DataFrame:
         .with_columns(pl.col("how").fill_null("unmatched"))
         .select("name", "adcode", "how")
     )
+
+
+def with_regions(panel: Panel, names: Sequence[str]) -> Panel:
+    """The panel with one column per region set: the unit's group, null where it has none.
+
+    The column of ``macro-region`` is called ``macro_region``. Units are matched by code or by name.
+
+    Raises:
+        PanelError: an unknown region set, or a column of that name exists already.
+    """
+    findings = [
+        Finding("unknown-region-set", f"there is no region set {n!r}", "argument names", did_you_mean(n, region_sets()))
+        for n in names
+        if n not in region_sets()
+    ]
+    columns = {n: n.replace("-", "_") for n in names}
+    findings += [
+        Finding(
+            "column-taken", f"the panel has a column {c!r} already", f"region set {n!r}", "rename that column, or do without the region set"
+        )
+        for n, c in columns.items()
+        if c in panel.frame.columns
+    ]
+    fail_if_any(findings, "panel", PanelError)
+    units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
+    codes = match_cities(units).select(__unit__="name", adcode="adcode")
+    for name, column in columns.items():
+        groups = region_set(name).select(adcode="unit", __group__="group").unique("adcode", maintain_order=True)
+        placed = codes.join(groups, on="adcode", how="left", maintain_order="left").select("__unit__", pl.col("__group__").alias(column))
+        keyed = panel.frame.with_columns(pl.col(panel.unit).cast(pl.String).alias("__unit__"))
+        frame = keyed.join(placed, on="__unit__", how="left", maintain_order="left").drop("__unit__")
+        described = {**panel.columns, column: Column("GB/T 2260 codes of the packaged geography")}
+        panel = replace(panel, frame=frame, columns=described)
+    return panel

@@ -22,6 +22,8 @@ SINGULAR = 1e-10
 REJECTED = 0.05
 MIN_TREATED = 10
 """Event-time leads with fewer treated units behind them are left out of the joint test."""
+LEAST_TREATED = 5
+"""Event-time leads with fewer treated units behind them are left out of the usual test too: they have no variance to speak of."""
 OVERSIZED = 1.1
 """A Wald statistic whose mean under the null exceeds its degrees of freedom by more than this factor rejects too often."""
 
@@ -38,7 +40,8 @@ class PretrendTest:
         p_value: probability of a statistic at least this large when all the terms are zero.
         distribution: ``F`` or ``chi2``.
         n_leads: terms tested (rank-deficient or not);  n_thin: leads left out because too few treated units are behind them.
-        p_textbook: p-value of the usual test: every lead, the covariance taken as known (F(k, df) for regressions, chi2(k) otherwise).
+        p_textbook: p-value of the usual test, which takes the covariance as known (F(k, df) for regressions, chi2(k) otherwise), on
+            every lead with at least ``LEAST_TREATED`` treated units behind it.
         notes: what a reader must know, first of all that not rejecting is no proof.
     """
 
@@ -129,7 +132,8 @@ def pretrend_test(
             ),
             "pre-trend test",
         )
-    textbook = _law(effects, *_wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)]), np.inf)
+    usual = chosen & ~_thin(effects, chosen, min(LEAST_TREATED, min_treated))
+    textbook = _law(effects, *_wald(effects.estimate[usual], effects.vcov[np.ix_(usual, usual)]), np.inf)
     thin = _thin(effects, chosen, min_treated)
     chosen &= ~thin
     wald, rank = _wald(effects.estimate[chosen], effects.vcov[np.ix_(chosen, chosen)])

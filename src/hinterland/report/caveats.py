@@ -6,6 +6,8 @@ import math
 
 import polars as pl
 
+from hinterland.report.cohorts import cohort_effects
+from hinterland.report.cohorts import sentences as cohort_sentences
 from hinterland.report.digits import count, p_value, percent, share, signed
 from hinterland.report.prose import FEW_TREATED, LARGE, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
 from hinterland.report.record import Fit, Record
@@ -26,6 +28,7 @@ def caveats(record: Record, outcome: str) -> tuple[Sentence, ...]:
         *_trends(dynamic),
         *_size(record, head),
         *_estimators(record, head),
+        *_cohorts(record, head),
         *_weights(record, outcome),
         *_few(head),
         *_scale(record, outcome, head),
@@ -80,6 +83,11 @@ def _estimators(record: Record, head: Fit) -> tuple[Sentence, ...]:
             method=Name("method", head.method),
         ),
     )
+
+
+def _cohorts(record: Record, head: Fit) -> tuple[Sentence, ...]:
+    frame = cohort_effects(record, head)
+    return tuple(s for s in cohort_sentences(frame) if s.key == "cohorts.some") if frame.height > 1 else ()
 
 
 def _weights(record: Record, outcome: str) -> tuple[Sentence, ...]:

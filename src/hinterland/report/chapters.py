@@ -13,6 +13,7 @@ from hinterland.report import charts, description, figures, prose, tables
 from hinterland.report.appendix import appendix
 from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose, numbering
 from hinterland.report.caveats import caveats, dynamic_fit
+from hinterland.report.cohorts import by_cohort
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Name, Ref, Sentence, Speaker, say
 from hinterland.report.subgroups import subgroups
@@ -185,7 +186,7 @@ def _trends(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]
                 frame,
             )
         )
-    return (*blocks, *_bacon(record, speaker, outcome))
+    return (*blocks, *by_cohort(record, speaker, record.headline(outcome)), *_bacon(record, speaker, outcome))
 
 
 def _bacon(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:

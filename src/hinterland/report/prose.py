@@ -3,7 +3,7 @@
 Every function here is pure: estimates in, :class:`Sentence` tuples out. The wording rules, in one place:
 
 * an effect is called an effect only when the joint pre-trend test does not reject at :data:`~.digits.ALPHA`;
-* a test that does not reject is never called proof;
+* a test that does not reject is never called proof, and where the usual test or another estimator's test does reject, the text says so first;
 * an estimate that cannot be told from zero is given with the effects its interval still admits;
 * two-way fixed effects stand beside the robust estimator, and a disagreement in sign or size is said first.
 """
@@ -20,7 +20,7 @@ from hinterland.report.digits import ALPHA, count, number, p_value, percent, sha
 from hinterland.report.record import Estimate, Fit, Pretrend, Scale
 from hinterland.report.sentences import Listed, Name, Ref, Sentence, Value, say
 
-Verdict = Literal["supported", "rejected-trends", "untested", "inconclusive", "no-inference"]
+Verdict = Literal["supported", "mixed-trends", "rejected-trends", "untested", "inconclusive", "no-inference"]
 Agreement = Literal["agree", "both-near-zero", "sign", "size", "significance"]
 
 MATERIAL_FORBIDDEN = 0.10
@@ -54,6 +54,8 @@ def verdict(estimate: Estimate, test: Pretrend | None) -> Verdict:
         return "no-inference"
     if not significant(estimate):
         return "inconclusive"
+    if test is not None and test.rivals:
+        return "mixed-trends"
     return "supported" if test is not None and math.isfinite(test.p_value) else "untested"
 
 
@@ -109,7 +111,16 @@ def reading(fit: Fit, scale: Scale) -> tuple[Sentence, ...]:
             high=percent(high) if as_percent else signed(high),
             p=p_value(fit.overall.p_value),
             p_trend=p_value(fit.pretrend.p_value) if fit.pretrend else "",
+            rivals=rivals(fit.pretrend),
         ),
+    )
+
+
+def rivals(test: Pretrend | None) -> Value:
+    """The tests of the same outcome that do reject, with their p-values."""
+    found = test.rivals if test is not None else ()
+    return Listed(
+        tuple(say(f"rival.{'usual' if usual else 'corrected'}", method=Name("method", method), p=p_value(p)) for method, p, usual in found)
     )
 
 
@@ -175,6 +186,7 @@ def pretrends(fit: Fit) -> tuple[Sentence, ...]:
         Sentence(f"pretrend.{'f' if test.distribution == 'F' else 'chi2'}", statistic),
         *((say("pretrend.left_out", out=count(test.n_thin), few=count(FEW_TREATED)),) if test.n_thin else ()),
         say("pretrend.rejected" if trends_rejected(test) else "pretrend.not_rejected"),
+        *((say("pretrend.rivals", rivals=rivals(test)),) if test.rivals and not trends_rejected(test) else ()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 import polars as pl
 
 from hinterland.errors import RunError
+from hinterland.report.digits import ALPHA
 
 Scale = Literal["log", "log1p", "poisson", "level"]
 
@@ -38,7 +39,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Pretrend:
-    """The joint test that all leads are zero; ``n_thin`` leads with few treated units behind them are left out of it."""
+    """The joint test that all leads are zero; ``n_thin`` leads with few treated units behind them are left out of it.
+
+    ``p_textbook`` is the p-value of the usual test, which takes the covariance as known; ``rivals`` are the estimators of the same
+    outcome and sample by which a test, corrected or usual, rejects: ``(method, p-value, whether it is the usual test)``.
+    """
 
     statistic: float
     df1: float
@@ -47,6 +52,8 @@ class Pretrend:
     n_leads: int
     distribution: str
     n_thin: int = 0
+    p_textbook: float = math.nan
+    rivals: tuple[tuple[str, float, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,22 @@ def _fits(record: Record) -> tuple[Fit, ...]:
     for row in record.tables["models"].iter_rows(named=True):
         key = (row["outcome"], row["family"], row["method"], row["sample"] or "all", row.get("label") or "", row.get("covariates") or "")
         groups.setdefault(key, []).append(row)
-    return tuple(_fit(rows, terms, tests) for rows in groups.values())
+    return _with_rivals(tuple(_fit(rows, terms, tests) for rows in groups.values()))
+
+
+def _with_rivals(fits: tuple[Fit, ...]) -> tuple[Fit, ...]:
+    """Each fit's pre-trend test, told of every test on the same outcome and sample that rejects."""
+    found: dict[tuple[str, str], list[tuple[str, float, bool]]] = {}
+    for fit in fits:
+        if fit.pretrend is not None and fit.role != "robustness":
+            corrected = fit.pretrend.p_value < ALPHA
+            if corrected or fit.pretrend.p_textbook < ALPHA:
+                p = fit.pretrend.p_value if corrected else fit.pretrend.p_textbook
+                found.setdefault((fit.outcome, fit.sample), []).append((fit.method, p, not corrected))
+    return tuple(
+        f if f.pretrend is None else replace(f, pretrend=replace(f.pretrend, rivals=tuple(found.get((f.outcome, f.sample), ()))))
+        for f in fits
+    )
 
 
 def _fit(rows: list[dict[str, Any]], terms: Mapping[Any, pl.DataFrame], tests: Mapping[str, Any]) -> Fit:
@@ -201,4 +223,5 @@ def _pretrend(row: Mapping[str, Any]) -> Pretrend:
     real = {k: math.nan if row.get(k) is None else float(row[k]) for k in ("statistic", "df1", "df2", "p_value")}
     kind = str(row.get("distribution") or "chi2")
     leads = int(row.get("n_leads") or 0)
-    return Pretrend(real["statistic"], real["df1"], real["df2"], real["p_value"], leads, kind, int(row.get("n_thin") or 0))
+    usual = math.nan if row.get("p_textbook") is None else float(row["p_textbook"])
+    return Pretrend(real["statistic"], real["df1"], real["df2"], real["p_value"], leads, kind, int(row.get("n_thin") or 0), usual)

@@ -40,15 +40,15 @@ class Both:
     zh: str
 
 
-Value = str | int | float | Name | Both | Ref | Listed
-
-
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of the report: ``key`` in section ``sentence`` of the label files, and its ``values``."""
+    """One sentence of the report, or a phrase inside one: ``key`` in section ``sentence`` of the label files, and its ``values``."""
 
     key: str
     values: Mapping[str, Value] = field(default_factory=dict)
+
+
+Value = str | int | float | Name | Both | Ref | Listed | Sentence
 
 
 def say(key: str, **values: Value) -> Sentence:
@@ -104,6 +104,8 @@ class Speaker:
                 return text(f"report.{kind}_number", self.language, n=self.numbering.get(f"{kind}:{key}", "?"))
             case Listed(items):
                 return joined([self.value(item) for item in items], self.language)
+            case Sentence():
+                return self.sentence(value)
             case _:
                 return str(value)
 

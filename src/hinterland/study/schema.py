@@ -20,8 +20,9 @@ Timing = Literal["approval_year", "first_full_year", "cutoff_month"]
 Partial = Literal["exclude", "treat", "dose"]
 Uncertain = Literal["exclude", "treat"]
 ComparisonRule = Literal["never-treated", "not-yet-treated"]
+RegionSetName = Literal["province", "macro-region", "sichuan-chongqing", "provincial-capitals", "municipalities"]
 RegionDrop = Literal["municipalities", "provincial-capitals"]
-Format = Literal["html", "docx", "tex", "csv", "svg", "pdf", "png"]
+Format = Literal["html", "docx", "pdf"]
 Scalar = bool | int | float | str
 
 
@@ -174,6 +175,10 @@ class PanelTable(Table):
     filter: FilterTable = Field(default_factory=FilterTable, description="Which rows and units are used.")
     derive: Mapping[str, str] = Field(default_factory=dict, description='New columns by expressions: ln_y = "log1p(y)".')
     join: tuple[JoinTable, ...] = Field(default=(), description="Columns of other files.")
+    regions: tuple[RegionSetName, ...] = Field(
+        default=(),
+        description="Columns from the packaged geography, by the unit's code or name: province, macro-region (column macro_region).",
+    )
 
 
 class PolicyTable(Table):
@@ -299,7 +304,7 @@ class ReportTable(Table):
     formats: tuple[Format, ...] = Field(
         default=("html",),
         min_length=1,
-        description="html: one self-contained file for all languages; docx: the same text in Word. Every table is also written as tex, docx and csv, every figure as svg, pdf and png.",
+        description="html: one self-contained file for all languages; docx and pdf: the same text in Word and as PDF, one file per language. Every table is also written as tex, docx and csv, every figure as svg, pdf and png, whatever is chosen here.",
     )
     title: Words | None = Field(default=None, description="Another title than the study's.")
 

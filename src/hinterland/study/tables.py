@@ -83,6 +83,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             p_value=_REAL,
             n_leads=_WHOLE,
             n_thin=_WHOLE,
+            p_textbook=_REAL,
             distribution=_TEXT,
         ),
         "bacon": _columns("outcome type", treated=_WHOLE, control=_WHOLE, weight=_REAL, estimate=_REAL),

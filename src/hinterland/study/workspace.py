@@ -17,6 +17,7 @@ from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
+from hinterland.study.columns import made_columns, with_made_roles
 from hinterland.study.consistency import DESIGN_OPTIONS
 from hinterland.study.load import LoadedStudy
 from hinterland.study.samples import between, complete, groups_by_column, units_where, where
@@ -80,27 +81,31 @@ class Workspace:
 
             panel = merge_administrative(panel, table.merge.rules, split=table.merge.split)
         panel = self._joined(panel)
+        if table.regions:
+            from hinterland.data.geography import with_regions
+
+            panel = with_regions(panel, table.regions)
         if table.derive:
             from hinterland.data.derive import derive
 
             panel = derive(panel, table.derive)
-        return self._filtered(panel)
+        return self._filtered(with_made_roles(panel, self.study))
 
     def _read(self) -> Panel:
         from hinterland.data.readers import read_panel
 
-        table = self.study.panel
+        table, made = self.study.panel, made_columns(self.study.panel)
         return read_panel(
             self.path(table.source),
             unit=table.unit,
             time=table.time,
-            weight=table.weight,
-            cluster=table.cluster,
-            coordinates=table.coordinates,
+            weight=None if table.weight in made else table.weight,
+            cluster=None if table.cluster in made else table.cluster,
+            coordinates=None if made.intersection(table.coordinates or ()) else table.coordinates,
             years=table.years,
             encoding=table.encoding,
             sheet=table.sheet,
-            treatment=self.study.policy.treatment,
+            treatment=None if self.study.policy.treatment in made else self.study.policy.treatment,
             rename=table.rename or None,
             missing=table.missing,
             text=table.text,
@@ -110,23 +115,18 @@ class Workspace:
     def _own_numbers(self) -> list[str]:
         """Outcomes and covariates that must be in the data file itself: neither derived nor joined."""
         table, study = self.study.panel, self.study
-        made = {*table.derive, *(j.rename.get(c, c) for j in table.join for c in j.columns)}
+        made = made_columns(table)
         named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or [])
         taken = {table.unit, table.time, table.weight, study.policy.treatment}
         return [n for n in dict.fromkeys(named) if n not in made and n not in taken]
 
     def _of_world(self, world: World) -> Panel:
-        table, panel = self.study.panel, world.panel
-        panel.require(
-            [c for c in (table.unit, table.time, table.weight, table.cluster, *(table.coordinates or ())) if c], "a role in [panel]"
-        )
+        table, panel, made = self.study.panel, world.panel, made_columns(self.study.panel)
+        coordinates = None if made.intersection(table.coordinates or ()) else table.coordinates
+        weight, cluster = (None if n in made else n for n in (table.weight, table.cluster))
+        panel.require([c for c in (table.unit, table.time, weight, cluster, *(coordinates or ())) if c], "a role in [panel]")
         panel = replace(
-            panel,
-            unit=table.unit,
-            time=table.time,
-            weight=table.weight,
-            cluster=table.cluster,
-            coordinates=table.coordinates or panel.coordinates,
+            panel, unit=table.unit, time=table.time, weight=weight, cluster=cluster, coordinates=coordinates or panel.coordinates
         )
         return panel if table.years is None else between(panel, table.years)
 
