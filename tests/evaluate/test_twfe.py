@@ -131,7 +131,7 @@ def test_singletons_are_counted_or_dropped(toy: Make) -> None:
     made = toy()
     frame = made.panel.frame.filter((pl.col("unit") != "u003") | (pl.col("year") == 2001))
     panel = replace(made.panel, frame=frame)
-    kept, dropped = (estimate(panel, "y", made.policy, "twfe", ssc=rule) for rule in ("fixest", "reghdfe"))
+    kept, dropped = (estimate(panel, "y", made.policy, "twfe", ssc=rule) for rule in ("dummies", "fixest"))
     assert [(n.code, n.values["count"]) for n in kept.notes if "single" in n.code] == [("singletons-kept", 1)]
     assert [(n.code, n.values["count"]) for n in dropped.notes if "single" in n.code] == [("singletons-dropped", 1)]
     assert (kept.meta["n_obs"], dropped.meta["n_obs"]) == (313, 312)

@@ -21,7 +21,7 @@ def _factor(*codes: int) -> Factor:
 
 
 def test_rules_by_name_table_and_object() -> None:
-    assert resolve_ssc("dummies") == resolve_ssc({"k_fixef": "full"}) == resolve_ssc(Ssc(k_fixef="full"))
+    assert resolve_ssc("reghdfe") == resolve_ssc({"k_exact": True}) == resolve_ssc(Ssc(k_exact=True))
     assert str(RULES["reghdfe"]) == "reghdfe"
     assert str(Ssc(g_adj=False)) == "g_adj=False"
 

@@ -171,16 +171,17 @@ def _shares(design: Design, sample: Sample) -> CohortShares:
     its periods, if it misses some).
     """
     n = len(sample.cohort)
+    used = sample.cohort != LEFT_OUT
     if sample.w is None:
         weight = np.ones(n)
     else:
         seen = np.bincount(sample.unit, minlength=n)
-        if (seen[seen > 0] == len(sample.periods)).all():
+        if (seen[used] == len(sample.periods)).all():
             weight = np.zeros(n)
             weight[sample.unit[sample.period == 0]] = sample.w[sample.period == 0]
         else:
             weight = np.bincount(sample.unit, sample.w, n) / np.maximum(seen, 1)
-    weight = np.where(sample.cohort == LEFT_OUT, 0.0, weight)
+    weight = np.where(used, weight, 0.0)
     weight /= weight.sum()
     member = (sample.cohort[:, None] == sample.treated) * weight[:, None]
     share = member.sum(axis=0)

@@ -16,6 +16,7 @@ from hinterland.evaluate.result import Effects
 
 def estimate(
     panel: Panel,
+    /,
     outcome: str,
     policy: Cohorts,
     method: str = "callaway-santanna",
@@ -32,7 +33,7 @@ def estimate(
     """Estimate the effect of ``policy`` on ``outcome``.
 
     Args:
-        panel: the panel (see :func:`hinterland.read_panel`).
+        panel: the panel (see :func:`hinterland.read_panel`); by position, since ``panel=False`` is an option of callaway-santanna.
         outcome: column of the outcome.
         policy: first treated periods (``PolicyRegister.cohorts`` or :func:`hinterland.adoption`).
         method: estimator id; :func:`hinterland.methods` lists them.

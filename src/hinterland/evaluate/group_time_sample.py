@@ -56,8 +56,12 @@ def make_scope(design: Design, balance: bool) -> Scope:
         count = int((cohort == latest).sum())
         notes.append(Note("cs-no-never-treated", {"cohort": int(latest), "count": count, "periods": len(periods) - n_periods}))
     keep = design.period < n_periods
+    seen = np.bincount(design.unit[keep], minlength=design.n_units)
+    if (seen == 0).any():
+        cohort[seen == 0] = LEFT_OUT
+        treated = np.intersect1d(treated, cohort)
+        _fail_if_nobody_to_compare(design, cohort, treated)
     if balance:
-        seen = np.bincount(design.unit[keep], minlength=design.n_units)
         gaps = (seen < n_periods) & (cohort != LEFT_OUT)
         if gaps.any():
             notes.append(Note("cs-units-with-gaps", {"count": int(gaps.sum()), "units": listed(design.unit_labels[gaps], 8)}))
@@ -84,7 +88,7 @@ def _fail_if_nobody_to_compare(design: Design, cohort: Ints, treated: Ints) -> N
         findings.append(
             Finding("no-never-treated", "every unit is treated in the end: there is no never-treated unit to compare with", where, remedy)
         )
-    elif not never and len(treated) < 2:
+    elif not never and len(np.unique(cohort[cohort != LEFT_OUT])) < 2:
         remedy = "add units that are treated later or never"
         findings.append(
             Finding("no-comparison", "every unit is first treated in the same period: there is nobody to compare with", where, remedy)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, did_you_mean, listed
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
@@ -82,8 +83,19 @@ def without_singletons(design: Design, ssc: Ssc) -> Design:
     if not count:
         return design
     if ssc.singletons == "drop":
+        _fail_if_only_singletons(design, alone)
         return design.take(~alone, Note("singletons-dropped", {"count": count}))
     return replace(design, notes=(*design.notes, Note("singletons-kept", {"count": count})))
+
+
+def _fail_if_only_singletons(design: Design, alone: NDArray[np.bool_]) -> None:
+    treated = design.cohort[design.unit] != NEVER
+    if (treated & ~alone).any():
+        return
+    what = "every row" if alone.all() else "every row of a treated unit"
+    remedy = "leave out fixed effects that identify single rows, or widen the years"
+    where = f"{int(alone.sum())} of {design.n_obs} rows; fixed effects {fixed_effects_text(design)}"
+    raise EstimationError(Finding("only-singletons", f"{what} is alone in a level of a fixed effect", where, remedy), "design")
 
 
 def projection(design: Design, weights: Floats | None) -> Absorber:

@@ -40,7 +40,7 @@ class Ssc:
         g_adj: multiply by G/(G − 1) (``hetero``: n/(n − 1)).
         g_df: for two-way clusters, ``min``: the smaller G in every term; ``conventional``: each term its own G.
         t_df: degrees of freedom of the t distribution: ``min``: smallest G − 1; ``conventional``: n − K.
-        singletons: ``drop`` leaves out rows that are alone in a level of a fixed effect.
+        singletons: ``drop`` leaves out rows that are alone in a level of a fixed effect, one after another (as fixest does since 0.13).
     """
 
     k_adj: bool = True
@@ -49,7 +49,7 @@ class Ssc:
     g_adj: bool = True
     g_df: Groups = "min"
     t_df: Groups = "min"
-    singletons: Singletons = "keep"
+    singletons: Singletons = "drop"
 
     def __str__(self) -> str:
         named = next((name for name, rule in RULES.items() if rule == self), None)
@@ -59,13 +59,14 @@ class Ssc:
 RULES: Mapping[str, Ssc] = MappingProxyType(
     {
         "fixest": Ssc(),
-        "reghdfe": Ssc(k_exact=True, singletons="drop"),
-        "dummies": Ssc(k_fixef="full"),
-        "none": Ssc(k_adj=False, g_adj=False),
+        "reghdfe": Ssc(k_exact=True),
+        "dummies": Ssc(k_fixef="full", singletons="keep"),
+        "none": Ssc(k_adj=False, g_adj=False, singletons="keep"),
     }
 )
-"""``fixest``: R's default. ``reghdfe``: Stata's (Correia 2017): singletons are dropped, redundant levels are found exactly, a nested
-factor counts as one. ``dummies``: every level counts, as in ordinary least squares on dummies or Stata's ``areg``. ``none``: c = 1."""
+"""``fixest``: R's default: singletons are dropped, a factor nested in a cluster counts as one. ``reghdfe``: Stata's (Correia 2017): the
+same, and redundant levels are found exactly. ``dummies``: every level counts, singletons too, as in ordinary least squares on dummies or
+Stata's ``areg``. ``none``: c = 1."""
 
 _CHOICES: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
