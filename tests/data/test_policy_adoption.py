@@ -91,7 +91,7 @@ def test_treatment_that_switches_off_names_units_and_periods() -> None:
     with pytest.raises(PolicyError) as error:
         adoption_from_treatment(panel([1, 0, 0, 1, 1, 0]), "g")
     assert codes(error) == ["treatment-reversal"]
-    assert error.value.findings[0].where == "'a in 2011', 'c in 2011'"
+    assert error.value.findings[0].where == "a in 2011; c in 2011"
 
 
 def test_treatment_that_is_not_binary() -> None:

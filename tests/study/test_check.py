@@ -9,6 +9,7 @@ from small import STUDY, small_panel, write_small
 
 from hinterland.study.check import Checked, check
 from hinterland.study.load import load_study
+from hinterland.study.workspace import Workspace
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 GAUSSIAN = STUDY.replace('[[outcome]]\nname = "count"\nfamily = "poisson"\n', "")
@@ -57,6 +58,17 @@ def test_findings_of_all_outcomes_together(tmp_path: Path) -> None:
             "treatment-reversal",
         ),
         (STUDY.replace("[evaluate]", "[evaluate]\nanticipation = 1"), lambda f: f, "not-defined"),
+        (STUDY.replace("[evaluate]", '[evaluate]\ncluster = "one"'), lambda f: f.with_columns(one=pl.lit(1)), "one-cluster"),
+        (STUDY, lambda f: f.with_columns(first=pl.when(pl.col("first") > 0).then(1999).otherwise(0)), "treatment-collinear"),
+        (
+            STUDY.replace("[evaluate]", '[evaluate]\ncomparison = "not-yet-treated"').replace('comparison = ["not-yet-treated"]', ""),
+            lambda f: f.with_columns(first=pl.lit(2004)),
+            "treatment-collinear",
+        ),
+        (STUDY.replace('name = "late"', 'name = "late"\ncluster = "citty"'), lambda f: f, "unknown-column"),
+        (STUDY.replace('name = "late"', 'name = "late"\nfe = ["citty^year"]'), lambda f: f, "unknown-column"),
+        (STUDY.replace('name = "late"', 'name = "late"\ncovariates = "~ sise"'), lambda f: f, "unknown-column"),
+        (STUDY.replace("[policy]", '[panel.filter]\ncomplete = ["yy"]\n[policy]'), lambda f: f, "unknown-column"),
     ],
 )
 def test_what_the_data_make_impossible_is_said_before_estimating(tmp_path: Path, study: str, change: Change, code: str) -> None:
@@ -97,3 +109,52 @@ def test_complete_keeps_units_seen_in_every_period(tmp_path: Path) -> None:
     )
     assert found.ok
     assert all("23 units × 8 periods, 184 rows;" in line for line in found.designs)
+
+
+def test_a_cohort_of_one_unit_is_one_finding(tmp_path: Path) -> None:
+    found = checked(tmp_path, change=lambda f: f.with_columns(first=pl.when(pl.col("city") == "C00").then(2004).otherwise("first")))
+    assert [f.severity for f in found.findings if f.code == "single-unit-cohort"] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("form", "remedy"),
+    [
+        (lambda code: code[:4], "match_cities"),
+        (lambda code: f"{code}000000", "first six digits"),
+        (lambda code: f"unit {code[::-1]}", "name the column"),
+    ],
+)
+def test_codes_that_are_not_the_registers(tmp_path: Path, form: Callable[[str], str], remedy: str) -> None:
+    codes_of = dict(zip([f"C{i:02}" for i in range(24)], [f"{n}" for n in range(340100, 342500, 100)], strict=True))
+    study = STUDY.replace('column = "first"', 'register = "industrial-transfer-zones"')
+    found = checked(
+        tmp_path, study, lambda f: f.with_columns(city=pl.col("city").replace_strict({k: form(v) for k, v in codes_of.items()}))
+    )
+    (said,) = (f for f in found.findings if f.code == "units-not-codes")
+    assert remedy in said.remedy
+    assert "panel.unit" in said.where
+
+
+def test_roles_may_be_columns_that_the_study_makes(tmp_path: Path) -> None:
+    pl.DataFrame({"city": [f"C{c:02}" for c in range(24)], "size": range(1, 25)}).write_csv(tmp_path / "sizes.csv")
+    made = """
+weight = "size"
+cluster = "half"
+[panel.derive]
+on = "where(first > 0 and year >= first, 1, 0)"
+half = "where(size > 12, 1, 0) + 2 * size"
+[[panel.join]]
+source = "sizes.csv"
+unit = "city"
+columns = ["size"]
+"""
+    study = STUDY.replace('time = "year"', f'time = "year"{made}').replace('column = "first"', 'treatment = "on"')
+    found = checked(tmp_path, study)
+    assert [f for f in found.findings if f.severity == "error"] == []
+    assert all("16 treated in 2 cohorts" in line for line in found.designs)
+    work = Workspace(load_study(tmp_path / "study.toml"))
+    assert (work.panel.weight, work.panel.cluster) == ("size", "half")
+    broken = checked(tmp_path, study.replace('"where(first > 0 and year >= first, 1, 0)"', '"where(year == 2004, 1, 0)"'))
+    assert "treatment-reversal" in codes(broken)
+    unweighted = checked(tmp_path, study.replace('weight = "size"', 'weight = "none"').replace("half =", 'none = "size - 5"\nhalf ='))
+    assert "weight-not-positive" in codes(unweighted)

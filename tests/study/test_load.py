@@ -89,6 +89,16 @@ def test_the_packaged_and_the_shipped_studies_are_in_order() -> None:
         (WHOLE + "[panel.world]\nseed = 1\n", "world-only", 11, "world:"),
         (WHOLE + '[[panel.join]]\nsource = "b"\nunit = "u"\ncolumns = ["x"]\nrename = { z = "w" }\n', "unknown-column", 15, "'x'"),
         (WHOLE + '[report]\nformats = ["htm"]\n', "unknown-value", 12, "'html'"),
+        (WHOLE + '[report]\nformats = ["html", "svg"]\n', "unknown-value", 12, "'svg'"),
+        (WHOLE.replace("[[outcome]]", "[outcome]"), "wrong-type", 9, "[[outcome]]"),
+        (WHOLE.replace('name = "y"', 'name = "u"'), "role-shared", 10, "column"),
+        (WHOLE.replace('name = "y"', 'name = "g"'), "role-shared", 10, "column"),
+        (WHOLE + '[evaluate]\ncovariates = "~ x + y"\n', "role-shared", 12, "leave it out"),
+        (WHOLE + '[evaluate]\ncovariates = ["t"]\n', "role-shared", 12, "leave it out"),
+        (WHOLE + '[evaluate.options.twfe]\ncovariates = "~ g"\n', "role-shared", 12, "leave it out"),
+        (WHOLE + '[[robustness.model]]\nname = "a"\ncovariates = ["y"]\n', "role-shared", 13, "leave it out"),
+        (WHOLE.replace("[panel]", "summary = 5\n[panel]", 1), "wrong-type", 3, "in quotes, or one per language: { en ="),
+        (WHOLE.replace("[panel]", 'summary = " "\n[panel]', 1), "bad-value", 3, "say something"),
     ],
 )
 def test_each_problem_is_one_finding_with_its_line(text: str, code: str, line: int | None, says: str) -> None:
@@ -102,15 +112,6 @@ def test_all_problems_are_reported_at_once_and_in_order() -> None:
     text = WHOLE.replace('unit = "u"', "unit = 3").replace('column = "g"', 'colum = "g"') + "[plan]\n[evaluate]\nheadline = 1\n"
     codes = [f.code for f in findings(text)]
     assert codes == ["wrong-type", "unknown-key", "not-available-yet", "wrong-type"]
-
-
-@pytest.mark.parametrize(
-    ("text", "place"), [("[study\n", "line 1, column 7"), ('[study]\ntitle = "x\n', "line 2"), ("a = 1\na = 2\n", "line 2")]
-)
-def test_what_is_not_toml_is_said_with_line_and_column(text: str, place: str) -> None:
-    found = only(text)
-    assert found.code == "toml-syntax"
-    assert place in found.where
 
 
 def test_a_study_that_cannot_be_read(tmp_path: Path) -> None:

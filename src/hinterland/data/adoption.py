@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
-from hinterland.errors import Finding, PolicyError, fail_if_any, listed
+from hinterland.errors import Finding, PolicyError, fail_if_any
 from hinterland.labels import Note
 
 
@@ -59,7 +59,7 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
     findings = []
     illegible = frame.filter(~pl.col("value").is_in([0.0, 1.0]).fill_null(False))
     if illegible.height:
-        cells = listed((f"{u}, {t}: {v}" for u, t, v in illegible.iter_rows()), 5)
+        cells = _cells(f"{u}, {t}: {'empty' if v is None else v}" for u, t, v in illegible.iter_rows())
         findings.append(
             Finding(
                 "not-binary",
@@ -71,7 +71,7 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
     before = pl.col("value").shift(1).over("unit")
     reversed_ = frame.filter((before == 1) & (pl.col("value") == 0))
     if reversed_.height:
-        cells = listed((f"{u} in {t}" for u, t, _ in reversed_.iter_rows()), 8)
+        cells = _cells(f"{u} in {t}" for u, t, _ in reversed_.iter_rows())
         findings.append(
             Finding(
                 "treatment-reversal",
@@ -91,6 +91,12 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
     return _cohorts(panel, units.join(start, on="unit", how="left", maintain_order="left"), column)
 
 
+def _cells(cells: Iterable[str]) -> str:
+    """Up to eight cells in words, and how many more there are."""
+    every = list(cells)
+    return "; ".join(every[:8]) + (f" and {len(every) - 8} more" if len(every) > 8 else "")
+
+
 def _fail_if_no_column(panel: Panel, column: str) -> None:
     if column not in panel.frame.columns:
         from hinterland.errors import did_you_mean
@@ -105,7 +111,7 @@ def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None])
     pairs = panel.frame.select(unit=pl.col(panel.unit), value=pl.col(column)).unique(maintain_order=True)
     raw = pairs["value"]
     number = (
-        raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+        raw.cast(pl.String).str.strip_chars().str.replace(r"\s*年$", "").cast(pl.Float64, strict=False)
         if raw.dtype == pl.String
         else raw.cast(pl.Float64, strict=False)
     )
@@ -125,7 +131,7 @@ def _not_periods(panel: Panel, cleaned: pl.DataFrame, column: str) -> list[Findi
     bad = cleaned.filter(~pl.col("legible")).select("unit", "raw").unique(maintain_order=True)
     if bad.is_empty():
         return []
-    cells = listed((f"{u}: {r}" for u, r in bad.iter_rows()), 8)
+    cells = _cells(f"{u}: {r}" for u, r in bad.iter_rows())
     remedy = f"write the first treated period as a whole number of {panel.time!r}, or list the value in never"
     return [
         Finding("not-a-period", f"column {column!r} holds values that are no period, in {bad['unit'].n_unique()} unit(s)", cells, remedy)

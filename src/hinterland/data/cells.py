@@ -179,6 +179,9 @@ def _as_text(column: pl.Series) -> pl.Series:
 
 def _text_or_numbers(table: Table, name: str, column: pl.Series, wanted: Wanted) -> tuple[pl.Series, list[Finding]]:
     declared = name in wanted.numeric
+    truth = column.str.strip_chars().str.to_lowercase().replace_strict({"true": 1, "false": 0}, default=None, return_dtype=pl.Int64)
+    if declared and truth.null_count() == column.null_count() < len(column):
+        return truth.alias(name), []
     exact = None if table.exact is None or not table.exact.schema[name].is_float() else table.exact[name]
     numbers = parse_numbers(column, wanted.missing, exact)
     if len(numbers.bad) and (not numbers.n_numbers or (not declared and numbers.n_numbers < len(numbers.bad))):
@@ -254,6 +257,9 @@ def normalise_time(table: Table, name: str) -> tuple[pl.Series, list[Finding]]:
         return column.cast(pl.Int64), []
     if column.dtype == pl.String:
         trimmed = column.str.strip_chars().str.replace(r"\s*年$", "")
+        dates = _dates(trimmed)
+        if dates is not None:
+            return _years_of_dates(table, name, dates)
         numbers = parse_numbers(trimmed)
         findings = [_not_a_period(table, name, column, numbers.bad)] if len(numbers.bad) else []
         values = numbers.values.cast(pl.Float64)
@@ -266,6 +272,15 @@ def normalise_time(table: Table, name: str) -> tuple[pl.Series, list[Finding]]:
     if broken.any():
         findings.append(_not_a_period(table, name, values, broken.arg_true()))
     return values.set(broken, None).cast(pl.Int64).alias(name), findings
+
+
+def _dates(texts: pl.Series) -> pl.Series | None:
+    """``texts`` as dates, when every one is: 2010-12-31, 2010/12/31, 2010.12.31 or 2010年12月31日, with or without a time."""
+    day = texts.str.extract(r"^(\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2})日?(?:[ T]\d{1,2}:\d{2}.*)?$")
+    if day.null_count() > texts.null_count() or day.null_count() == len(day):
+        return None
+    dates = day.str.replace_all(r"[/.年月]", "-").str.to_date("%Y-%m-%d", strict=False)
+    return None if dates.null_count() > texts.null_count() else dates
 
 
 def _not_a_period(table: Table, name: str, column: pl.Series, at: pl.Series) -> Finding:

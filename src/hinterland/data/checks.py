@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from hinterland.data.panel import Panel
 from hinterland.data.roles import Roles
 from hinterland.data.table import Table, numbered, some
 from hinterland.data.warnings import (
@@ -28,6 +29,21 @@ _SHOWN = 5
 def check_frame(table: Table, roles: Roles) -> list[Finding]:
     """Run every check on rows whose codes, periods and years are settled. Order: errors of structure first."""
     return [finding for check in CHECKS for finding in check(table, roles)]
+
+
+def check_roles(
+    panel: Panel,
+    *,
+    weight: str | None = None,
+    cluster: str | None = None,
+    coordinates: tuple[str, str] | None = None,
+    treatment: str | None = None,
+) -> list[Finding]:
+    """The findings of the roles of columns that were joined or derived after the panel was read."""
+    table = Table(panel.frame, "panel", numbered(panel.frame.height), panel.columns)
+    roles = Roles(panel.unit, panel.time, weight, cluster, coordinates, treatment)
+    missing = fail_if_column_unknown(table, list(roles.named()))
+    return [*missing, *(finding for check in ROLE_CHECKS for finding in check(table, roles))]
 
 
 def fail_if_column_unknown(table: Table, names: Sequence[tuple[str, str]]) -> list[Finding]:
@@ -311,3 +327,15 @@ CHECKS: tuple[Callable[[Table, Roles], list[Finding]], ...] = (
     warn_if_unit_changes_cluster,
 )
 """Every check that :func:`check_frame` runs, in order."""
+
+ROLE_CHECKS: tuple[Callable[[Table, Roles], list[Finding]], ...] = (
+    fail_if_role_all_missing,
+    fail_if_role_not_numeric,
+    fail_if_weight_not_positive,
+    fail_if_weight_missing,
+    fail_if_coordinates_out_of_range,
+    fail_if_treatment_not_binary,
+    fail_if_treatment_reverses,
+    warn_if_unit_changes_cluster,
+)
+"""The checks of one column's role, which :func:`check_roles` runs."""

@@ -71,6 +71,14 @@ def looks_like(raw: bytes) -> tuple[str, str] | None:
     return next(((what, suffix) for magic, what, suffix in _MAGIC if raw.startswith(magic)), None)
 
 
+def looks_like_text(raw: bytes) -> tuple[str, str] | None:
+    """That the bytes are a text table, and its suffix; ``None`` when they hold no separator, or bytes that text does not."""
+    control = any(byte < 32 and byte not in b"\t\n\r" for byte in raw)
+    if control or not any(mark in raw for mark in (b",", b"\t", b";")) or b"\n" not in raw.replace(b"\r", b"\n"):
+        return None
+    return ("a web page", ".html") if raw.lstrip()[:1] == b"<" else ("a text table", ".csv")
+
+
 def canonical(encoding: str, source: str) -> str:
     """The codec's name. Raises ``PanelError`` for an encoding that does not exist."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from hinterland.data.delimited import column_names, drop_blank_rows, find_header, header_skipped, parse_delimited
-from hinterland.data.encoding import best_text_encoding, canonical, decode, decode_cut, looks_like
+from hinterland.data.encoding import best_text_encoding, canonical, decode, decode_cut, looks_like, looks_like_text
 from hinterland.data.panel import Column
 from hinterland.data.table import Table, numbered
 from hinterland.errors import Finding, PanelError, did_you_mean, listed
@@ -77,14 +77,18 @@ def _bytes(path: Path) -> bytes:
 
 def _corrupt(path: Path, what: str) -> PanelError:
     with path.open("rb") as file:
-        known = looks_like(file.read(16))
+        head = file.read(4096)
+    known = looks_like(head) or looks_like_text(head)
     size = path.stat().st_size
     if size == 0:
         return PanelError(
             Finding("empty-file", "the file is empty (0 bytes)", str(path), "check the path, or export the file again"), path.name
         )
-    if known is not None and known[1] not in path.name.lower() and not (known[1] == ".xlsx" and _suffix(path) in EXCEL):
-        remedy = f"its content looks like {known[0]}: give it the suffix {known[1]}"
+    if known is not None and not path.name.lower().endswith(known[1]) and not (known[1] == ".xlsx" and _suffix(path) in EXCEL):
+        readable = known[1] in (*SUFFIXES, ".gz")
+        remedy = (
+            f"its content looks like {known[0]}: {f'give it the suffix {known[1]}' if readable else 'export the table to CSV or Excel'}"
+        )
     else:
         remedy = "the file is damaged or not of this format: export or download it again"
     return PanelError(Finding("corrupt-file", what, str(path), remedy), path.name)

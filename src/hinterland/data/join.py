@@ -128,7 +128,10 @@ def _fail_if_nothing_matches(panel: Panel, table: Table, unit: str) -> list[Find
     if ours.is_in(theirs.implode()).any():
         return []
     what = f"no unit is in both tables: the panel has {listed(ours.sort().head(3).to_list())}, column {unit!r} has {listed(theirs.sort().head(3).to_list())}"
-    return [Finding("no-unit-matches", what, table.source, "name the column that holds the same codes as the panel's unit column")]
+    remedy = "name the column that holds the same codes as the panel's unit column"
+    if not theirs.cast(pl.String).str.contains(r"\d").any() or not ours.str.contains(r"\d").any():
+        remedy += "; hinterland.data.geography.match_cities turns names of cities into codes"
+    return [Finding("no-unit-matches", what, table.source, remedy)]
 
 
 def _warn_of_unmatched(panel: Panel, joined: pl.DataFrame, right: pl.DataFrame, source: str) -> list[Finding]:

@@ -85,7 +85,7 @@ def read_panel(
     table = convert(table, Wanted(numbers, {*text, time} - numbers, codes, missing))
     table, said = _settle_time(table, roles)
     table = table.with_findings(*findings, *said)
-    every = (*table.findings, *check_frame(table, roles))
+    every = _without_echo((*table.findings, *check_frame(table, roles)))
     fail_if_any(every, table.source, PanelError)
     return Panel(
         frame=table.frame.sort(unit, time),
@@ -97,6 +97,12 @@ def read_panel(
         columns={c: table.columns.get(c, Column(table.source)) for c in table.frame.columns},
         findings=tuple(f for f in every if f.severity == "warning"),
     )
+
+
+def _without_echo(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """No word about an empty panel where its periods could not be read: that is why it is empty."""
+    unread = any(f.code == "time-not-integer" for f in findings)
+    return tuple(f for f in findings if not (unread and f.code == "empty-panel"))
 
 
 def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | int | None = None) -> pl.DataFrame:

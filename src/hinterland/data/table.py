@@ -54,13 +54,15 @@ class Table:
 
 
 def some(values: pl.Series, at: pl.Series) -> str:
-    """Up to five of ``values`` at positions ``at``, with a count of the rest."""
-    return _with_count(values.gather(at.head(6)).to_list(), len(at))
+    """Up to five different ones of ``values`` at positions ``at``, and how many cells there are beside them."""
+    shown = values.gather(at).unique(maintain_order=True).head(5).to_list()
+    return _with_count(shown, len(at) if len(at) > 5 else len(shown))
 
 
 def _with_count(items: Sequence[object], total: int) -> str:
     shown = listed(items[:5])
-    return shown if total <= 5 else f"{shown} and {total - 5} more"
+    rest = total - len(items[:5])
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def numbered(height: int, first: int = 1) -> pl.Series:

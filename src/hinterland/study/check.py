@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import Finding, InputError
+from hinterland.errors import Finding, InputError, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
@@ -17,6 +18,9 @@ from hinterland.study.load import LoadedStudy
 from hinterland.study.plan import methods_for
 from hinterland.study.provenance import input_files
 from hinterland.study.workspace import Workspace
+
+_MISNAMED = ("unknown-column", "malformed-formula", "not-numeric", "malformed-fixed-effect")
+"""Codes of findings that a name in the study file causes, whatever the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,45 @@ def check_work(work: Workspace) -> Checked:
         _gather(findings, work.cohorts)
     designs: list[str] = []
     if not any(f.severity == "error" for f in findings):
+        findings += _unmatched_codes(work)
         designs = _designs(work, findings)
         _groups(work, findings)
-    unique = tuple(dict.fromkeys(findings))
+        _rows(work, findings)
+    unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
+
+
+def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each finding once; a warning that an error says too is left out."""
+    unique = tuple(dict.fromkeys(findings))
+    fatal = {(f.code, f.what) for f in unique if f.severity == "error"}
+    return tuple(f for f in unique if f.severity == "error" or (f.code, f.what) not in fatal)
+
+
+def _unmatched_codes(work: Workspace) -> Iterator[Finding]:
+    """A register speaks of six-digit codes: a panel that shares none of them has names, or codes of another form."""
+    from hinterland.data.geography import match_cities
+
+    register, panel = work.register, work.panel
+    units = panel.frame[panel.unit].unique().sort().cast(pl.String)
+    if register is None or units.is_in(register.members["adcode"].implode()).any():
+        return
+    codes = match_cities(units)["adcode"].drop_nulls()
+    if units.is_in(codes.implode()).any():
+        return
+    cut = match_cities(units.str.extract(r"^(\d{6})").drop_nulls())["adcode"].drop_nulls()
+    if len(codes):
+        remedy = f"write a column of six-digit codes and name it as unit: hinterland.data.geography.match_cities finds them for {len(codes)} of the {len(units)} units"
+    elif len(cut):
+        remedy = "keep the first six digits of the codes only"
+    else:
+        remedy = "name the column that holds six-digit codes of prefectures as unit"
+    yield Finding(
+        "units-not-codes",
+        f"no unit of the panel is in the register {register.id!r}: units are like {listed(units.head(3).to_list())}, the register's are GB/T 2260 codes like '340100'",
+        f"{work.loaded.where('panel', 'unit')}, column {panel.unit!r}",
+        remedy,
+    )
 
 
 def _gather(findings: list[Finding], action: Callable[[], Any]) -> Any:
@@ -81,6 +120,8 @@ def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
             findings.extend(_nobody_left(method, design))
             findings.extend(_single_units(method, design, keep=work.study.policy.single_unit_cohorts == "keep"))
             findings.extend(_early(design))
+            findings.extend(_one_cluster(design))
+            findings.extend(_no_comparison(design))
             lines.append(f"{outcome.name} / {method}: {design!r}")
     return lines
 
@@ -135,6 +176,52 @@ def _early(design: Design) -> Iterator[Finding]:
             "estimators that need one leave them out; start the panel earlier to use them",
             "warning",
         )
+
+
+def _one_cluster(design: Design) -> Iterator[Finding]:
+    """Inference needs clusters to differ."""
+    for cluster in design.clusters:
+        if cluster.size < 2:
+            yield Finding(
+                "one-cluster",
+                f"every row is in one cluster of {cluster.name!r}: no standard error can be estimated",
+                f"outcome {design.outcome!r}",
+                "cluster on a column with many groups, such as the unit",
+            )
+
+
+def _no_comparison(design: Design) -> Iterator[Finding]:
+    """Treatment that never differs between units in a period, or never changes within a unit, is in the fixed effects already."""
+    on = design.treated
+    total = np.bincount(design.period, minlength=design.n_periods)
+    treated = np.bincount(design.period, on, design.n_periods)
+    if not np.any((design.cohort > design.periods[0]) & (design.cohort <= design.periods[-1])):
+        what = "no unit is seen both before and after it is first treated"
+    elif not np.any((treated > 0) & (treated < total)):
+        what = "in every period all units are treated, or none is"
+    else:
+        return
+    yield Finding(
+        "treatment-collinear",
+        f"{what}: the treatment cannot be told from unit and period effects",
+        f"outcome {design.outcome!r}: {int(on.sum())} treated of {design.n_obs} rows, {design.periods[0]}–{design.periods[-1]}",
+        "add units that are treated later or never, and periods before and after",
+    )
+
+
+def _rows(work: Workspace, findings: list[Finding]) -> None:
+    """Names in robustness rows that do not exist. What a row's sample does not allow is a note of its own, not an error of the study."""
+    from hinterland.study.plan import robustness_variants, row_methods
+
+    for outcome in work.study.outcome:
+        for variant, own in robustness_variants(work.study):
+            for method in row_methods(work.study, outcome, variant, own):
+                try:
+                    work.design(outcome.name, method, variant)
+                except InputError as error:
+                    findings.extend(
+                        replace(f, where=f"{f.where}, robustness row {variant.key!r}") for f in error.findings if f.code in _MISNAMED
+                    )
 
 
 def _groups(work: Workspace, findings: list[Finding]) -> None:

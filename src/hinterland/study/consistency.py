@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.columns import clashes
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
 
@@ -19,6 +20,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _policy(study)
     yield from _panel(study)
     yield from _outcomes(study)
+    yield from clashes(study)
     yield from _methods(study)
     yield from _options(study)
     yield from _robustness(study)

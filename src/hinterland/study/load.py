@@ -16,6 +16,7 @@ from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.consistency import inconsistencies
 from hinterland.study.lines import KeyPath, LineMap, line_map
 from hinterland.study.schema import Study
+from hinterland.study.syntax import toml_problem
 from hinterland.study.unbuilt import CODE, take_out_unbuilt, without_method
 
 PACKAGED = "demonstration"
@@ -121,18 +122,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        reason, _, place = message.partition(" (at ")
-        place = place.rstrip(")") or "end of document"
-        raise StudyError(
-            Finding(
-                "toml-syntax",
-                f"the study file is not TOML: {reason[:1].lower()}{reason[1:]}",
-                f"{name}, {place}",
-                "correct the line: text in quotes, key = value, one [table] per section",
-            ),
-            name,
-        ) from error
+        raise StudyError(toml_problem(str(error), text, name), name) from error
 
 
 def _as_tuples(value: Any) -> Any:
@@ -190,6 +180,8 @@ def _bad_value(details: ErrorDetails, key: str, where: str) -> Finding:
     """A key that exists with a value it cannot have."""
     kind = details["type"]
     given = _shown(details["input"])
+    if kind == "tuple_type" and isinstance(details["input"], Mapping):
+        return Finding("wrong-type", f"[{key}] stands in single brackets", where, f"write [[{key}]]: there may be several")
     if kind == "literal_error":
         choices = [c.strip().strip("'") for c in details["ctx"]["expected"].replace(" or ", ", ").split(",")]
         value = details["input"]

@@ -31,6 +31,10 @@ def _as_names(value: Any) -> Any:
 
 
 def _as_words(value: Any) -> Any:
+    if not isinstance(value, str | Mapping | BaseModel):
+        raise PydanticCustomError("words_type", 'Input should be a text in quotes, or one per language: { en = "…", zh = "…" }')
+    if isinstance(value, str) and not value.strip():
+        raise PydanticCustomError("words_empty", "Input should say something")
     return {"en": value, "zh": value} if isinstance(value, str) else value
 
 
@@ -189,7 +193,9 @@ class PolicyTable(Table):
     )
     column: str | None = Field(default=None, description="Panel column with each unit's first treated period.")
     treatment: str | None = Field(default=None, description="Panel column that is 1 when a unit is treated and 0 when it is not.")
-    never: tuple[int, ...] = Field(default=(0,), description="Values of column that mean never treated (a missing value always does).")
+    never: tuple[int | str, ...] = Field(
+        default=(0,), description="Values of column that mean never treated (a missing value always does)."
+    )
     timing: Timing = Field(
         default="first_full_year", description="Which period counts as the first treated one, from the date of approval."
     )

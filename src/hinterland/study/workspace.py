@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,23 +151,9 @@ class Workspace:
 
     def _filtered(self, panel: Panel) -> Panel:
         wanted = self.study.panel.filter
+        fail_if_any([*self._no_such_units(panel), *self._no_such_columns(panel)], "panel", StudyError)
         if wanted.drop_units:
             units = panel.frame[panel.unit].cast(pl.String)
-            have = set(units)
-            absent = [u for u in wanted.drop_units if u not in have]
-            fail_if_any(
-                [
-                    Finding(
-                        "unknown-unit",
-                        f"there is no unit {u!r} to leave out",
-                        self.loaded.where("panel", "filter", "drop_units"),
-                        did_you_mean(u, sorted(have)[:2000]),
-                    )
-                    for u in absent
-                ],
-                "panel",
-                StudyError,
-            )
             panel = panel.filter(~units.is_in(list(wanted.drop_units)))  # type: ignore[arg-type]  # polars takes a Boolean series too
         if wanted.where is not None:
             panel = where(panel, wanted.where)
@@ -183,6 +170,25 @@ class Workspace:
                 "panel",
             )
         return panel
+
+    def _no_such_units(self, panel: Panel) -> list[Finding]:
+        have = set(panel.frame[panel.unit].cast(pl.String))
+        where, most = self.loaded.where("panel", "filter", "drop_units"), 12
+        return [
+            Finding("unknown-unit", f"there is no unit {u!r} to leave out", where, did_you_mean(u, sorted(have)))
+            if get_close_matches(u, have) or len(have) <= most
+            else Finding("unknown-unit", f"there is no unit {u!r} to leave out", where, "leave it out of the list, or correct the code")
+            for u in self.study.panel.filter.drop_units
+            if u not in have
+        ]
+
+    def _no_such_columns(self, panel: Panel) -> list[Finding]:
+        have, where = panel.frame.columns, self.loaded.where("panel", "filter", "complete")
+        return [
+            Finding("unknown-column", f"there is no column {c!r} to be complete in", where, did_you_mean(c, have))
+            for c in self.study.panel.filter.complete
+            if c not in have
+        ]
 
     @cached_property
     def register(self) -> PolicyRegister | None:
