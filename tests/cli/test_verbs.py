@@ -67,13 +67,13 @@ def test_run_then_report_again(small: Path, call: Call) -> None:
     assert made.stdout.strip() == str(out / "report.html")
     assert "y: 1.0" in made.stderr
     assert (out / "report.html").stat().st_size > 10_000
-    for option, says in ((("--language", "fr"), "unknown-language"), (("--formats", "htm"), "'html'")):
+    for option, says in ((("--language", "fr"), "unknown-language"), (("--formats", "htm"), "'html'"), (("--formats", "svg"), "'svg'")):
         refused = call("report", out, *option)
         assert refused.returncode == 2
         assert says in refused.stderr
-    again = call("report", out, "--language", "zh")
+    again = call("report", out, "--language", "zh", "--formats", "html,pdf")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.strip() == str(out / "report.html")
+    assert again.stdout.split() == [str(out / "report.html"), str(out / "report.pdf")]
     assert 'lang="zh' in (out / "report.html").read_text(encoding="utf-8")
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["arguments"]["languages"] == ["zh"]
     document = json.loads(call("run", small, "-o", out, "--only", "evaluate", "--json").stdout)

@@ -130,7 +130,7 @@ def test_files(written: Path) -> None:
 
 def test_same_record_same_bytes(written: Path, tmp_path: Path) -> None:
     again = write_record(tmp_path)
-    files = write_report(again, ["en"], ["docx"])
+    files = write_report(again, ["en"], ["docx", "pdf"])
     differ = [p.name for p in files if p.read_bytes() != (written / p.relative_to(again)).read_bytes()]
     assert len(files) > 50
     assert differ == []

@@ -89,7 +89,7 @@ def test_the_packaged_and_the_shipped_studies_are_in_order() -> None:
         (WHOLE + "[panel.world]\nseed = 1\n", "world-only", 11, "world:"),
         (WHOLE + '[[panel.join]]\nsource = "b"\nunit = "u"\ncolumns = ["x"]\nrename = { z = "w" }\n', "unknown-column", 15, "'x'"),
         (WHOLE + '[report]\nformats = ["htm"]\n', "unknown-value", 12, "'html'"),
-        (WHOLE + '[report]\nformats = ["html", "svg"]\n', "unknown-value", 12, "'svg'"),
+        (WHOLE + '[report]\nformats = ["html", "svg"]\n', "unknown-value", 12, "docx"),
         (WHOLE.replace("[[outcome]]", "[outcome]"), "wrong-type", 9, "[[outcome]]"),
         (WHOLE.replace('name = "y"', 'name = "u"'), "role-shared", 10, "column"),
         (WHOLE.replace('name = "y"', 'name = "g"'), "role-shared", 10, "column"),

@@ -73,51 +73,53 @@ def _cities(row: dict[str, object]) -> str:
     return count(n) if inside is None or inside == n else f"{count(inside)}/{count(n)}"
 
 
+_OTHERS = (
+    ("never", 11, "o", RULE, RULE),
+    ("outside-window", 15, "v", "white", MUTED),
+    ("excluded", 15, "X", "white", MUTED),
+    ("not-in-panel", 15, "d", "white", MUTED),
+)
+"""Units without a cohort on the map: status, size, marker, colour, colour of the edge."""
+
+
 def city_map(cities: pl.DataFrame, speaker: Speaker) -> Figure:
     """The units by longitude and latitude, coloured by cohort. No boundary is drawn."""
     known = cities.filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
     with drawing():
         figure, (axes,) = canvas(4.1)
-        for k, (status, colour, face, size) in enumerate(
-            (
-                ("never", RULE, RULE, 11),
-                ("outside-window", MUTED, "white", 15),
-                ("excluded", MUTED, "white", 15),
-                ("not-in-panel", MUTED, "white", 15),
-            )
-        ):
-            part = known.filter(pl.col("status") == status)
-            if part.height:
-                axes.scatter(
-                    part["lon"],
-                    part["lat"],
-                    s=size,
-                    marker=("o", "v", "X", "d")[k],
-                    facecolor=face,
-                    edgecolor=colour,
-                    linewidth=0.7,
-                    zorder=1 + k,
-                    label=f"{speaker.name(status, 'policy-status')} ({count(part.height)})",
-                )
-        treated = known.filter(pl.col("status") == "treated")
-        for k, cohort in enumerate(sorted(treated["cohort"].drop_nulls().unique())):
-            part = treated.filter(pl.col("cohort") == cohort)
-            axes.scatter(
-                part["lon"],
-                part["lat"],
-                s=24,
-                marker=MARKERS[k % len(MARKERS)],
-                color=CYCLE[k % len(CYCLE)],
-                linewidth=0.4,
-                edgecolor="white",
-                zorder=6,
-                label=speaker.ui("mark.cohort", cohort=str(cohort), n=count(part.height)),
-            )
+        _other_units(axes, known, speaker)
+        _treated_units(axes, known.filter(pl.col("status") == "treated"), speaker)
         axes.set_aspect(1 / np.cos(np.deg2rad(_MEAN_LATITUDE)))
         axes.set_xlabel(speaker.ui("axis.longitude"))
         axes.set_ylabel(speaker.ui("axis.latitude"))
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2, labelspacing=0.5)
     return figure
+
+
+def _other_units(axes: Axes, known: pl.DataFrame, speaker: Speaker) -> None:
+    for k, (status, size, marker, face, edge) in enumerate(_OTHERS):
+        part = known.filter(pl.col("status") == status)
+        if part.height:
+            label = f"{speaker.name(status, 'policy-status')} ({count(part.height)})"
+            axes.scatter(
+                part["lon"], part["lat"], s=size, marker=marker, facecolor=face, edgecolor=edge, linewidth=0.7, zorder=1 + k, label=label
+            )
+
+
+def _treated_units(axes: Axes, treated: pl.DataFrame, speaker: Speaker) -> None:
+    for k, cohort in enumerate(sorted(treated["cohort"].drop_nulls().unique())):
+        part = treated.filter(pl.col("cohort") == cohort)
+        axes.scatter(
+            part["lon"],
+            part["lat"],
+            s=24,
+            marker=MARKERS[k % len(MARKERS)],
+            color=CYCLE[k % len(CYCLE)],
+            linewidth=0.4,
+            edgecolor="white",
+            zorder=6,
+            label=speaker.ui("mark.cohort", cohort=str(cohort), n=count(part.height)),
+        )
 
 
 def bacon_scatter(table: pl.DataFrame, speaker: Speaker) -> Figure:

@@ -12,7 +12,7 @@ from hinterland.report.chapters import document
 from hinterland.report.record import read_record
 from hinterland.report.style import Drawing, draw
 
-FORMATS = ("html", "docx", "tex", "csv", "svg", "pdf", "png")
+FORMATS = ("html", "docx", "pdf")
 TABLE_FORMATS = ("tex", "docx", "csv")
 
 
@@ -20,8 +20,8 @@ def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), f
     """Write the report of a finished run, from its record alone.
 
     Always written, in every language: ``tables/table-KEY.LANG.{tex,docx,csv}`` and ``figures/KEY.LANG.{svg,pdf,png}``. With ``html``:
-    ``report.html``, one file for all languages. With ``docx``: ``report.docx`` (second language: ``report.LANG.docx``).
-    ``pdf`` stands for the figures' PDF files: the report itself prints to PDF from any browser, by its print style sheet.
+    ``report.html``, one file for all languages. With ``docx`` and ``pdf``: ``report.docx`` and ``report.pdf`` (second language:
+    ``report.LANG.docx``, ``report.LANG.pdf``).
 
     Raises:
         RunError: the folder holds no readable run record.
@@ -40,6 +40,8 @@ def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), f
         written.append(_html(documents, drawings, root / "report.html"))
     if "docx" in formats:
         written += _docx(documents, drawings, root)
+    if "pdf" in formats:
+        written += _pdf(documents, root)
     return written
 
 
@@ -77,5 +79,15 @@ def _html(documents: Sequence[Document], drawings: Sequence[Mapping[str, Drawing
 def _docx(documents: Sequence[Document], drawings: Sequence[Mapping[str, Drawing]], root: Path) -> list[Path]:
     from hinterland.report.docx import save_report
 
-    names = ["report.docx", *(f"report.{doc.language}.docx" for doc in documents[1:])]
+    names = _names(documents, "docx")
     return [save_report(doc, drawn, root / name) for doc, drawn, name in zip(documents, drawings, names, strict=True)]
+
+
+def _pdf(documents: Sequence[Document], root: Path) -> list[Path]:
+    from hinterland.report.pdf import save_report
+
+    return [save_report(doc, root / name) for doc, name in zip(documents, _names(documents, "pdf"), strict=True)]
+
+
+def _names(documents: Sequence[Document], suffix: str) -> list[str]:
+    return [f"report.{suffix}", *(f"report.{doc.language}.{suffix}" for doc in documents[1:])]

@@ -32,7 +32,7 @@ Watcher = Callable[[str, int, int], None]
 
 
 _MADE = (
-    *("report*.html", "report*.docx"),
+    *("report*.html", "report*.docx", "report*.pdf"),
     *(f"tables/*.{suffix}" for suffix in ("parquet", "csv", "tex", "docx")),
     *(f"figures/*.{suffix}" for suffix in ("svg", "pdf", "png")),
 )
