@@ -16,7 +16,9 @@ def report(
     language: options.Languages = None,
     formats: Annotated[
         str | None,
-        typer.Option("--formats", metavar="html,docx,pdf", help="Formats, separated by commas; the study's by default.", show_default=False),
+        typer.Option(
+            "--formats", metavar="html,docx,pdf", help="Formats, separated by commas; the study's by default.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Write the report again from the record alone: other languages, other formats, no estimation."""

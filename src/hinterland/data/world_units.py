@@ -31,7 +31,9 @@ def world_cities() -> pl.DataFrame:
     The prefecture-level cities of 2022, with Chongqing, the one municipality that hosts a zone, in the place of Sansha, which was
     founded in 2012 and for which no statistics are published.
     """
-    return cities().filter((pl.col("prefecture_level_city") & (pl.col("adcode") != SANSHA)) | (pl.col("adcode") == CHONGQING)).sort("adcode")
+    return (
+        cities().filter((pl.col("prefecture_level_city") & (pl.col("adcode") != SANSHA)) | (pl.col("adcode") == CHONGQING)).sort("adcode")
+    )
 
 
 @dataclass(frozen=True, slots=True)
