@@ -97,7 +97,8 @@ def _from_formula(text: str, frame: pl.DataFrame) -> tuple[NDArray[np.float64], 
     names = {str(v) for v in formula.required_variables}
     needed = frame.select(c for c in frame.columns if c in names)
     try:
-        matrix = formula.get_model_matrix(needed.to_pandas(), na_action="raise", ensure_full_rank=True)
+        with np.errstate(all="ignore"):
+            matrix = formula.get_model_matrix(needed.to_pandas(), na_action="raise", ensure_full_rank=True)
     except (FormulaicError, ValueError, TypeError, NameError) as error:
         raise EstimationError(
             Finding(

@@ -22,6 +22,11 @@ __all__ = ["Codes", "Comparison", "Design", "Factor", "Floats", "make_design"]
 
 Comparison = Literal["never-treated", "not-yet-treated"]
 
+WEIGHT_RANGE = 1e12
+"""Weights may differ by this factor: beyond it, sums of doubles lose the small ones."""
+LARGEST, SMALLEST = 1e100, 1e-100
+"""Columns beyond these have squares and products out of the range of doubles."""
+
 
 @dataclass(frozen=True, slots=True)
 class Design:
@@ -249,7 +254,8 @@ def _estimability(design: Design) -> list[Finding]:
         what = f"the sample has one period only ({design.periods[0]})"
         remedy = "widen [panel].years: a difference-in-differences needs a period before and after"
         findings.append(Finding("one-period", what, where, remedy))
-    return [*findings, *_outcome_findings(design, where), *_treatment_findings(design, where), *_weight_findings(design)]
+    findings += [*_outcome_findings(design, where), *_treatment_findings(design, where)]
+    return [*findings, *_weight_findings(design), *_scale_findings(design)]
 
 
 def cells(design: Design, rows: NDArray[np.int64]) -> str:
@@ -284,10 +290,32 @@ def _weight_findings(design: Design) -> list[Finding]:
     if design.weight is None:
         return []
     bad = np.flatnonzero(~(np.isfinite(design.weight) & (design.weight > 0)))
-    if not len(bad):
+    if len(bad):
+        what = f"weight {design.weight_name!r} is not positive in {len(bad)} row(s)"
+        return [Finding("bad-weight", what, cells(design, bad), "give every row a positive, finite weight")]
+    low, high = float(design.weight.min()), float(design.weight.max())
+    if low >= high / WEIGHT_RANGE and low > SMALLEST and high < LARGEST:
         return []
-    what = f"weight {design.weight_name!r} is not positive in {len(bad)} row(s)"
-    return [Finding("bad-weight", what, cells(design, bad), "give every row a positive, finite weight")]
+    what = f"weight {design.weight_name!r} runs from {low:.3g} to {high:.3g}: sums of such weights lose the small ones in rounding"
+    rows = np.array([design.weight.argmin(), design.weight.argmax()])
+    return [Finding("weight-range", what, cells(design, rows), f"keep weights within a factor of {WEIGHT_RANGE:g} of one another")]
+
+
+def _scale_findings(design: Design) -> list[Finding]:
+    """Columns whose squares cannot be computed, and covariates that a formula made infinite or undefined."""
+    columns = [("outcome", design.outcome, design.y)]
+    columns += [("covariate", name, design.covariates[:, j]) for j, name in enumerate(design.covariate_names)]
+    findings = []
+    for role, name, values in columns:
+        largest = float(np.abs(values).max(initial=0.0))
+        if role == "covariate" and not np.isfinite(largest):
+            bad = np.flatnonzero(~np.isfinite(values))
+            what = f"covariate {name!r} is infinite or undefined in {len(bad)} row(s)"
+            findings.append(Finding("infinite-covariate", what, cells(design, bad), "correct the values; a log of 0 gives -inf"))
+        elif np.isfinite(largest) and (largest >= LARGEST or 0 < largest <= SMALLEST):
+            what = f"{role} {name!r} has values as large as {largest:.3g}, too {'large' if largest > 1 else 'small'} to square"
+            findings.append(Finding("scale", what, "design", "change its unit of measurement"))
+    return findings
 
 
 def _recode(factor: Factor, rows: NDArray[np.bool_]) -> Factor:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
-from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
+from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.methods import METHODS, Method
 from hinterland.evaluate.result import Effects
+from hinterland.labels import Note
 
 
 def estimate(
@@ -63,12 +67,22 @@ def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = No
     _fail_if_options_unknown(chosen, options)
     fail_if_not_accepted(chosen, design)
     _fail_if_bootstrap_unknown(bootstrap or {})
-    effects: Effects = import_module(chosen.module).fit(design, **options)
+    effects = _with_missing_errors_noted(import_module(chosen.module).fit(design, **options))
     if bootstrap is None:
         return effects
     return effects.with_band(
         bootstrap.get("level", 0.95), kind=bootstrap.get("kind", "multiplier"), draws=bootstrap.get("draws", 999), seed=seed
     )
+
+
+def _with_missing_errors_noted(effects: Effects) -> Effects:
+    """A note where an estimate has no standard error: never a silent gap."""
+    without = np.isfinite(effects.estimate) & ~np.isfinite(effects.std_error) & ~effects.terms.reference
+    if not without.any():
+        return effects
+    names = [name for name, missing in zip(effects.terms.name, without, strict=True) if missing]
+    values: dict[str, str | int | float] = {"count": len(names), "terms": listed(names, 8), "clusters": int(effects.meta["n_clusters"])}
+    return replace(effects, notes=(*effects.notes, Note("no-std-error", values)))
 
 
 def find_method(method: str) -> Method:

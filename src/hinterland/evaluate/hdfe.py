@@ -281,6 +281,8 @@ def _direct(system: Floats, scale: Floats) -> tuple[Callable[[Floats], Floats], 
     from scipy.linalg import lapack
 
     factor, pivots, rank, _ = lapack.dpstrf(system / scale[:, None] / scale, tol=1e-10, lower=0)
+    if rank == 0:
+        return np.zeros_like, 0
     order = pivots[:rank] - 1
     upper = np.asfortranarray(factor[:rank, :rank])
 

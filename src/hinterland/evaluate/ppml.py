@@ -41,6 +41,9 @@ from hinterland.evaluate.twfe import caveats, coefficient_terms
 from hinterland.evaluate.vcov import Covariance, Moments, Ssc, covariance
 from hinterland.labels import Note
 
+_LARGEST_LOG = 300.0
+"""Ratios are reported up to the exponential of this."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Model:
@@ -201,7 +204,7 @@ def _effects(model: _Model, estimated: _Estimated, inference: Inference, separat
             "dose": dosed(design),
             **covariate_values(estimated, len(design.covariate_names)),
         }
-    ratio = np.exp(estimate)
+    ratio = np.exp(np.minimum(estimate, _LARGEST_LOG))
     values["percent_effect"] = (100 * (ratio - 1)).tolist()
     values["percent_std_error"] = (100 * ratio * np.sqrt(np.diag(vcov))).tolist()
     return Effects(
