@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hinterland.data.world import simulate
 from hinterland.errors import EstimationError
 from hinterland.evaluate.bands import add_band, multiplier_draws, sup_t
+from hinterland.evaluate.estimate import estimate
 from hinterland.evaluate.result import Effects, Terms
 
 
@@ -97,3 +99,14 @@ def test_terms_on_very_few_clusters_keep_their_exact_standard_error() -> None:
     assert banded.band.std_error[1] == pytest.approx(few.std_error[1])
     assert 2 < banded.band.critical < 3
     assert [n.code for n in banded.notes] == ["band-lumpy"]
+
+
+def test_a_band_asked_for_is_there_after_aggregating() -> None:
+    world = simulate()
+    asked = estimate(world.panel, "ln_inventions", world.policy, bootstrap={"draws": 299}, seed=3).aggregate("event-time")
+    added = estimate(world.panel, "ln_inventions", world.policy).aggregate("event-time").with_band(draws=299, seed=3)
+    assert asked.band is not None
+    assert added.band is not None
+    assert asked.band.critical == added.band.critical
+    assert asked.aggregate("overall").band is not None
+    assert add_band(asked, kind="analytic").aggregate("overall").band.kind == "analytic"  # type: ignore[union-attr]

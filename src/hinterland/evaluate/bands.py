@@ -57,7 +57,7 @@ def add_band(
         raise EstimationError(Finding("no-variance", what, f"{effects.method}, {effects.outcome}", "see the notes of the effects"), "band")
     if kind == "analytic":
         critical = sup_t(effects.vcov[np.ix_(live, live)], level, max(draws, ANALYTIC_DRAWS), seed, effects.df)
-        return replace(effects, band=Band(critical, level, kind, max(draws, ANALYTIC_DRAWS)))
+        return replace(effects, band=Band(critical, level, kind, max(draws, ANALYTIC_DRAWS), seed=seed))
     _fail_if_not_from_influence(effects, live)
     sample = multiplier_draws(effects.influence if live.all() else effects.influence[:, live], draws, seed, multiplier)
     spread = np.quantile(sample, [0.25, 0.75], axis=0, method="inverted_cdf")
@@ -71,7 +71,7 @@ def add_band(
     names = [name for name, is_live in zip(effects.terms.name, live.tolist(), strict=True) if is_live]
     few = [name for name, is_lumpy in zip(names, lumpy.tolist(), strict=True) if is_lumpy]
     notes = (Note("band-lumpy", {"count": len(few), "terms": listed(few, 12)}),) if few else ()
-    return replace(effects, band=Band(critical, level, kind, draws, errors), notes=(*effects.notes, *notes))
+    return replace(effects, band=Band(critical, level, kind, draws, errors, seed, multiplier), notes=(*effects.notes, *notes))
 
 
 def _fail_if_bad_options(level: float, kind: str, draws: int, multiplier: str) -> None:

@@ -97,7 +97,8 @@ class Band:
     """A simultaneous confidence band: ``estimate ± critical · std_error`` covers all terms at once.
 
     ``kind``: ``multiplier`` (bootstrap of the influence function) or ``analytic`` (sup-t of the Gaussian limit).
-    ``std_error`` [p] is the bootstrap standard error when the kind is ``multiplier``.
+    ``std_error`` [p] is the bootstrap standard error when the kind is ``multiplier``; ``draws``, ``seed`` and ``multiplier`` make
+    the band again.
     """
 
     critical: float
@@ -105,6 +106,8 @@ class Band:
     kind: Literal["multiplier", "analytic"]
     draws: int
     std_error: Floats | None = None
+    seed: int = 0
+    multiplier: Literal["rademacher", "mammen", "webb"] = "rademacher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +241,18 @@ class Effects:
         min_e: int | None = None,
         max_e: int | None = None,
     ) -> Effects:
-        """Average the terms: see :func:`hinterland.evaluate.aggregate.aggregate`."""
-        from hinterland.evaluate.aggregate import aggregate
+        """Average the terms: see :func:`hinterland.evaluate.aggregate.aggregate`.
 
-        return aggregate(self, kind, balance_e=balance_e, min_e=min_e, max_e=max_e)
+        Where these effects have a band, so do the averages: drawn anew for their terms, with the same kind, level, draws and seed.
+        """
+        from hinterland.evaluate.aggregate import aggregate
+        from hinterland.evaluate.bands import add_band
+
+        averaged = aggregate(self, kind, balance_e=balance_e, min_e=min_e, max_e=max_e)
+        band = self.band
+        if band is None or not np.isfinite(averaged.std_error).any():
+            return averaged
+        return add_band(averaged, band.level, kind=band.kind, draws=band.draws, seed=band.seed, multiplier=band.multiplier)
 
     def with_band(
         self, level: float = 0.95, *, kind: Literal["multiplier", "analytic"] = "multiplier", draws: int = 999, seed: int = 0
