@@ -98,7 +98,7 @@ def fail_if_any(findings: Sequence[Finding], subject: str, error: type[InputErro
 
 def listed(values: Iterable[object], most: int = 5) -> str:
     """Up to ``most`` values in words, with a count of the rest: ``'a', 'b' and 3 more``."""
-    items = [repr(v) if isinstance(v, str) else str(v) for v in values]
+    items = [repr(str(v)) if isinstance(v, str) else str(v) for v in values]
     shown, rest = items[:most], len(items) - most
     return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
 

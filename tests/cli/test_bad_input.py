@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,16 @@ def test_an_unexpected_error_is_one_line_and_code_1(monkeypatch: pytest.MonkeyPa
     assert "ZeroDivisionError: by nought" in said
     assert "--debug" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_is_no_defect(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123  # a text stream over the device
+        monkeypatch.setattr("sys.stdout", full)
+        assert invoke(["explain"]) == 1
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    said = capfd.readouterr().err
+    assert "cannot be written" in said
+    assert "defect" not in said

@@ -137,7 +137,7 @@ def test_evaluate_refuses_formats_it_cannot_write(small: Path, arguments: tuple[
 def test_check_says_what_can_be_estimated(small: Path, call: Call) -> None:
     done = call("check", small)
     assert done.returncode == 0
-    assert done.stdout.count("Design(") == 4
+    assert done.stdout.count("24 units × 8 periods") == 4
     assert "0 error(s)" in done.stderr
     document = json.loads(call("check", small, "--json").stdout)
     assert document["ok"] is True
@@ -169,6 +169,8 @@ def test_explain(tmp_path: Path, call: Call) -> None:
     assert "'parallel-trends'" in missed.stderr
     index = call("explain")
     assert "Estimators" in index.stdout
+    assert "parallel-trends  平行趋势" in call("explain", "--language", "zh").stdout
+    assert call("explain", "平行趋势", "--language", "zh").stdout == call("explain", "parallel-trends", "--language", "zh").stdout
     assert json.loads(call("explain", "twfe", "--json", "--language", "zh").stdout)[0]["id"] == "twfe"
     assert json.loads(call("explain", "study", "--schema").stdout)["title"] == "hinterland study file"
     assert call("explain", "twfe", "--schema").returncode == 2

@@ -79,3 +79,31 @@ def test_names_joined_to_codes_are_told_how_to_become_codes(tmp_path: Path) -> N
     with pytest.raises(InputError) as error:
         join_columns(panel, pl.DataFrame({"city": ["合肥市"], "gdp": [1.0]}), unit="city", time=None, columns=["gdp"])  # type: ignore[arg-type]
     assert "match_cities" in error.value.findings[0].remedy
+
+
+def test_a_pandas_index_with_names_is_read_as_columns() -> None:
+    frame = ROWS.to_pandas()
+    panel = read_panel(frame.set_index(["unit", "year"]), unit="unit", time="year")
+    assert panel.frame.equals(read_panel(frame, unit="unit", time="year").frame.select(panel.frame.columns))
+
+
+def test_columns_that_repeat_are_named() -> None:
+    import pandas as pd
+
+    frame = ROWS.to_pandas()
+    with pytest.raises(InputError) as error:
+        read_panel(pd.concat([frame, frame[["year"]]], axis=1), unit="unit", time="year")
+    assert "'year'" in error.value.findings[0].what
+
+
+def test_a_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.csv"
+    ROWS.write_csv(path)
+
+    def closed(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(InputError) as error:
+        read_panel(path, unit="unit", time="year")
+    assert error.value.findings[0].code == "unreadable-file"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import hinterland as hl
 from hinterland.errors import EstimationError, EstimationWarning, Finding, RunError, StudyError
 from hinterland.study import runner
 from hinterland.study.lock import locked
+from hinterland.study.rebuild import rebuild_report
 from hinterland.study.record import STEPS, Run
 from hinterland.study.steps.output import Output
 from hinterland.study.tables import TABLES
@@ -218,8 +220,36 @@ def test_opening_what_is_no_run(tmp_path: Path, done: Run) -> None:
     with pytest.raises(RunError, match="not JSON"):
         Run.open(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"status": "splendid", "steps": []}), encoding="utf-8")
-    with pytest.raises(RunError, match="no status"):
+    with pytest.raises(RunError, match="splendid"):
         Run.open(tmp_path)
     assert "complete" in repr(Run.open(done.path))
     with pytest.raises(KeyError):
         done.tables["nothing"]
+
+
+def test_a_damaged_record_is_said_and_made_again(tmp_path: Path, done: Run) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(done.path, folder)
+    study = write_small(tmp_path)
+    for broken in ('{"a":', "[]", '{"hinterland": "0.0.1", "status": "complete", "steps": []}'):
+        (folder / "run.json").write_text(broken, encoding="utf-8")
+        with pytest.raises(RunError, match="into this folder"):
+            rebuild_report(folder)
+        again = hl.run(study, folder, only=NUMBERS)
+        assert set(statuses(again).values()) == {"cached"}
+        assert table_bytes(folder) == table_bytes(done.path)
+
+
+def test_no_report_is_written_from_half_the_tables(tmp_path: Path, done: Run) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(done.path, folder)
+    (folder / "tables" / "effects.parquet").unlink()
+    with pytest.raises(RunError, match=r"effects\.parquet"):
+        rebuild_report(folder)
+    assert not list(folder.glob("report*"))
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match="is a file"):
+        hl.run(write_small(tmp_path), tmp_path / "out", only="data")

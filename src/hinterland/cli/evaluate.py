@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 from hinterland.cli import options
 from hinterland.cli.output import fail_if_many, progress, say, write_frame
+from hinterland.errors import HinterlandWarning
 
 
 def evaluate(
@@ -21,12 +24,13 @@ def evaluate(
     from hinterland.study.evaluation import evaluate_study
 
     loaded = options.load(study, data)
-    with progress() as watch:
+    with progress() as watch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", HinterlandWarning)  # every one is a note too, and is said with the notes
         found = evaluate_study(loaded, watch)
     shown = (
         found.frame
         if as_csv or as_json or file is not None
-        else found.frame.drop("effects_id", "term", "statistic", "band_low", "band_high", "reference")
+        else found.frame.drop("effects_id", "cohort", "time", "event_time", "statistic", "band_low", "band_high", "reference")
     )
     write_frame(shown, as_csv=as_csv, as_document=as_json, file=file, document=lambda: found.document(spoken))
     if not as_json:

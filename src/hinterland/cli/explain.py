@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from hinterland.study.glossary import Entry
 
 _TITLES = {
-    "method": "Estimators",
-    "option": "Options of estimators",
-    "study-key": "Keys of the study file",
-    "word": "Words",
-    "note": "Notes of results",
-    "finding": "Codes of findings",
-    "not-available-yet": "Not available in this version",
+    "method": ("Estimators", "估计方法"),
+    "option": ("Options of estimators", "估计方法的选项"),
+    "study-key": ("Keys of the study file", "研究文件的键"),
+    "word": ("Words", "术语"),
+    "note": ("Notes of results", "结果附注"),
+    "finding": ("Codes of findings", "问题代码"),
+    "not-available-yet": ("Not available in this version", "本版本尚不支持"),
 }
 
 
@@ -48,9 +48,9 @@ def explain(
     if as_json:
         write_document([asdict(e) for e in found])
     elif name is None:
-        write(_index(found))
+        write(_index(found, spoken))
     else:
-        write("\n".join(f"{e.id} ({e.kind})\n{_indented(e.text)}" for e in found) + "\n")
+        write("\n".join(f"{e.id} ({e.name or e.kind})\n{_indented(e.text)}" for e in found) + "\n")
 
 
 def _schema(name: str | None) -> None:
@@ -65,10 +65,10 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _index(found: tuple[Entry, ...]) -> str:
+def _index(found: tuple[Entry, ...], language: options.Spoken) -> str:
     lines = []
-    for kind, title in _TITLES.items():
-        names = [e.id for e in found if e.kind == kind]
+    for kind, titles in _TITLES.items():
+        names = [f"{e.id}  {e.name}".rstrip() for e in found if e.kind == kind]
         if names:
-            lines += [title, *(f"    {n}" for n in names), ""]
+            lines += [titles[language == "zh"], *(f"    {n}" for n in names), ""]
     return "\n".join(lines)

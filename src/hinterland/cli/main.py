@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from hinterland.errors import HinterlandError, InputError, did_you_mean
 
 LATER = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
 """Verbs that this version does not have yet."""
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 app = typer.Typer(
@@ -89,6 +93,10 @@ def _failed(error: Exception) -> int:
         return BAD_INPUT
     if isinstance(error, HinterlandError):
         say(str(error))
+        return FAILED
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        place = error.filename or "standard output"
+        say(f"the output cannot be written: {error.strerror}\n    where: {place}\n    do:    make room, or write elsewhere")
         return FAILED
     say(
         f"unexpected {type(error).__name__}: {error}\n    do:    this is a defect of hinterland: run again with --debug, and report what it shows with the study file"

@@ -50,6 +50,7 @@ def _suffix(path: Path) -> str:
 
 def _fail_if_no_file(path: Path) -> None:
     if path.is_file():
+        _fail_if_closed(path)
         return
     if path.is_dir():
         names = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (*SUFFIXES, ".gz"))
@@ -65,6 +66,15 @@ def _fail_if_no_file(path: Path) -> None:
     else:
         what, remedy = f"there is no file {path.name!r}", did_you_mean(path.name, sorted(p.name for p in folder.iterdir() if p.is_file()))
     raise PanelError(Finding("no-such-file", what, str(path), remedy), path.name)
+
+
+def _fail_if_closed(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            return
+    except OSError as error:
+        what = f"the file cannot be opened: {error.strerror}"
+        raise PanelError(Finding("unreadable-file", what, str(path), "check its permissions"), path.name) from error
 
 
 def _bytes(path: Path) -> bytes:

@@ -188,7 +188,7 @@ def _from_frame(source: Any) -> Table:
 
     name = "data frame"
     try:
-        frame = nw.from_native(source)
+        frame = nw.from_native(_with_index(source))
         frame = frame.collect("polars") if isinstance(frame, nw.LazyFrame) else frame
     except TypeError as error:
         what = f"a {type(source).__name__} is neither a path nor a data frame"
@@ -196,9 +196,10 @@ def _from_frame(source: Any) -> Table:
             Finding("not-a-table", what, "argument source", "give a path, or a pandas, polars, pyarrow or DuckDB frame"), "arguments"
         ) from error
     except nw.exceptions.DuplicateError as error:
-        reason = str(error).splitlines()[0]
+        names = [str(c) for c in source.columns]
+        twice = listed(dict.fromkeys(n for n in names if names.count(n) > 1))
         raise PanelError(
-            Finding("duplicate-column", f"column names repeat: {reason}", name, "give each column its own name"), name
+            Finding("duplicate-column", f"column names repeat: {twice}", name, "give each column its own name"), name
         ) from error
     try:
         polars = frame.to_polars()
@@ -206,6 +207,14 @@ def _from_frame(source: Any) -> Table:
     except (ValueError, TypeError):
         polars, findings = _column_by_column(frame, name)
     return Table(polars, name, numbered(polars.height), {c: Column(f"{name}:{c}") for c in polars.columns}, findings)
+
+
+def _with_index(source: Any) -> Any:
+    """A pandas frame with the named levels of its index as columns, where units and periods often are."""
+    levels = getattr(getattr(source, "index", None), "names", None)
+    if not levels or not hasattr(source, "reset_index") or any(n is None or n in source.columns for n in levels):
+        return source
+    return source.reset_index()
 
 
 def _column_by_column(frame: Any, name: str) -> tuple[pl.DataFrame, tuple[Finding, ...]]:

@@ -122,8 +122,12 @@ def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
             findings.extend(_early(design))
             findings.extend(_one_cluster(design))
             findings.extend(_no_comparison(design))
-            lines.append(f"{outcome.name} / {method}: {design!r}")
+            lines.append(f"{outcome.name} / {method}: {_shown(design)}")
     return lines
+
+
+def _shown(design: Design) -> str:
+    return repr(design).removeprefix(f"Design({design.outcome}: ").removesuffix(")")
 
 
 def _family(name: str, family: str, design: Design) -> Iterator[Finding]:

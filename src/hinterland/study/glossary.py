@@ -22,11 +22,12 @@ Kind = Literal["method", "option", "study-key", "word", "note", "finding", "not-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that can be explained: its id, what kind of thing it is, and the text."""
+    """One thing that can be explained: its id, what kind of thing it is, the text, and what people call it (words only)."""
 
     id: str
     kind: Kind
     text: str
+    name: str = ""
 
 
 @cache
@@ -43,6 +44,7 @@ def explain(name: str, language: Language = "en") -> tuple[Entry, ...]:
     """
     every = entries(language)
     wanted = name.strip().strip("[]")
+    wanted = _called().get(wanted.lower(), wanted)
     found = tuple(e for e in every if e.id == wanted or (e.kind in {"option", "study-key"} and e.id.rpartition(".")[0] == wanted))
     if wanted == "study":
         found = tuple(e for e in every if e.kind == "study-key")
@@ -52,6 +54,17 @@ def explain(name: str, language: Language = "en") -> tuple[Entry, ...]:
             "command line",
         )
     return found
+
+
+@cache
+def _called() -> dict[str, str]:
+    """The id of each word by what it is called, in either language."""
+    return {
+        text.lower(): key.removeprefix("word.")
+        for language in get_args(Language)
+        for key, text in catalogue(language).items()
+        if key.startswith("word.")
+    }
 
 
 def _nearest(wanted: str, ids: list[str]) -> str:
@@ -124,7 +137,7 @@ def _labels(language: Language) -> Iterator[Entry]:
     for key, text in sorted(catalogue(language).items()):
         section, _, name = key.partition(".")
         if section in kinds:
-            yield Entry(name, kinds[section], text)
+            yield Entry(name, kinds[section], text, catalogue(language).get(f"word.{name}", "") if section == "glossary" else "")
 
 
 def _unbuilt() -> Iterator[Entry]:

@@ -33,6 +33,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = path.open("w", encoding="utf-8")
+    except FileExistsError as error:
+        raise RunError(f"{str(folder)!r} is a file, not a folder\n    where: {folder}\n    do:    name another folder with -o") from error
     except OSError as error:
         raise RunError(
             f"the run folder cannot be written: {error.strerror}\n    where: {folder}\n    do:    name another folder with -o"

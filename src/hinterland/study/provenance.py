@@ -70,7 +70,18 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
     findings = [_missing(loaded, key, source) for key, source in named if not (loaded.folder / source).is_file()]
     fail_if_any(findings, loaded.name, StudyError)
-    return tuple(_hash(loaded.folder / source, source) for source in dict.fromkeys(s for _, s in named))
+    hashed: dict[str, InputFile] = {}
+    closed = []
+    for key, source in named:
+        if source in hashed:
+            continue
+        try:
+            hashed[source] = _hash(loaded.folder / source, source)
+        except OSError as error:
+            what = f"the data file {source!r} cannot be read: {error.strerror}"
+            closed.append(Finding("unreadable-file", what, loaded.where(*key), "check its permissions"))
+    fail_if_any(closed, loaded.name, StudyError)
+    return tuple(hashed.values())
 
 
 def _missing(loaded: LoadedStudy, key: tuple[str | int, ...], source: str) -> Finding:

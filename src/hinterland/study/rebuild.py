@@ -9,7 +9,7 @@ from typing import get_args
 from hinterland.errors import Finding, InputError, RunError, did_you_mean, fail_if_any
 from hinterland.study import store
 from hinterland.study.lock import locked
-from hinterland.study.record import read_run_json, write_json
+from hinterland.study.record import fail_if_lacking, fail_if_tables_missing, read_run_json, write_json
 from hinterland.study.runner import Language, report_files
 from hinterland.study.schema import Format
 
@@ -29,6 +29,8 @@ def rebuild_report(out: str | Path, languages: Sequence[Language] | None = None,
         raise RunError(
             f"the run in {str(folder)!r} is not complete: its status is {record['status']!r}\n    where: {folder / 'run.json'}\n    do:    run the study again into this folder; it goes on where it stopped"
         )
+    fail_if_lacking(folder, record, {"study": dict, "arguments": dict})
+    fail_if_tables_missing(folder, record)
     spoken = tuple(languages or record["arguments"]["languages"])
     chosen = tuple(formats or record["study"]["report"]["formats"])
     known = get_args(Format)

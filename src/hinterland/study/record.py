@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from hinterland.errors import RunError
+from hinterland.errors import RunError, listed
 
 RunStatus = Literal["complete", "running", "failed"]
 STEPS = ".steps"
@@ -105,14 +105,40 @@ def read_run_json(folder: Path) -> dict[str, Any]:
             f"there is no run record in {str(folder)!r}\n    where: {path}\n    do:    name a folder written by `hinterland run -o FOLDER`"
         ) from error
     except ValueError as error:
-        raise RunError(f"the run record is not JSON: {error}\n    where: {path}\n    do:    run the study again with --force") from error
-    if (
-        not isinstance(record, dict)
-        or record.get("status") not in {"complete", "running", "failed"}
-        or not isinstance(record.get("steps"), list)
-    ):
-        raise RunError(f"the run record has no status or no steps\n    where: {path}\n    do:    run the study again with --force")
-    return record
+        raise RunError(
+            f"the run record is not JSON: {error}\n    where: {path}\n    do:    run the study again into this folder"
+        ) from error
+    if not isinstance(record, dict):
+        raise _damaged("is not a table", path)
+    fail_if_lacking(folder, record, {"status": str, "steps": list})
+    if record["status"] not in {"complete", "running", "failed"}:
+        raise _damaged(f"has the status {record['status']!r}", path)
+    return dict(record)
+
+
+def fail_if_lacking(folder: Path, record: Mapping[str, Any], needed: Mapping[str, type]) -> None:
+    """Raise :class:`~hinterland.RunError` when a part of the record is not there, or not of its type."""
+    lacking = [name for name, kind in needed.items() if not isinstance(record.get(name), kind)]
+    if lacking:
+        raise _damaged(f"has no {' and no '.join(lacking)}", folder / "run.json")
+
+
+def _damaged(reason: str, path: Path) -> RunError:
+    return RunError(
+        f"the run record {reason}: it is damaged, or of another version\n    where: {path}\n    do:    run the study again into this folder"
+    )
+
+
+def fail_if_tables_missing(folder: Path, record: Mapping[str, Any]) -> None:
+    """Raise :class:`~hinterland.RunError` when a table that a step wrote is not there: what is built on the rest would be incomplete."""
+    named = (
+        file for step in record["steps"] for file in step.get("outputs", ()) if file.startswith("tables/") and file.endswith(".parquet")
+    )
+    lost = [file for file in dict.fromkeys(named) if not (folder / file).is_file()]
+    if lost:
+        raise RunError(
+            f"{len(lost)} table(s) of the run are missing: {listed(lost)}\n    where: {folder}\n    do:    run the study again into this folder"
+        )
 
 
 def fail_if_foreign(folder: Path) -> None:
@@ -127,7 +153,7 @@ def fail_if_foreign(folder: Path) -> None:
         ours = "hinterland" in json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
         ours = False
-    if not ours:
+    if not ours and not any((folder / STEPS).glob("*/step.json")):
         raise RunError(
             f"the folder {str(folder)!r} holds other files and no run record\n    where: {', '.join(others[:5])}\n    do:    name a new folder, or an earlier run's, with -o"
         )
