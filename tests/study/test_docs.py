@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hinterland.cli.main import LATER, app
+from hinterland.data.functions import FUNCTIONS
 from hinterland.study.plan import KINDS
 from hinterland.study.tables import TABLES
 from hinterland.study.unbuilt import VERBS
@@ -25,3 +26,9 @@ def test_every_verb_and_kind_is_described() -> None:
     assert [v for v in verbs if f"\n## {v}\n" not in page] == []
     assert [k for k in (*KINDS, *LATER) if f"`{k}`" not in page] == []
     assert LATER == VERBS
+
+
+def test_every_function_of_the_formula_language_is_described() -> None:
+    page = (REFERENCE / "study-file.md").read_text(encoding="utf-8")
+    section = page[page.index("\n## Expressions\n") :]
+    assert [f for f in FUNCTIONS if f"`{f}(" not in section] == []

@@ -275,7 +275,10 @@ def fail_if_treatment_reverses(table: Table, roles: Roles) -> list[Finding]:
     shown = [f"{u} (in {t})" for u, t in units.head(_SHOWN).select("unit", "time").iter_rows()]
     more = f" and {units.height - _SHOWN} more" if units.height > _SHOWN else ""
     what = f"treatment {name!r} is withdrawn in {units.height} unit(s): {', '.join(shown)}{more}"
-    remedy = "check the cells; if treatment is really withdrawn, end the sample before it is, or leave these units out"
+    remedy = (
+        "check the cells; if treatment is really withdrawn, end the sample before it is, or leave these units out; "
+        f"if the column marks only when it begins, derive first_period({name} == 1) and take it as adoption column"
+    )
     return [Finding("treatment-reversal", what, table.where(column=name), remedy)]
 
 

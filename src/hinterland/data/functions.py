@@ -1,7 +1,7 @@
 """The functions of the formula language, by name.
 
 Element by element: ``log log1p exp sqrt abs asinh floor round sign min max clip where isnull coalesce``.
-Within a unit, by the value of the period: ``lag lead diff growth at``. Over the panel or groups: ``mean sum_by mean_by
+Within a unit, by the value of the period: ``lag lead diff growth at first_period``. Over the panel or groups: ``mean sum_by mean_by
 standardise winsorise rank``.
 """
 
@@ -166,6 +166,13 @@ def _at(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope)
     return Compiled(x.expr.filter(pl.col(scope.time) == when).first().over(scope.unit), x.kind, x.guards)
 
 
+def _first_period(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope) -> Compiled:
+    """The first period in which the unit meets a condition, in all its rows; missing where it never does."""
+    (condition,) = _signature("first_period", ["condition"], {}, args, options)
+    condition = as_boolean(condition, "first_period()")
+    return Compiled(pl.col(scope.time).filter(condition.expr).min().over(scope.unit), NUMBER, condition.guards)
+
+
 def _by(name: str, apply: Callable[[pl.Expr], pl.Expr]) -> Function:
     def function(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope) -> Compiled:  # noqa: ARG001
         if len(args) < 2 or options:
@@ -202,6 +209,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "diff": _moved("diff", 1, operator.sub),
     "growth": _moved("growth", 1, lambda x, past: x / past - 1, divides=True),
     "at": _at,
+    "first_period": _first_period,
     "mean": _elementwise("mean", lambda x: x.mean()),
     "mean_by": _by("mean_by", lambda x: x.mean()),
     "sum_by": _by("sum_by", lambda x: pl.when(x.count() > 0).then(x.sum())),
