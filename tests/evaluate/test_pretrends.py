@@ -51,7 +51,18 @@ def test_wald_by_hand() -> None:
     f = pretrend_test(_effects([2, 1, 0.5, 0, 50], vcov, df=30), small_sample=False)
     assert (f.statistic, f.df1, f.df2, f.distribution) == (pytest.approx(1), 3, 30, "F")
     assert_allclose(f.p_value, stats.f.sf(1, 3, 30), rtol=1e-12)
-    assert f.tidy().columns == ["method", "outcome", "statistic", "df1", "df2", "p_value", "n_leads", "n_thin", "p_textbook", "distribution"]
+    assert f.tidy().columns == [
+        "method",
+        "outcome",
+        "statistic",
+        "df1",
+        "df2",
+        "p_value",
+        "n_leads",
+        "n_thin",
+        "p_textbook",
+        "distribution",
+    ]
     assert_allclose([test.p_textbook, f.p_textbook], [test.p_value, f.p_value])
     assert test.tidy()["df2"][0] is None
 

@@ -253,3 +253,13 @@ def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("", encoding="utf-8")
     with pytest.raises(RunError, match="is a file"):
         hl.run(write_small(tmp_path), tmp_path / "out", only="data")
+
+
+def test_a_count_has_no_placebo_and_says_so_whatever_the_panel(tmp_path: Path) -> None:
+    study = write_small(tmp_path)
+    small_panel().filter((pl.col("city") != "C05") | (pl.col("year") != 2003)).write_csv(tmp_path / "small.csv")
+    notes = (
+        hl.run(study, tmp_path / "out", only="placebo-space,placebo-time").tables["notes"].filter(pl.col("code") == "placebo-not-possible")
+    )
+    reasons = {scope: json.loads(values)["reason"] for scope, values in notes.select("scope", "values").iter_rows()}
+    assert reasons["placebo-space/count/ppml"] == reasons["placebo-time/count/ppml"] == "no-batch"
