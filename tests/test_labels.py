@@ -11,7 +11,7 @@ from string import Formatter
 
 import pytest
 
-from hinterland.labels import LANGUAGES, catalogue
+from hinterland.labels import LANGUAGES, Note, catalogue
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "hinterland"
 ONE_LANGUAGE = {("en", "zh"): "_en", ("zh", "en"): "_zh"}
@@ -87,3 +87,11 @@ def test_every_note_has_its_words() -> None:
     used = list(note_codes())
     assert len(used) > 50
     assert [(code, place) for code, place in used if not any(re.fullmatch(code, k) for k in known)] == []
+
+
+def test_a_reason_that_is_a_finding_is_said_in_words() -> None:
+    note = Note("placebo-not-possible", {"reason": "no-batch", "method": "ppml"})
+    assert "no-batch" not in note.text("en")
+    assert "has no batched placebo" in note.text("en")
+    assert "没有批量安慰剂检验" in note.text("zh")
+    assert "too short" in Note("placebo-not-possible", {"reason": "too short", "method": "ppml"}).text()

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from hinterland.data.cohorts import NEVER
+from hinterland.data.world import simulate
 from hinterland.errors import EstimationError, InputError, PanelError
 from hinterland.evaluate.coding import parse_effect, period_codes
 from hinterland.evaluate.design import make_design
@@ -182,3 +183,19 @@ def test_notes_read_the_same_in_both_languages() -> None:
     english, chinese = catalogue("en"), catalogue("zh")
     assert set(english) == set(chinese)
     assert "note.rows-missing" in english
+
+
+def test_one_cluster_is_no_inference() -> None:
+    world = simulate()
+    panel = world.panel.with_columns(country=pl.lit("CN"))
+    with pytest.raises(EstimationError) as caught:
+        make_design(panel, "ln_inventions", world.policy, cluster="country")
+    assert [f.code for f in caught.value.findings] == ["one-cluster"]
+
+
+def test_a_formula_that_another_library_refuses_is_one_plain_line() -> None:
+    world = simulate()
+    with pytest.raises(EstimationError) as caught:
+        make_design(world.panel, "ln_inventions", world.policy, covariates="~ ln_gdp_pc +* share2")
+    assert "\n" not in caught.value.findings[0].what
+    assert "\x1b" not in caught.value.findings[0].what

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 import hinterland as hl
 from hinterland.data.cohorts import NEVER
+from hinterland.data.world import simulate
 from hinterland.errors import EstimationError
 from hinterland.evaluate import placebo_space as space
 from hinterland.evaluate.design import Design, make_design
@@ -19,6 +20,7 @@ from hinterland.evaluate.paths import treatment_codes
 from hinterland.evaluate.permutation import make_scheme, permutations
 from hinterland.evaluate.placebo import placebo
 from hinterland.evaluate.placebo_space import placebo_space
+from hinterland.evaluate.placebo_time import placebo_time
 
 Make = Callable[..., Any]
 DRAWS = 12
@@ -257,3 +259,11 @@ def test_bad_requests_are_reported_together(toy: Make) -> None:
     with pytest.raises(EstimationError) as error:
         placebo(weighted.panel, "y", weighted.policy, "callaway-santanna", covariates="~ x")
     assert len(error.value.findings) == 3
+
+
+def test_methods_without_a_batch_are_refused_whatever_the_entry() -> None:
+    world = simulate()
+    design = make_design(world.panel, "inventions", world.policy)
+    for draw in (placebo_space, placebo_time):
+        with pytest.raises(EstimationError, match="no-batch"):
+            draw(design, "ppml")

@@ -179,9 +179,9 @@ def _as_text(column: pl.Series) -> pl.Series:
 
 def _text_or_numbers(table: Table, name: str, column: pl.Series, wanted: Wanted) -> tuple[pl.Series, list[Finding]]:
     declared = name in wanted.numeric
-    truth = column.str.strip_chars().str.to_lowercase().replace_strict({"true": 1, "false": 0}, default=None, return_dtype=pl.Int64)
-    if declared and truth.null_count() == column.null_count() < len(column):
-        return truth.alias(name), []
+    truth = _truth(column) if declared else None
+    if truth is not None:
+        return truth, []
     exact = None if table.exact is None or not table.exact.schema[name].is_float() else table.exact[name]
     numbers = parse_numbers(column, wanted.missing, exact)
     if len(numbers.bad) and (not numbers.n_numbers or (not declared and numbers.n_numbers < len(numbers.bad))):
@@ -211,6 +211,15 @@ def _text_or_numbers(table: Table, name: str, column: pl.Series, wanted: Wanted)
             )
         )
     return numbers.values.alias(name), findings
+
+
+def _truth(column: pl.Series) -> pl.Series | None:
+    """The column as 1 and 0, when every filled cell says TRUE or FALSE."""
+    first = column.drop_nulls().head(1)
+    if not len(first) or first[0].strip().lower() not in ("true", "false"):
+        return None
+    truth = column.str.strip_chars().str.to_lowercase().replace_strict({"true": 1, "false": 0}, default=None, return_dtype=pl.Int64)
+    return truth if truth.null_count() == column.null_count() else None
 
 
 def _is_code(column: pl.Series, numbers: Numbers) -> bool:

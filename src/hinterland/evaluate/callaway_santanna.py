@@ -95,7 +95,7 @@ def fit(
     else:
         estimates = estimate_sections(sample, Grouping(clusters.codes[scope.rows], clusters.size), grid, rule, influence_of)
         influence = estimates.influence
-    _fail_if_nothing(sample, grid, estimates)
+    _fail_if_nothing(design, sample, grid, estimates)
     notes = (*scope.notes, *covariates.notes, *_size_notes(sample), *_gap_notes(sample, panel), *_cell_notes(sample, grid, estimates, trim))
     _warn(notes)
     return Effects(
@@ -190,15 +190,15 @@ def _shares(design: Design, sample: Sample) -> CohortShares:
     return CohortShares(sample.treated, share, sum_by_cluster(member - weight[:, None] * share, codes, design.clusters[0].size))
 
 
-def _fail_if_nothing(sample: Sample, grid: Grid, estimates: Estimates) -> None:
+def _fail_if_nothing(design: Design, sample: Sample, grid: Grid, estimates: Estimates) -> None:
     if np.isfinite(estimates.att[~grid.reference]).any():
         return
     notes = _cell_notes(sample, grid, estimates, 1.0)
-    remedy = "use fewer covariates, or est_method='or', or a comparison group with more units"
-    what = "no group-time effect can be estimated"
-    raise EstimationError(
-        Finding("no-cell", what, " ".join(str(n) for n in notes) or "no period before or after adoption", remedy), "cells"
-    )
+    why = " ".join(str(n) for n in notes) or "no period before or after adoption"
+    fewer = "use fewer covariates, or est_method='or'; " if design.covariates.shape[1] else ""
+    remedy = f"{fewer}choose a comparison group with more units, or start the panel earlier"
+    where = f"method callaway-santanna, outcome {design.outcome!r}"
+    raise EstimationError(Finding("no-cell", f"no group-time effect can be estimated: {why}", where, remedy), "cells")
 
 
 def _size_notes(sample: Sample) -> Iterable[Note]:

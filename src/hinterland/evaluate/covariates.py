@@ -72,6 +72,11 @@ def covariate_matrix(covariates: str | Sequence[str] | None, frame: pl.DataFrame
     return matrix, tuple(names)
 
 
+def _plain(error: Exception) -> str:
+    """The message of another library on one line, without colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+
+
 def _formula(text: str):  # type: ignore[no-untyped-def]
     from formulaic import Formula
     from formulaic.errors import FormulaicError
@@ -82,7 +87,7 @@ def _formula(text: str):  # type: ignore[no-untyped-def]
         raise EstimationError(
             Finding(
                 "malformed-formula",
-                f"the covariate formula {text!r} cannot be read: {error}",
+                f"the covariate formula {text!r} cannot be read: {_plain(error)}",
                 "covariates",
                 "write a one-sided formula such as '~ ln_gdp + share2'",
             ),
@@ -103,7 +108,7 @@ def _from_formula(text: str, frame: pl.DataFrame) -> tuple[NDArray[np.float64], 
         raise EstimationError(
             Finding(
                 "malformed-formula",
-                f"the covariate formula {text!r} cannot be evaluated: {error}",
+                f"the covariate formula {text!r} cannot be evaluated: {_plain(error)}",
                 "covariates",
                 "check the names and functions in it",
             ),

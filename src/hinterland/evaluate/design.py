@@ -255,6 +255,12 @@ def _estimability(design: Design) -> list[Finding]:
         remedy = "widen [panel].years: a difference-in-differences needs a period before and after"
         findings.append(Finding("one-period", what, where, remedy))
     findings += [*_outcome_findings(design, where), *_treatment_findings(design, where)]
+    for factor in design.clusters:
+        if factor.size < 2:
+            what = f"every row is in one cluster of {factor.name!r}: no standard error can be estimated"
+            findings.append(
+                Finding("one-cluster", what, f"cluster {factor.name!r}", "cluster on a column with many groups, such as the unit")
+            )
     return [*findings, *_weight_findings(design), *_scale_findings(design)]
 
 

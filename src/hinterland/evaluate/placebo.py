@@ -167,14 +167,18 @@ def placebo(
     )
 
 
+def no_batch(method: str) -> list[Finding]:
+    """The finding that ``method`` has no placebo, where it has none."""
+    if method in BATCHED:
+        return []
+    return [Finding("no-batch", f"{method!r} has no batched placebo", "argument method", f"choose {' or '.join(map(repr, BATCHED))}")]
+
+
 def _fail_if_bad_request(method: str, kind: str, draws: int, shifts: Sequence[int]) -> None:
     findings = []
     if kind not in get_args(Kind):
         findings.append(Finding("unknown-kind", f"placebo kind {kind!r} is not known", "argument kind", did_you_mean(kind, get_args(Kind))))
-    if method not in BATCHED:
-        findings.append(
-            Finding("no-batch", f"{method!r} has no batched placebo", "argument method", f"choose {' or '.join(map(repr, BATCHED))}")
-        )
+    findings += no_batch(method)
     if not isinstance(draws, int) or draws < 1:
         findings.append(Finding("bad-draws", f"draws is {draws!r}", "argument draws", "give a whole number, 1 or more (1000 is usual)"))
     bad = [s for s in shifts if not isinstance(s, int) or s < 1]

@@ -14,7 +14,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.paths import treatment_codes
 from hinterland.evaluate.permutation import Scheme, make_scheme, permutations
-from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, draws_frame
+from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, draws_frame, no_batch
 from hinterland.evaluate.placebo_callaway import callaway_batch
 from hinterland.evaluate.placebo_rows import row_batch
 from hinterland.evaluate.placebo_twfe import path_batch
@@ -73,7 +73,7 @@ def placebo_space(
 
 
 def _fail_if_not_batched(design: Design, method: str) -> None:
-    findings = []
+    findings = no_batch(method)
     if len(design.clusters) > 1:
         findings.append(
             Finding(

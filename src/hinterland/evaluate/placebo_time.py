@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import EstimationError, Finding
+from hinterland.errors import EstimationError, Finding, fail_if_any
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.paths import adoption_index
-from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, no_draws
+from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, no_batch, no_draws
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 
@@ -26,8 +26,9 @@ def placebo_time(design: Design, method: str = "twfe", *, shifts: Sequence[int] 
     before the moved adoption are left out and counted.
 
     Raises:
-        EstimationError: a shift that is not larger than the anticipation, or after which nobody is treated.
+        EstimationError: a shift that is not larger than the anticipation, or after which nobody is treated; a method without a placebo.
     """
+    fail_if_any(no_batch(method), "placebo", EstimationError)
     actual = _overall(fit(design, method), method, None)
     rows, notes = [], []
     for shift in sorted(set(shifts)):

@@ -46,6 +46,12 @@ def label(name: str, language: Language = "en", section: str = "variable") -> st
     return catalogue(language).get(f"{section}.{name}", name)
 
 
+def _said(name: str, value: str | int | float, language: Language) -> str | int | float:
+    """A note's value in words: a ``reason`` that is the code of a finding becomes what the finding means."""
+    meaning = catalogue(language).get(f"finding.{value}") if name == "reason" else None
+    return value if meaning is None else meaning.split("Remedy:")[0].split("处理：")[0].strip().rstrip(".。")
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A sentence about a result, kept as a code and its values so that it can be said in either language.
@@ -58,7 +64,7 @@ class Note:
 
     def text(self, language: Language = "en") -> str:
         """The sentence in ``language``."""
-        return text(f"note.{self.code}", language, **self.values)
+        return text(f"note.{self.code}", language, **{k: _said(k, v, language) for k, v in self.values.items()})
 
     def __str__(self) -> str:
         return self.text()

@@ -14,6 +14,8 @@ from hinterland.report.style import Drawing, draw
 
 FORMATS = ("html", "docx", "pdf")
 TABLE_FORMATS = ("tex", "docx", "csv")
+OF_THE_RUN = frozenset({"steps"})
+"""Tables about the run itself, which differ from run to run (seconds): in the report and in ``run.json``, not among the results."""
 
 
 def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), formats: Sequence[str] = ("html",)) -> list[Path]:
@@ -62,7 +64,8 @@ def _fail_if_unknown(languages: Sequence[str], formats: Sequence[str]) -> None:
 
 
 def _tables(doc: Document, folder: Path) -> list[Path]:
-    return [table.save(folder / f"table-{table.key}.{doc.language}.{kind}") for table in doc.tables() for kind in TABLE_FORMATS]
+    shown = [t for t in doc.tables() if t.key not in OF_THE_RUN]
+    return [table.save(folder / f"table-{table.key}.{doc.language}.{kind}") for table in shown for kind in TABLE_FORMATS]
 
 
 def _figures(doc: Document, drawn: Mapping[str, Drawing], folder: Path) -> list[Path]:

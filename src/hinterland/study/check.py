@@ -120,7 +120,6 @@ def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
             findings.extend(_nobody_left(method, design))
             findings.extend(_single_units(method, design, keep=work.study.policy.single_unit_cohorts == "keep"))
             findings.extend(_early(design))
-            findings.extend(_one_cluster(design))
             findings.extend(_no_comparison(design))
             lines.append(f"{outcome.name} / {method}: {_shown(design)}")
     return lines
@@ -180,18 +179,6 @@ def _early(design: Design) -> Iterator[Finding]:
             "estimators that need one leave them out; start the panel earlier to use them",
             "warning",
         )
-
-
-def _one_cluster(design: Design) -> Iterator[Finding]:
-    """Inference needs clusters to differ."""
-    for cluster in design.clusters:
-        if cluster.size < 2:
-            yield Finding(
-                "one-cluster",
-                f"every row is in one cluster of {cluster.name!r}: no standard error can be estimated",
-                f"outcome {design.outcome!r}",
-                "cluster on a column with many groups, such as the unit",
-            )
 
 
 def _no_comparison(design: Design) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from hinterland.errors import EstimationError
-from hinterland.evaluate.placebo import BATCHED, Placebo
+from hinterland.evaluate.placebo import Placebo
 from hinterland.labels import Note
 from hinterland.study.plan import Step, seed_of
 from hinterland.study.steps.output import Output, notes_table, output
@@ -16,13 +16,11 @@ def space(work: Workspace, step: Step) -> Output:
     """Random re-assignments of the adoption dates, all in one batch."""
     from hinterland.evaluate.placebo_space import placebo_space
 
-    if step.method not in BATCHED:
-        return _not_possible(step, "no-batch")
     design = work.design(step.outcome, step.method)
     try:
         found = placebo_space(design, step.method, draws=work.study.robustness.placebo_space, seed=seed_of(work.study, step.id))
     except EstimationError as error:
-        return _not_possible(step, tolerated(error))
+        return _not_possible(step, error)
     draws = found.draws.with_columns(outcome=pl.lit(step.outcome), method=pl.lit(step.method))
     return output([("placebo", tidy(found)), ("placebo_space", draws), ("notes", notes_table(step.id, found.notes))])
 
@@ -31,13 +29,11 @@ def time(work: Workspace, step: Step) -> Output:
     """Adoption moved to earlier years, on the years before it only."""
     from hinterland.evaluate.placebo_time import placebo_time
 
-    if step.method not in BATCHED:
-        return _not_possible(step, "no-batch")
     design = work.design(step.outcome, step.method)
     try:
         found = placebo_time(design, step.method, shifts=work.study.robustness.placebo_time)
     except EstimationError as error:
-        return _not_possible(step, tolerated(error))
+        return _not_possible(step, error)
     return output([("placebo", tidy(found)), ("notes", notes_table(step.id, found.notes))])
 
 
@@ -46,5 +42,5 @@ def tidy(found: Placebo, sample: str = "all") -> pl.DataFrame:
     return found.tidy().with_columns(pl.col(pl.Float64).fill_nan(None), sample=pl.lit(sample))
 
 
-def _not_possible(step: Step, reason: str) -> Output:
-    return output([("notes", notes_table(step.id, [Note("placebo-not-possible", {"reason": reason, "method": step.method})]))])
+def _not_possible(step: Step, error: EstimationError) -> Output:
+    return output([("notes", notes_table(step.id, [Note("placebo-not-possible", {"reason": tolerated(error), "method": step.method})]))])

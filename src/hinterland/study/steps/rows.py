@@ -68,12 +68,9 @@ def _one(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
 
 
 def _exact(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
-    """Permutation within the group, where the estimator's placebo can be batched."""
-    from hinterland.evaluate.placebo import BATCHED
+    """Permutation within the group; a note where the estimator has no placebo."""
     from hinterland.evaluate.placebo_space import placebo_space
 
-    if method not in BATCHED:
-        return []
     scope = f"{step.id}/{variant.sample}/{method}"
     try:
         found = placebo_space(
