@@ -72,3 +72,23 @@ def test_real_columns_join(shared_data: Path) -> None:
     assert "50 of 3423 rows" in next(f.what for f in joined.findings if f.code == "join-unmatched")
     hefei = joined.frame.filter((pl.col("adcode") == "340100") & (pl.col("pub_year") == 2010))
     assert hefei["gdp"].item() == pytest.approx(2701.6, abs=1)
+
+
+def test_names_and_codes_of_cities_find_each_other() -> None:
+    frame = pl.DataFrame({"city": ["合肥", "合肥", "襄樊市", "nowhere"], "t": [2010, 2011, 2010, 2010], "y": [1.0, 2, 3, 4]})
+    named = read_panel(frame, unit="city", time="t")
+    coded = pl.DataFrame({"code": [340100, 340100, 420600], "t": [2010, 2011, 2010], "x": [5.0, 6.0, 7.0]})
+    joined = join_columns(named, coded, unit="code", time="t", columns=["x"], match="cities")
+    assert dict(joined.frame.select(pl.concat_str("city", "t"), "x").iter_rows()) == {
+        "合肥2010": 5,
+        "合肥2011": 6,
+        "襄樊市2010": 7,
+        "nowhere2010": None,
+    }
+    assert joined.frame.columns == [*named.frame.columns, "x"]
+    strange = pl.DataFrame({"name": ["合肥市", "Atlantis"], "x": [1.0, 2.0]})
+    said = join_columns(named, strange, unit="name", time=None, columns=["x"], match="cities").findings
+    assert [f.code for f in said if "Atlantis" in f.what] == ["unknown-city"]
+    twice = pl.DataFrame({"name": ["合肥市", "合肥"], "x": [1.0, 2.0]})
+    with pytest.raises(PanelError, match="many-to-many"):
+        join_columns(named, twice, unit="name", time=None, columns=["x"], match="cities")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from hinterland.data.cells import Wanted, convert, normalise_time
 from hinterland.data.checks import fail_if_column_unknown, fail_if_duplicate_unit_period, fail_if_role_not_numeric
+from hinterland.data.geography import match_cities
 from hinterland.data.panel import Column, Panel
 from hinterland.data.roles import Roles
 from hinterland.data.table import Table
@@ -32,6 +33,7 @@ def join_columns(
     name: str = "",
     numeric: Sequence[str] = (),
     missing: Sequence[str] = (),
+    match: Literal["code", "cities"] = "code",
 ) -> Panel:
     """Add columns of another table to every row of the panel that has a partner there (a left join).
 
@@ -46,6 +48,8 @@ def join_columns(
         name: what messages call the source; the file's name by default.
         numeric: columns (names in the source) that must hold numbers.
         missing: further marks of a missing value.
+        match: ``code`` compares units as they are written; ``cities`` compares the prefecture-level units that codes or names on
+            either side stand for (:func:`~hinterland.data.geography.match_cities`).
 
     Raises:
         PanelError: unknown columns, names already taken, several rows per unit and period, no unit in common, bad cells.
@@ -62,11 +66,15 @@ def join_columns(
 
     table = replace(table, frame=table.frame.select(list(dict.fromkeys([*keys, *names]))))
     table = convert(table, Wanted(numeric, set() if time is None else {time}, {unit}, missing))
+    if match == "cities":
+        table = _as_cities(table, unit)
     table = _drop_rows_without_unit(table, unit)
     if time is not None:
         periods, said = normalise_time(table, time)
         table = replace(table, frame=table.frame.with_columns(periods)).with_findings(*said)
-    findings = [*table.findings, *_fail_if_many(table, unit, time), *_fail_if_nothing_matches(panel, table, unit)]
+    ours = panel.frame[panel.unit].cast(pl.String)
+    ours = match_cities(ours)["adcode"] if match == "cities" else ours
+    findings = [*table.findings, *_fail_if_many(table, unit, time), *_fail_if_nothing_matches(ours, table, unit)]
     findings += fail_if_role_not_numeric(table, Roles(unit, time or unit, numeric=tuple(numeric)))
     fail_if_any(findings, table.source, PanelError)
 
@@ -75,15 +83,15 @@ def join_columns(
         *([] if time is None else [pl.col(time).alias("·time")]),
         *(pl.col(old).alias(new) for old, new in names.items()),
     )
-    on = {"·unit": pl.col(panel.unit).cast(pl.String), **({} if time is None else {"·time": pl.col(panel.time)})}
-    joined = panel.frame.with_columns(**on).join(
-        right.with_columns(pl.lit(value=True).alias("·found")), on=list(on), how="left", maintain_order="left"
+    on = ["·unit"] if time is None else ["·unit", "·time"]
+    joined = panel.frame.with_columns(ours.alias("·unit"), pl.col(panel.time).alias("·time")).join(
+        right.with_columns(pl.lit(value=True).alias("·found")), on=on, how="left", maintain_order="left"
     )
     findings += _warn_of_unmatched(panel, joined, right, table.source)
     provenance = {new: replace(table.columns.get(old, Column(table.source)), source=f"{table.source}:{old}") for old, new in names.items()}
     return replace(
         panel,
-        frame=joined.drop("·found", *on),
+        frame=joined.drop("·found", "·unit", "·time"),
         columns={**panel.columns, **provenance},
         findings=(*panel.findings, *(f for f in findings if f.severity == "warning")),
     )
@@ -99,6 +107,18 @@ def _fail_if_name_taken(panel: Panel, names: Mapping[str, str], source: str) -> 
         for old, new in names.items()
         if new in taken
     ] + [Finding("column-taken", f"two columns would be called {new!r}", source, "give each a name of its own") for new in twice]
+
+
+def _as_cities(table: Table, unit: str) -> Table:
+    """The table with the code of each unit in the place of its name; names that are no city are passed over, and said."""
+    found = match_cities(table.frame[unit].cast(pl.String))
+    known = found["adcode"].is_not_null()
+    lost = found.filter(~known & pl.col("name").is_not_null())["name"].unique().sort()
+    coded = replace(table, frame=table.frame.with_columns(found["adcode"].alias(unit))).filter(known)
+    if not len(lost):
+        return coded
+    what = f"{len(lost)} unit(s) are no prefecture-level city that is known, and were passed over: {listed(lost.to_list())}"
+    return coded.with_findings(Finding("unknown-city", what, table.source, "write the code in their place if they matter", "warning"))
 
 
 def _drop_rows_without_unit(table: Table, unit: str) -> Table:
@@ -122,15 +142,15 @@ def _fail_if_many(table: Table, unit: str, time: str | None) -> list[Finding]:
     return [Finding("many-to-many", what, table.source, "name the period column as time, or keep one row per unit")]
 
 
-def _fail_if_nothing_matches(panel: Panel, table: Table, unit: str) -> list[Finding]:
-    ours = panel.frame[panel.unit].cast(pl.String).unique()
+def _fail_if_nothing_matches(codes: pl.Series, table: Table, unit: str) -> list[Finding]:
+    ours = codes.drop_nulls().unique()
     theirs = table.frame[unit].cast(pl.String).unique().drop_nulls()
     if ours.is_in(theirs.implode()).any():
         return []
     what = f"no unit is in both tables: the panel has {listed(ours.sort().head(3).to_list())}, column {unit!r} has {listed(theirs.sort().head(3).to_list())}"
     remedy = "name the column that holds the same codes as the panel's unit column"
     if not theirs.cast(pl.String).str.contains(r"\d").any() or not ours.str.contains(r"\d").any():
-        remedy += "; hinterland.data.geography.match_cities turns names of cities into codes"
+        remedy += '; with match = "cities", names of cities and codes find each other'
     return [Finding("no-unit-matches", what, table.source, remedy)]
 
 

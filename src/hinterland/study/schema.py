@@ -148,6 +148,9 @@ class JoinTable(Table):
     source: str = Field(description="File with the columns.")
     unit: str = Field(description="Its unit column.")
     time: str | None = Field(default=None, description="Its period column; leave it out for columns that do not change over time.")
+    match: Literal["code", "cities"] = Field(
+        default="code", description="How units meet: by code as written, or as the prefecture-level cities that codes and names stand for."
+    )
     columns: Names = Field(min_length=1, description="The columns to take.")
     rename: Mapping[str, str] = Field(default_factory=dict, description='New names: { old = "new" }.')
     encoding: str | None = Field(default=None, description="Text encoding of a CSV file (utf-8, gb18030); found by itself by default.")

@@ -146,6 +146,7 @@ class Workspace:
                 sheet=join.sheet,
                 name=join.source,
                 missing=join.missing,
+                match=join.match,
             )
         return panel
 
