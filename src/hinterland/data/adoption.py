@@ -108,7 +108,8 @@ def _fail_if_no_column(panel: Panel, column: str) -> None:
 
 def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None]) -> pl.DataFrame:
     """Per distinct unit and value: ``unit``, ``raw`` text, ``cohort`` (null = never), ``legible`` (a whole period, or never)."""
-    pairs = panel.frame.select(unit=pl.col(panel.unit), value=pl.col(column)).unique(maintain_order=True)
+    changes = pl.col("unit").ne_missing(pl.col("unit").shift()) | pl.col("value").ne_missing(pl.col("value").shift())
+    pairs = panel.frame.select(unit=pl.col(panel.unit), value=pl.col(column)).filter(changes).unique(maintain_order=True)
     raw = pairs["value"]
     number = (
         raw.cast(pl.String).str.strip_chars().str.replace(r"\s*年$", "").cast(pl.Float64, strict=False)
