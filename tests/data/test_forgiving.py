@@ -78,7 +78,9 @@ def test_names_joined_to_codes_are_told_how_to_become_codes(tmp_path: Path) -> N
     panel = read(tmp_path, ROWS.with_columns(unit=pl.col("unit").replace({"a": "340100", "b": "340200"})))
     with pytest.raises(InputError) as error:
         join_columns(panel, pl.DataFrame({"city": ["合肥市"], "gdp": [1.0]}), unit="city", time=None, columns=["gdp"])  # type: ignore[arg-type]
-    assert "match_cities" in error.value.findings[0].remedy
+    assert 'match = "cities"' in error.value.findings[0].remedy
+    met = join_columns(panel, pl.DataFrame({"city": ["合肥市"], "gdp": [1.0]}), unit="city", time=None, columns=["gdp"], match="cities")
+    assert met.frame.filter(pl.col("unit").cast(pl.String) == "340100")["gdp"].unique().to_list() == [1.0], "the remedy works"
 
 
 def test_a_pandas_index_with_names_is_read_as_columns() -> None:
