@@ -12,7 +12,7 @@ import typer
 
 from hinterland import __version__
 from hinterland.cli import check, data, evaluate, explain, report, run
-from hinterland.cli.output import BAD_INPUT, FAILED, OK, refuse, say, show_findings, write
+from hinterland.cli.output import BAD_INPUT, FAILED, INTERRUPTED, OK, refuse, say, show_findings, write
 from hinterland.errors import HinterlandError, InputError, did_you_mean
 
 LATER = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
@@ -66,6 +66,8 @@ def invoke(arguments: Sequence[str], *, debug: bool = False) -> int:
         app(args=list(arguments), prog_name="hinterland")
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else OK if left.code is None else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout went away: what is still buffered must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

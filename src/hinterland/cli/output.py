@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
-OK, FAILED, BAD_INPUT, FOUND = 0, 1, 2, 3
-"""Exit codes: done; failed; usage or bad input; finished and found something. 130 is an interrupt."""
+OK, FAILED, BAD_INPUT, FOUND, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes: done; failed; usage or bad input; finished and found something; ended by Ctrl-C."""
 
 SUFFIXES = (".csv", ".parquet", ".json")
 

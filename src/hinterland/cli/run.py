@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinterland.cli import options
-from hinterland.cli.output import progress, say, write, write_document
+from hinterland.cli.output import INTERRUPTED, progress, say, write, write_document
 
 if TYPE_CHECKING:
     from hinterland.study.record import Run
@@ -41,7 +41,7 @@ def run(
             made = run_study(loaded, out, only=only, force=force, languages=options.languages(language), watch=watch)
     except KeyboardInterrupt:
         say("interrupted: the steps that are finished are kept, and the same command goes on from there")
-        raise
+        raise typer.Exit(INTERRUPTED) from None
     _summarise(made)
     if as_json:
         write_document({"path": str(made.path), **made.record})
