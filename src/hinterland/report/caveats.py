@@ -13,6 +13,9 @@ from hinterland.report.prose import FEW_TREATED, LARGE, MATERIAL_FORBIDDEN, agre
 from hinterland.report.record import Fit, Record
 from hinterland.report.sentences import Both, Listed, Name, Sentence, say
 
+TRANSFER_ZONES = "industrial-transfer-zones"
+"""The register of a policy that moves firms, so that one city's gain may be another's loss."""
+
 FEW_CLUSTERS = 30
 """Clusters below which cluster-robust standard errors are called into question (Cameron & Miller 2015)."""
 
@@ -33,7 +36,7 @@ def caveats(record: Record, outcome: str) -> tuple[Sentence, ...]:
         *_few(head),
         *_scale(record, outcome, head),
         *_coverage(record),
-        say("caveat.spillover"),
+        say("caveat.displacement" if record.study("policy", "register") == TRANSFER_ZONES else "caveat.spillover"),
     ]
     return tuple(found)
 
