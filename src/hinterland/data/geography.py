@@ -203,6 +203,13 @@ def match_cities(names: pl.Series) -> pl.DataFrame:
     )
 
 
+def groups_of(units: pl.Series, name: str) -> pl.DataFrame:
+    """``unit`` (as given) and ``group`` in the region set ``name``, for those of ``units`` [N] that are in it, by code or by name."""
+    codes = match_cities(units).select(unit="name", adcode="adcode")
+    groups = region_set(name).rename({"unit": "adcode"}).unique("adcode", maintain_order=True)
+    return codes.join(groups, on="adcode", how="inner", maintain_order="left").select("unit", "group")
+
+
 def with_regions(panel: Panel, names: Sequence[str]) -> Panel:
     """The panel with one column per region set: the unit's group, null where it has none.
 
@@ -225,13 +232,10 @@ def with_regions(panel: Panel, names: Sequence[str]) -> Panel:
         if c in panel.frame.columns
     ]
     fail_if_any(findings, "panel", PanelError)
-    units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
-    codes = match_cities(units).select(__unit__="name", adcode="adcode")
+    units = panel.frame[panel.unit].cast(pl.String)
     for name, column in columns.items():
-        groups = region_set(name).select(adcode="unit", __group__="group").unique("adcode", maintain_order=True)
-        placed = codes.join(groups, on="adcode", how="left", maintain_order="left").select("__unit__", pl.col("__group__").alias(column))
-        keyed = panel.frame.with_columns(pl.col(panel.unit).cast(pl.String).alias("__unit__"))
-        frame = keyed.join(placed, on="__unit__", how="left", maintain_order="left").drop("__unit__")
+        groups = groups_of(units.unique(maintain_order=True), name)
+        found = units.to_frame("unit").join(groups, on="unit", how="left", maintain_order="left")["group"].alias(column)
         described = {**panel.columns, column: Column("GB/T 2260 codes of the packaged geography")}
-        panel = replace(panel, frame=frame, columns=described)
+        panel = replace(panel, frame=panel.frame.with_columns(found), columns=described)
     return panel

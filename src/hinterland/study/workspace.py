@@ -253,16 +253,15 @@ class Workspace:
 
     def group_of(self, name: str) -> pl.DataFrame:
         """``unit`` (the panel's own codes, as text) and ``group`` for a region set, or for a column constant within units."""
-        from hinterland.data.geography import match_cities, region_set, region_sets
+        from hinterland.data.geography import groups_of, match_cities, region_sets
 
         panel = self.panel
         if name not in region_sets():
             return groups_by_column(panel, name, region_sets())
         units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
-        codes = match_cities(units).select(unit="name", adcode="adcode")
-        placed = codes.join(region_set(name).rename({"unit": "adcode"}), on="adcode", how="inner", maintain_order="left")
+        placed = groups_of(units, name)
         if placed.is_empty():
-            known = codes["adcode"].drop_nulls().len()
+            known = match_cities(units)["adcode"].drop_nulls().len()
             raise StudyError(
                 Finding(
                     "no-unit-in-region",
@@ -272,7 +271,7 @@ class Workspace:
                 ),
                 "study",
             )
-        return placed.select("unit", "group")
+        return placed
 
     def settings(self, method: str, variant: Variant = BASELINE) -> Settings:
         """The design settings of ``method``: [evaluate], overridden by its options, overridden by the variant."""
