@@ -78,6 +78,21 @@ def join_columns(
     findings += fail_if_role_not_numeric(table, Roles(unit, time or unit, numeric=tuple(numeric)))
     fail_if_any(findings, table.source, PanelError)
 
+    joined, right = _meet(panel, ours, table, unit=unit, time=time, names=names)
+    findings += _warn_of_unmatched(panel, joined, right, table.source)
+    provenance = {new: replace(table.columns.get(old, Column(table.source)), source=f"{table.source}:{old}") for old, new in names.items()}
+    return replace(
+        panel,
+        frame=joined.drop("·found", "·unit", "·time"),
+        columns={**panel.columns, **provenance},
+        findings=(*panel.findings, *(f for f in findings if f.severity == "warning")),
+    )
+
+
+def _meet(
+    panel: Panel, ours: pl.Series, table: Table, *, unit: str, time: str | None, names: Mapping[str, str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The panel's rows with their partners' columns (``·found`` marks a partner), and the table's rows under the keys ``·unit``, ``·time``."""
     right = table.frame.select(
         pl.col(unit).cast(pl.String).alias("·unit"),
         *([] if time is None else [pl.col(time).alias("·time")]),
@@ -87,14 +102,7 @@ def join_columns(
     joined = panel.frame.with_columns(ours.alias("·unit"), pl.col(panel.time).alias("·time")).join(
         right.with_columns(pl.lit(value=True).alias("·found")), on=on, how="left", maintain_order="left"
     )
-    findings += _warn_of_unmatched(panel, joined, right, table.source)
-    provenance = {new: replace(table.columns.get(old, Column(table.source)), source=f"{table.source}:{old}") for old, new in names.items()}
-    return replace(
-        panel,
-        frame=joined.drop("·found", "·unit", "·time"),
-        columns={**panel.columns, **provenance},
-        findings=(*panel.findings, *(f for f in findings if f.severity == "warning")),
-    )
+    return joined, right
 
 
 def _fail_if_name_taken(panel: Panel, names: Mapping[str, str], source: str) -> list[Finding]:

@@ -13,11 +13,6 @@ ALPHA = 0.05
 """Level of every test whose outcome is put into words."""
 
 
-def is_number(value: object) -> bool:
-    """Whether ``value`` is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def number(value: object, decimals: int = 3) -> str:
     """A number with fixed decimals; ``MISSING`` for null and NaN."""
     if not isinstance(value, int | float) or not math.isfinite(value):

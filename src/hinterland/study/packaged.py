@@ -8,24 +8,27 @@ import polars as pl
 
 from hinterland.data import administrative, geography
 from hinterland.data.policy import policy_register, registers
+from hinterland.data.sources import sources
 from hinterland.data.world import WORLDS
 from hinterland.errors import Finding, InputError, did_you_mean
 
-_GEOGRAPHY: dict[str, tuple[str, Callable[[], pl.DataFrame]]] = {
-    "cities": ("prefecture-level units by code, with names, level, region and place", geography.cities),
-    "provinces": ("provinces by code", geography.provinces),
-    "province-adjacency": ("pairs of neighbouring provinces, with the rule behind each", geography.province_adjacency),
+_TABLES: dict[str, tuple[str, str, Callable[[], pl.DataFrame]]] = {
+    "cities": ("geography", "prefecture-level units by code, with names, level, region and place", geography.cities),
+    "provinces": ("geography", "provinces by code", geography.provinces),
+    "province-adjacency": ("geography", "pairs of neighbouring provinces, with the rule behind each", geography.province_adjacency),
     "administrative-changes": (
+        "geography",
         "prefectures abolished, divided, merged or re-coded since 2000",
         lambda: _flat(administrative.administrative_changes()),
     ),
+    "sources": ("catalogue", "public data that studies here are written for, with origin, units and cautions", sources),
 }
 
 
 def listing() -> pl.DataFrame:
-    """Every packaged data set: ``name``, ``kind`` (register, geography, region-set, world), ``what``."""
+    """Every packaged data set: ``name``, ``kind`` (register, geography, catalogue, region-set, world), ``what``."""
     rows = [(r, "register", policy_register(r).name_en) for r in registers()]
-    rows += [(name, "geography", what) for name, (what, _) in _GEOGRAPHY.items()]
+    rows += [(name, kind, what) for name, (kind, what, _) in _TABLES.items()]
     rows += [(name, "region-set", "units and the group they belong to") for name in geography.region_sets()]
     rows += [(name, "world", "simulated panel with known effects: hinterland data simulate") for name in WORLDS]
     return pl.DataFrame(rows, schema=["name", "kind", "what"], orient="row")
@@ -39,11 +42,11 @@ def table(name: str) -> pl.DataFrame:
     """
     if name in registers():
         return _register(name)
-    if name in _GEOGRAPHY:
-        return _GEOGRAPHY[name][1]()
+    if name in _TABLES:
+        return _TABLES[name][2]()
     if name in geography.region_sets():
         return geography.region_set(name)
-    names = [*registers(), *_GEOGRAPHY, *geography.region_sets()]
+    names = [*registers(), *_TABLES, *geography.region_sets()]
     remedy = f"simulate it: hinterland data simulate {name} -o world.parquet" if name in WORLDS else did_you_mean(name, names)
     raise InputError(Finding("unknown-data", f"there is no packaged table {name!r}", "argument NAME", remedy), "command line")
 

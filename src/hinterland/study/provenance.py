@@ -10,10 +10,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 from hinterland import __version__
+from hinterland.data.sources import fingerprint
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.load import LoadedStudy
 
@@ -76,7 +76,8 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
         if source in hashed:
             continue
         try:
-            hashed[source] = _hash(loaded.folder / source, source)
+            mark = fingerprint(loaded.folder / source)
+            hashed[source] = InputFile(source, mark.sha256, mark.bytes)
         except OSError as error:
             what = f"the data file {source!r} cannot be read: {error.strerror}"
             closed.append(Finding("unreadable-file", what, loaded.where(*key), "check its permissions"))
@@ -93,9 +94,3 @@ def _missing(loaded: LoadedStudy, key: tuple[str | int, ...], source: str) -> Fi
     return Finding(
         "missing-file", f"there is no data file {source!r}", loaded.where(*key), f"{hint} (looked for {path}; --data DIR sets the folder)"
     )
-
-
-def _hash(path: Path, name: str) -> InputFile:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return InputFile(name, digest, path.stat().st_size)
