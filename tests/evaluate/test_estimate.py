@@ -10,6 +10,7 @@ import pytest
 from hinterland.errors import EstimationError
 from hinterland.evaluate.design import make_design
 from hinterland.evaluate.estimate import estimate, fit
+from hinterland.evaluate.method import REGRESSION_INFERENCE
 from hinterland.evaluate.methods import METHODS, methods
 
 Make = Callable[..., Any]
@@ -51,5 +52,7 @@ def test_every_method_has_its_module_and_the_options_it_declares() -> None:
     assert table["id"].to_list() == list(METHODS)
     for method in METHODS.values():
         signature = inspect.signature(import_module(method.module).fit)
-        declared = {n: p.default for n, p in signature.parameters.items() if n != "design"}
+        declared = {n: p.default for n, p in signature.parameters.items() if n != "design" and p.kind != p.VAR_KEYWORD}
+        if any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values()):
+            declared |= {n: o.default for n, o in REGRESSION_INFERENCE.items()}
         assert declared == {n: o.default for n, o in method.options.items()}, method.id

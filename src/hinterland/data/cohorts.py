@@ -32,6 +32,9 @@ class Cohorts:
         until: last period whose adoptions count; later ones are never (or not yet) treated in the window.
         notes: what the rule did, to be said in reports.
         options: every other argument of the rule.
+        path: the panel column that holds treatment as observed, when it may be switched off again or change its level; then a
+            cohort is the first period in which a unit's treatment differs from that of its first period. ``None``: treatment is
+            1 from the cohort's period on.
     """
 
     table: pl.DataFrame
@@ -42,6 +45,7 @@ class Cohorts:
     until: int | None = None
     notes: tuple[Note, ...] = ()
     options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    path: str | None = None
 
     def __repr__(self) -> str:
         treated = self.table.filter(pl.col("cohort").is_not_null() & ~pl.col("excluded"))

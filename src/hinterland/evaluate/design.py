@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -51,6 +51,9 @@ class Design:
         anticipation: periods before adoption in which units may already react.
         balanced: every unit is observed in every period, so ``y.reshape(N, T)`` is the panel.
         policy: the rule behind ``cohort``.
+        treatment_level: [n] the treatment as observed, where the policy comes from a column that may be switched off or change its
+            level (:attr:`Cohorts.path`); ``None`` where treatment is 1[t ≥ cohort].
+        columns: [n] further columns that an option of a method names, by column name: numbers as floats, the rest as text.
         notes: rows dropped and why, in words.
     """
 
@@ -75,6 +78,8 @@ class Design:
     unit_name: str = "unit"
     time_name: str = "time"
     weight_name: str | None = None
+    treatment_level: Floats | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[Note, ...] = field(default=())
 
     def __repr__(self) -> str:
@@ -120,6 +125,11 @@ class Design:
         return np.asarray(self.periods[self.period] - self.cohort[self.unit])
 
     @property
+    def absorbing(self) -> bool:
+        """Whether treatment, once switched on, stays on at one level: 1[t ≥ cohort]."""
+        return self.treatment_level is None or bool((self.treatment_level == self.treated).all())
+
+    @property
     def always_treated(self) -> NDArray[np.bool_]:
         """[N] units already treated in the first period of the window."""
         return np.asarray(self.cohort <= self.periods[0])
@@ -139,6 +149,7 @@ def make_design(
     comparison: str = "never-treated",
     anticipation: int = 0,
     cluster: str | Sequence[str] | None = None,
+    columns: Sequence[str] = (),
 ) -> Design:
     """Code ``panel`` and ``policy`` into a :class:`Design`.
 
@@ -151,6 +162,7 @@ def make_design(
         comparison: ``never-treated`` or ``not-yet-treated``.
         anticipation: periods before adoption in which units may already react (≥ 0).
         cluster: column(s) to cluster on; the panel's cluster column, else the unit, by default.
+        columns: further columns that a method needs.
 
     Rows whose outcome, covariates, weight, fixed effect or cluster is missing are left out and counted in the notes.
 
@@ -162,7 +174,7 @@ def make_design(
     _fail_if_bad_options(comparison, anticipation)
     clusters = _cluster_columns(panel, cluster)
     effects = [parse_effect(e) for e in fe]
-    needed = [outcome, *covariate_columns(covariates, panel.frame.columns), *clusters]
+    needed = [outcome, *covariate_columns(covariates, panel.frame.columns), *clusters, *columns, *([policy.path] if policy.path else [])]
     needed += [c for parts, slope in effects for c in (*parts, *([slope] if slope else []))]
     panel.require(needed, "used by the model")
     _fail_if_not_numeric(panel, outcome, [s for _, s in effects if s])
@@ -197,10 +209,20 @@ def make_design(
         unit_name=panel.unit,
         time_name=panel.time,
         weight_name=panel.weight,
+        treatment_level=real(frame, policy.path) if policy.path else None,
+        columns={c: _carried(frame, c) for c in columns},
         notes=(*policy.notes, *sample.notes),
     )
     fail_if_any(_estimability(design), "design", EstimationError)
     return design
+
+
+def _carried(frame: pl.DataFrame, name: str) -> NDArray[Any]:
+    """The column as floats when it holds numbers or truth values, else as text."""
+    dtype = frame.schema[name]
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return real(frame, name)
+    return frame[name].cast(pl.String).to_numpy().astype(np.str_)
 
 
 def _fail_if_bad_options(comparison: str, anticipation: int) -> None:
@@ -351,5 +373,7 @@ def _restrict(design: Design, rows: NDArray[np.bool_], notes: Sequence[Note]) ->
         fixed_effects=tuple(_recode(f, rows) for f in design.fixed_effects),
         coordinates=None if design.coordinates is None else design.coordinates[units],
         balanced=int(rows.sum()) == len(units) * len(periods),
+        treatment_level=None if design.treatment_level is None else design.treatment_level[rows],
+        columns={name: values[rows] for name, values in design.columns.items()},
         notes=(*design.notes, *notes),
     )

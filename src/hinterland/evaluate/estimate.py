@@ -56,9 +56,23 @@ def estimate(
     chosen = find_method(method)
     _fail_if_options_unknown(chosen, options)
     design = make_design(
-        panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster
+        panel,
+        outcome,
+        policy,
+        covariates=covariates,
+        fe=fe,
+        comparison=comparison,
+        anticipation=anticipation,
+        cluster=cluster,
+        columns=columns_of(chosen, options),
     )
     return fit(design, chosen.id, bootstrap=bootstrap, seed=seed, **options)
+
+
+def columns_of(method: Method, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The panel columns that options of ``method`` name."""
+    named = [options[name] for name, option in method.options.items() if option.column and options.get(name) is not None]
+    return tuple(dict.fromkeys(column for value in named for column in ([value] if isinstance(value, str) else value)))
 
 
 def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = None, seed: int = 0, **options: Any) -> Effects:
@@ -133,6 +147,7 @@ _NEEDS = {
     "two-way-clusters": ("clustering on more than one column", "cluster on one column"),
     "weights": ("sampling weights", "build the panel without a weight column"),
     "covariates": ("covariates", "leave out covariates="),
+    "unbalanced": ("gaps in the panel", "leave out units with a gap ([panel.filter].complete), or choose a method that accepts them"),
 }
 
 
@@ -144,13 +159,33 @@ def fail_if_not_accepted(method: Method, design: Design) -> None:
         "two-way-clusters": len(design.clusters) > 1,
         "weights": design.weight is not None,
         "covariates": design.covariates.shape[1] > 0,
+        "unbalanced": not design.balanced,
     }
+    reversal = _reversals(method, design)
     fail_if_any(
         [
-            Finding("not-defined", f"{method.id} is not defined with {_NEEDS[need][0]}", f"method {method.id}", _NEEDS[need][1])
-            for need, asked in used.items()
-            if asked and need not in method.accepts
+            *reversal,
+            *(
+                Finding("not-defined", f"{method.id} is not defined with {_NEEDS[need][0]}", f"method {method.id}", _NEEDS[need][1])
+                for need, asked in used.items()
+                if asked and need not in method.accepts
+            ),
         ],
         "options",
         EstimationError,
     )
+
+
+def _reversals(method: Method, design: Design) -> list[Finding]:
+    """Treatment that is switched off again, or changes its level, under a method that takes it as lasting: with the units named."""
+    if "non-absorbing" in method.accepts or design.absorbing or design.treatment_level is None:
+        return []
+    units = np.unique(design.unit[design.treatment_level != design.treated])
+    return [
+        Finding(
+            "treatment-reversal",
+            f"{method.id} takes treatment as 0 until adoption and 1 from then on, but {design.policy.path!r} is not so in {len(units)} unit(s)",
+            listed(design.unit_labels[units].tolist(), 8),
+            "choose dcdh, which allows treatment to be switched off or to change its level, or leave these units out",
+        )
+    ]

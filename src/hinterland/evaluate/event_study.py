@@ -7,9 +7,8 @@ event times (Sun & Abraham 2021).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,29 +16,37 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.regression import Inference, cluster_labels, describe, dosed, fit_quality, least_squares, without_singletons
+from hinterland.evaluate.regression import (
+    Inference,
+    InferenceOptions,
+    cluster_labels,
+    describe,
+    dosed,
+    fit_quality,
+    least_squares,
+    without_singletons,
+)
 from hinterland.evaluate.result import Effects, Floats, Terms
-from hinterland.evaluate.vcov import Covariance, Ssc
+from hinterland.evaluate.vcov import Covariance
 from hinterland.labels import Note
 
 
 def fit(
     design: Design,
     *,
-    vcov: str = "cluster",
-    ssc: str | Ssc | Mapping[str, Any] = "fixest",
     leads: int | None = None,
     lags: int | None = None,
     reference: int = -1,
+    **options: Unpack[InferenceOptions],
 ) -> Effects:
     """Estimate τ_e for every event time e that is observed.
 
     Args:
         design: N units, T periods, n rows. Units treated from the first period on are left out.
-        vcov: ``cluster``, ``hetero`` or ``iid``;  ssc: small-sample rule, as in :mod:`hinterland.evaluate.twfe`.
         leads: earliest event time, such as -5; earlier ones are binned into it. ``None``: all.
         lags: latest event time; later ones are binned into it. ``None``: all.
         reference: event time whose effect is normalised to zero.
+        options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions`.
 
     Returns:
         Effects of aggregation ``event-time``: one term per event time, increasing, the reference included (zero, without
@@ -48,7 +55,7 @@ def fit(
     Raises:
         EstimationError: the window is not one, the reference is not observed, or event times are not identified.
     """
-    inference = Inference.of(vcov, ssc)
+    inference = Inference.of(**options)
     design = without_singletons(without_always_treated(design), inference.ssc)
     window = event_window(design, leads, lags, reference)
     columns, names = event_columns(design, window)

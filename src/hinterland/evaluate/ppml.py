@@ -6,9 +6,8 @@ distribution; zeros need no "+ 1" (Chen & Roth 2024, Quarterly Journal of Econom
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from hinterland.evaluate.poisson import PoissonFit, fit_poisson, log_likelihood,
 from hinterland.evaluate.regression import (
     TREATED,
     Inference,
+    InferenceOptions,
     absorbed,
     cluster_labels,
     describe,
@@ -38,7 +38,7 @@ from hinterland.evaluate.regression import (
 )
 from hinterland.evaluate.result import Effects, Terms
 from hinterland.evaluate.twfe import caveats, coefficient_terms
-from hinterland.evaluate.vcov import Covariance, Moments, Ssc, covariance
+from hinterland.evaluate.vcov import Covariance, Moments, covariance
 from hinterland.labels import Note
 
 _LARGEST_LOG = 300.0
@@ -74,19 +74,18 @@ class _Estimated:
 def fit(
     design: Design,
     *,
-    vcov: str = "cluster",
-    ssc: str | Ssc | Mapping[str, Any] = "fixest",
     event_study: bool = False,
     leads: int | None = None,
     lags: int | None = None,
     reference: int = -1,
+    **options: Unpack[InferenceOptions],
 ) -> Effects:
     """Estimate τ (or one τ_e per event time) in log points.
 
     Args:
         design: outcome not negative; it need not be whole.
-        vcov: ``cluster``, ``hetero`` or ``iid`` (inverse Hessian);  ssc: small-sample rule, as in :mod:`hinterland.evaluate.twfe`.
         event_study: leads and lags instead of one effect;  leads, lags, reference: as in :mod:`hinterland.evaluate.event_study`.
+        options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions` (``iid``: the inverse Hessian).
 
     Returns:
         Effects of aggregation ``coefficient`` or ``event-time``, tested against the normal (df = ∞). ``meta`` adds
@@ -96,7 +95,7 @@ def fit(
     Raises:
         EstimationError: a negative outcome, the treatment collinear or separated, or no convergence.
     """
-    inference = Inference.of(vcov, ssc)
+    inference = Inference.of(**options)
     _fail_if_negative(design)
     rows = design.n_obs
     if event_study:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,17 @@ TREATED = "treated"
 """Name of the treatment's term."""
 
 
+class InferenceOptions(TypedDict, total=False):
+    """The options of :data:`hinterland.evaluate.method.REGRESSION_INFERENCE`, which every regression takes.
+
+    ``vcov``: ``cluster`` (on the design's grouping or groupings), ``hetero`` or ``iid``. ``ssc``: small-sample rule: ``fixest``,
+    ``reghdfe``, ``dummies``, ``none``, or a :class:`~hinterland.evaluate.vcov.Ssc`.
+    """
+
+    vcov: str
+    ssc: str | Ssc | Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Inference:
     """The covariance asked for."""
@@ -29,8 +40,8 @@ class Inference:
     ssc: Ssc
 
     @classmethod
-    def of(cls, vcov: str, ssc: str | Ssc | Mapping[str, Any]) -> Inference:
-        """Resolve the two options. Raises ``EstimationError`` for unknown values."""
+    def of(cls, vcov: str = "cluster", ssc: str | Ssc | Mapping[str, Any] = "fixest") -> Inference:
+        """Resolve the options. Raises ``EstimationError`` for unknown values."""
         if vcov not in get_args(Kind):
             raise EstimationError(
                 Finding("unknown-value", f"vcov is {vcov!r}", "option vcov", did_you_mean(vcov, get_args(Kind))), "options"

@@ -6,8 +6,7 @@ differ, τ is not an average of effects with positive weights (Goodman-Bacon 202
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.regression import (
     TREATED,
     Inference,
+    InferenceOptions,
     cluster_labels,
     describe,
     dosed,
@@ -25,17 +25,15 @@ from hinterland.evaluate.regression import (
     without_singletons,
 )
 from hinterland.evaluate.result import Effects, Terms
-from hinterland.evaluate.vcov import Ssc
 from hinterland.labels import Note
 
 
-def fit(design: Design, *, vcov: str = "cluster", ssc: str | Ssc | Mapping[str, Any] = "fixest") -> Effects:
+def fit(design: Design, **options: Unpack[InferenceOptions]) -> Effects:
     """Estimate τ and the covariates' coefficients by least squares net of the fixed effects.
 
     Args:
         design: N units, T periods, n rows, k covariates.
-        vcov: ``cluster`` (on the design's grouping or groupings), ``hetero`` or ``iid``.
-        ssc: small-sample rule: ``fixest``, ``reghdfe``, ``dummies``, ``none``, or a :class:`~hinterland.evaluate.vcov.Ssc`.
+        options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions`.
 
     Returns:
         Effects of aggregation ``coefficient``: ``treated``, then the covariates that were not dropped.
@@ -43,7 +41,7 @@ def fit(design: Design, *, vcov: str = "cluster", ssc: str | Ssc | Mapping[str, 
     Raises:
         EstimationError: the treatment is collinear with the fixed effects, or no degrees of freedom are left.
     """
-    inference = Inference.of(vcov, ssc)
+    inference = Inference.of(**options)
     design = without_singletons(design, inference.ssc)
     columns = np.empty((design.n_obs, 1 + len(design.covariate_names)), order="F")
     columns[:, 0] = treatment(design)

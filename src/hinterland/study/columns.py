@@ -76,6 +76,9 @@ def _controls(study: Study) -> Iterator[tuple[tuple[str | int, ...], Sequence[st
     for method, options in study.evaluate.options.items():
         own = options.get("covariates")
         if isinstance(own, str | tuple | list):
-            yield ("evaluate", "options", method, "covariates"), plain_names(own) or ()
+            yield (
+                ("evaluate", "options", method, "covariates"),
+                plain_names(own if isinstance(own, str) else [str(name) for name in own]) or (),
+            )
     for i, model in enumerate(study.robustness.model):
         yield ("robustness", "model", i, "covariates"), plain_names(model.covariates) or ()

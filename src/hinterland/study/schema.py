@@ -256,7 +256,7 @@ class EvaluateTable(Table):
     anticipation: int = Field(default=0, ge=0, description="Periods before adoption in which units may already react.")
     fe: Names = Field(default=(), description='Fixed effects beyond unit and period: "province^year".')
     bootstrap: BootstrapTable | None = Field(default_factory=BootstrapTable, description="Simultaneous bands of event studies.")
-    options: Mapping[str, Mapping[str, Scalar | tuple[str, ...] | None]] = Field(
+    options: Mapping[str, Mapping[str, Scalar | tuple[Scalar, ...] | None]] = Field(
         default_factory=dict,
         description='Options of one method, and what it does differently: [evaluate.options.callaway-santanna] est_method = "ipw".',
     )

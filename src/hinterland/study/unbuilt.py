@@ -6,6 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from hinterland import __version__
+from hinterland.evaluate.methods import METHODS as BUILT
 from hinterland.study.lines import KeyPath
 
 TABLES = {
@@ -17,7 +18,7 @@ TABLES = {
     "monitor": "monitoring",
 }
 ROBUSTNESS = {"matching": "matching before the comparison", "concurrent": "concurrent policies"}
-METHODS = (
+CATALOGUE = (
     "sun-abraham",
     "imputation",
     "two-stage",
@@ -32,6 +33,7 @@ METHODS = (
     "triple",
     "spillover",
 )
+METHODS = tuple(m for m in CATALOGUE if m not in BUILT)
 VERBS = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]

@@ -15,7 +15,7 @@ from hinterland.data.panel import Panel
 from hinterland.errors import Finding, InputError, StudyError, did_you_mean, fail_if_any
 from hinterland.evaluate.covariates import plain_names
 from hinterland.evaluate.design import Design, make_design
-from hinterland.evaluate.estimate import fit
+from hinterland.evaluate.estimate import columns_of, fit
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.study.columns import made_columns, with_made_roles
@@ -39,6 +39,7 @@ class Settings:
     cluster: tuple[str, ...]
     anticipation: int
     fe: tuple[str, ...]
+    columns: tuple[str, ...] = ()
 
 
 class Workspace:
@@ -290,6 +291,7 @@ class Workspace:
             cluster=names(chosen("cluster") if variant.cluster is None else variant.cluster),
             anticipation=chosen("anticipation"),
             fe=names(chosen("fe") if variant.fe is None else variant.fe),
+            columns=columns_of(METHODS[method], evaluate.options.get(method, {})),
         )
 
     def design(self, outcome: str, method: str, variant: Variant = BASELINE) -> Design:
@@ -306,6 +308,7 @@ class Workspace:
                 comparison=settings.comparison,
                 anticipation=settings.anticipation,
                 cluster=settings.cluster or None,
+                columns=settings.columns,
             )
         return self._designs[key]
 

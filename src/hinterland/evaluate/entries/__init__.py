@@ -1,0 +1,1 @@
+"""The register's entries, one file per family of estimators."""
