@@ -11,6 +11,7 @@ CARRIERS: Mapping[str, int] = {
     "refuse": 0,
     "ExpressionError": 0,
     "_said": 0,
+    "Contradiction": 0,
     "Guard": 1,
     "_missing_key": 2,
     "_bad_values": 99,
@@ -23,7 +24,7 @@ BUILT: Mapping[str, tuple[str, ...]] = {
 }
 """Codes that are put together from parts, by the expression that does it."""
 
-PASSED_ON = ("code", "guard.code", "self.code", "CODE")
+PASSED_ON = ("code", "guard.code", "kind.code", "self.code", "CODE")
 """Expressions that pass on a code which is written elsewhere."""
 
 WARNING_HELPERS = ("_said",)
