@@ -89,7 +89,7 @@ def fit(
     rule = Rule(est_method if covariates.names else "or", trim)
     clusters = design.clusters[0]
     if panel:
-        codes = _unit_clusters(design)
+        codes = unit_clusters(design)
         estimates = estimate_panel(sample, grid, rule)
         influence = sum_by_cluster(estimates.influence, codes, clusters.size)
     else:
@@ -107,7 +107,7 @@ def fit(
         vcov=influence.T @ influence,
         influence=influence,
         clusters=_labels(design),
-        shares=_shares(design, sample),
+        shares=cohort_shares(design, sample),
         notes=(*design.notes, *notes),
         meta={
             "estimand": "ATT(g,t)",
@@ -136,7 +136,7 @@ def _fail_if_bad_options(given: Mapping[str, str], panel: object, trim: object) 
     fail_if_any(findings, "options", EstimationError)
 
 
-def _unit_clusters(design: Design) -> NDArray[np.int32]:
+def unit_clusters(design: Design) -> NDArray[np.int32]:
     """[N] cluster of each unit. Raises ``EstimationError`` where a unit is in more than one."""
     factor = design.clusters[0]
     codes = np.zeros(design.n_units, dtype=np.int32)
@@ -166,7 +166,7 @@ def _labels(design: Design) -> NDArray[np.str_]:
     return np.arange(factor.size).astype(np.str_) if factor.labels is None else factor.labels
 
 
-def _shares(design: Design, sample: Sample) -> CohortShares:
+def cohort_shares(design: Design, sample: Sample) -> CohortShares:
     """Weighted share of each estimated cohort among the units used; a unit weighs what it does in its first period (mean over
     its periods, if it misses some).
     """

@@ -105,7 +105,7 @@ class _Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
+class Tensor:
     """The rows as arrays: ``y`` [N, T], ``x`` [N, T or 1, k], ``w`` [N, T or 1] or ``None``, ``seen`` [N, T] or ``None`` (all are)."""
 
     y: Floats
@@ -124,13 +124,13 @@ class _Tensor:
         return Units(y, x, None if self.w is None else self.w[index, moment if self.w.shape[1] > 1 else 0])
 
 
-def _make_tensor(sample: Sample) -> _Tensor:
+def make_tensor(sample: Sample) -> Tensor:
     n, t, k = len(sample.cohort), len(sample.periods), sample.x.shape[1]
     if len(sample.y) == n * t:
         x = sample.x.reshape(n, -1, k)
         w = None if sample.w is None else sample.w.reshape(n, t)
         w = w[:, :1] if w is not None and (w == w[:, :1]).all() else w
-        return _Tensor(sample.y.reshape(n, t), x, w, None)
+        return Tensor(sample.y.reshape(n, t), x, w, None)
     where = (sample.unit, sample.period)
     seen, y, x = np.zeros((n, t), dtype=np.bool_), np.full((n, t), np.nan), np.zeros((n, t, k))
     seen[where], y[where], x[where] = True, sample.y, sample.x
@@ -138,10 +138,10 @@ def _make_tensor(sample: Sample) -> _Tensor:
     if sample.w is not None:
         w = np.zeros((n, t))
         w[where] = sample.w
-    return _Tensor(y, x, w, seen)
+    return Tensor(y, x, w, seen)
 
 
-def _plan(sample: Sample, grid: Grid, tensor: _Tensor) -> dict[_Key, dict[int, list[int]]]:
+def _plan(sample: Sample, grid: Grid, tensor: Tensor) -> dict[_Key, dict[int, list[int]]]:
     """Cell positions by comparison group, then by cohort."""
     values = np.unique(sample.cohort[sample.cohort != LEFT_OUT])
     gaps = tensor.seen is not None
@@ -157,7 +157,7 @@ def _plan(sample: Sample, grid: Grid, tensor: _Tensor) -> dict[_Key, dict[int, l
 
 def estimate_panel(sample: Sample, grid: Grid, rule: Rule) -> Estimates:
     """Every cell from units seen in both of its periods; covariates and weights are those of the earlier of the two."""
-    tensor = _make_tensor(sample)
+    tensor = make_tensor(sample)
     out = Estimates.empty(len(sample.cohort), grid)
     for key, by_cohort in _plan(sample, grid, tensor).items():
         seen = True if tensor.seen is None else tensor.seen[:, key.time] & tensor.seen[:, key.base]
