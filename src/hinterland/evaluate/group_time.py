@@ -115,6 +115,7 @@ class Tensor:
 
     @property
     def varies(self) -> bool:
+        """Whether covariates or weights change over time."""
         return self.x.shape[1] > 1 or (self.w is not None and self.w.shape[1] > 1)
 
     def units(self, index: NDArray[np.intp], periods: Ints, moment: int) -> Units:
@@ -125,6 +126,7 @@ class Tensor:
 
 
 def make_tensor(sample: Sample) -> Tensor:
+    """The rows of ``sample`` by unit and period; covariates and weights keep one period where they never vary."""
     n, t, k = len(sample.cohort), len(sample.periods), sample.x.shape[1]
     if len(sample.y) == n * t:
         x = sample.x.reshape(n, -1, k)
