@@ -106,3 +106,35 @@ def test_averages_that_do_not_exist(cells: Effects) -> None:
         replace(cells, shares=None).aggregate("overall")
     with pytest.raises(EstimationError, match="no overall mean"):
         replace(cells, aggregation="coefficient").aggregate("overall")
+
+
+def _with_covariance(effects: Effects, factor: float) -> Effects:
+    """The same effects with ``factor`` times their covariance, which is then not the product of the influence function."""
+    assert effects.shares is not None
+    shares = effects.shares
+    return replace(
+        effects,
+        vcov=factor * effects.vcov,
+        shares=replace(
+            shares,
+            vcov=factor * shares.influence.T @ shares.influence,
+            cross=factor * effects.influence.T @ shares.influence,
+        ),
+    )
+
+
+@pytest.mark.parametrize("kind", ["overall", "event-time", "cohort", "calendar"])
+def test_a_covariance_that_is_no_product_of_influence_is_averaged_too(cells: Effects, kind: str) -> None:
+    other = _with_covariance(cells, 4.0)
+    assert cells.from_influence and not other.from_influence
+    averaged, expected = other.aggregate(kind), cells.aggregate(kind)  # type: ignore[arg-type]  # by name
+    np.testing.assert_allclose(averaged.vcov, 4 * expected.vcov, atol=1e-15)
+    if kind == "cohort":
+        np.testing.assert_allclose(averaged.aggregate("overall").vcov, 4 * expected.aggregate("overall").vcov)
+
+
+def test_averages_take_the_least_degrees_of_freedom(cells: Effects) -> None:
+    by_term = np.where(cells.terms.reference, np.nan, 5.0 + np.arange(len(cells.estimate)))
+    event = replace(cells, df=5.0, term_df=by_term).aggregate("event-time", min_e=0)
+    used = cells.terms.event_time >= 0
+    assert event.df == by_term[used].min() and event.term_df is None

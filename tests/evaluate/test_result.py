@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -56,3 +58,17 @@ def test_take_drops_the_band(effects: Effects) -> None:
 def test_blank_columns() -> None:
     terms = Terms.make(("x",))
     assert terms.cohort.tolist() == [BLANK] and terms.n_treated.tolist() == [-1] and not terms.reference.any()
+
+
+def test_degrees_of_freedom_by_term(effects: Effects) -> None:
+    own = replace(effects, estimate=np.array([0.0, 2.0, 1.0]), df=3.0, term_df=np.array([np.nan, 3.0, 7.0]))
+    tidy = own.tidy()
+    error = own.std_error
+    for i, df in ((1, 3.0), (2, 7.0)):
+        row = tidy.row(i, named=True)
+        assert row["p_value"] == pytest.approx(2 * stats.t.sf(own.estimate[i] / error[i], df))
+        assert row["conf_high"] == pytest.approx(own.estimate[i] + stats.t.ppf(0.975, df) * error[i])
+    assert tidy["p_value"][0] is None
+    alone = own.take(np.array([2]))
+    assert alone.df == 7.0
+    assert own.critical() == pytest.approx(stats.t.ppf(0.975, 3))

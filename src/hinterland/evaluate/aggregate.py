@@ -1,7 +1,8 @@
 """Aggregate effects: averages of group-time effects, and averages of those.
 
 Every aggregation is a weighted mean whose weights may be estimated cohort shares. Its influence function is that of the cells,
-weighted, plus that of the weights (Callaway & Sant'Anna 2021, section 4 and its corollary 2).
+weighted, plus that of the weights (Callaway & Sant'Anna 2021, section 4 and its corollary 2). Where the covariance is not the product of
+influence functions (several groupings, spatial correlation), the same linear map is applied to the covariance itself.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
-from hinterland.evaluate.result import BLANK, Aggregation, CohortShares, Effects, Floats, Terms
+from hinterland.evaluate.result import BLANK, Aggregation, CohortShares, Effects, Floats, Terms, least_df
 from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
 
@@ -143,33 +144,77 @@ def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Ter
     total = raw.sum(axis=1, keepdims=True)
     weights = raw / total
     estimate = weights @ estimate_of
-    influence = effects.influence @ weights.T
+    slope = None
     if weighted:
         # d mean / d share of a cohort: the excess of its cells over the mean, over the sum of shares.
         excess = pick * (estimate_of - estimate[:, None]) / total
         slope = excess @ (cells.cohort[:, None] == cells.shares.cohort)
-        influence = influence + cells.shares.influence @ slope.T
-    return _make(effects, kind, terms, estimate, influence)
+    return _make(effects, kind, terms, estimate, _Map(weights, slope))
 
 
-def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, influence: Floats) -> Effects:
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """Averages as a linear map: ``weights`` [q, p] of the estimates, ``slope`` [q, K] of the estimated shares (``None``: no part)."""
+
+    weights: Floats
+    slope: Floats | None
+
+    def influence(self, effects: Effects) -> Floats:
+        """[C, q] influence function of the averages."""
+        own: Floats = effects.influence @ self.weights.T
+        if self.slope is None or effects.shares is None:
+            return own
+        return own + effects.shares.influence @ self.slope.T
+
+    def vcov(self, effects: Effects, influence: Floats) -> Floats:
+        """[q, q]: the product of the ``influence`` [C, q] of the averages, or the covariance of the estimates and shares, mapped."""
+        if effects.from_influence and (effects.shares is None or effects.shares.vcov is None):
+            return np.asarray(influence.T @ influence)
+        out: Floats = self.weights @ np.where(np.isfinite(effects.vcov), effects.vcov, 0.0) @ self.weights.T
+        shares = effects.shares
+        if self.slope is None or shares is None:
+            return out
+        cross = effects.influence.T @ shares.influence if shares.cross is None else shares.cross
+        own = shares.influence.T @ shares.influence if shares.vcov is None else shares.vcov
+        mixed = self.weights @ cross @ self.slope.T
+        return np.asarray(out + mixed + mixed.T + self.slope @ own @ self.slope.T)
+
+    def shares(self, effects: Effects) -> CohortShares | None:
+        """The cohort shares, with their covariance with the averages."""
+        shares = effects.shares
+        if shares is None or shares.cross is None or shares.vcov is None:
+            return shares
+        cross = self.weights @ shares.cross
+        return replace(shares, cross=cross if self.slope is None else cross + self.slope @ shares.vcov)
+
+    def df(self, effects: Effects) -> float:
+        """The least degrees of freedom of the estimates that are averaged: Satterthwaite's are not defined by them alone."""
+        if effects.term_df is None:
+            return effects.df
+        return least_df(effects.term_df[(self.weights != 0).any(axis=0)])
+
+
+def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, linear: _Map) -> Effects:
     missing = int((~np.isfinite(effects.estimate)).sum())
     notes = effects.notes
     if missing and effects.aggregation == "group-time":
         notes = (*notes, Note("cs-cells-left-out", {"count": missing, "total": len(effects.estimate)}))
     estimand = "ATT averaged over event times from 0" if effects.aggregation == "event-time" else _ESTIMANDS[kind]
     meta = {**effects.meta, "estimand": estimand, "aggregated_from": effects.aggregation}
+    influence = linear.influence(effects)
     return replace(
         effects,
         aggregation=kind,
         terms=terms,
         estimate=estimate,
-        vcov=influence.T @ influence,
+        vcov=linear.vcov(effects, influence),
         influence=influence,
-        shares=effects.shares if kind == "cohort" else None,
+        shares=linear.shares(effects) if kind == "cohort" else None,
         band=None,
         notes=notes,
         meta=meta,
+        df=linear.df(effects),
+        term_df=None,
     )
 
 
@@ -240,10 +285,7 @@ def _within(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
 
 
 def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
-    """One overall mean of effects that are averages themselves, or regression coefficients by event time.
-
-    Their covariance may be other than the product of influence functions, so it is averaged too.
-    """
+    """One overall mean of effects that are averages themselves, or regression coefficients by event time."""
     keep = np.isfinite(effects.estimate) & ~effects.terms.reference
     if effects.aggregation == "event-time":
         event = effects.terms.event_time
@@ -262,8 +304,5 @@ def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
         slope[place] = keep * (values - weights @ values) / total
     count = effects.terms.n_treated
     n_treated = int(count[keep].sum() if effects.aggregation == "cohort" else count[keep].max())
-    influence = effects.influence @ weights[:, None]
-    if slope is not None and effects.shares is not None:
-        influence = influence + effects.shares.influence @ slope[:, None]
-    overall = _make(effects, "overall", Terms.make(("overall",), n_treated=np.array([n_treated])), np.array([weights @ values]), influence)
-    return overall if slope is not None else replace(overall, vcov=(weights @ effects.vcov @ weights)[None, None])
+    linear = _Map(weights[None, :], None if slope is None else slope[None, :])
+    return _make(effects, "overall", Terms.make(("overall",), n_treated=np.array([n_treated])), np.array([weights @ values]), linear)

@@ -85,11 +85,21 @@ class CohortShares:
         cohort: [K] first treated periods, increasing.
         share: [K] P(G = g), the weighted share of units in each cohort among all units of the design.
         influence: [C, K] influence function of ``share`` by cluster, on the scale of :attr:`Effects.influence`.
+        vcov: [K, K] covariance of ``share``, and cross: [p, K] of the estimates with it, where they are not the products of the
+            influence functions (several groupings, spatial correlation); ``None`` where they are.
     """
 
     cohort: Ints
     share: Floats
     influence: Floats
+    vcov: Floats | None = None
+    cross: Floats | None = None
+
+
+def least_df(by_term: Floats) -> float:
+    """The least degrees of freedom of some terms, those without any left out; infinite when none is left."""
+    known = by_term[np.isfinite(by_term)]
+    return float(known.min()) if len(known) else float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +135,12 @@ class Effects:
         estimate: [p], on the scale of the outcome (log points for a log outcome and for Poisson).
         vcov: [p, p] covariance of the estimates.
         influence: [C, p] influence function summed within clusters, scaled so that ``influence.T @ influence`` equals ``vcov``
-            under one-way clustering (small-sample factor included). Under other covariances (two-way, iid) ``vcov`` differs from
-            that product and ``meta["vcov"]`` says so.
+            under one-way clustering (small-sample factor included). Under other covariances (two-way, iid, spatial) ``vcov`` differs
+            from that product, :attr:`from_influence` is false and ``meta["vcov"]`` says why.
         clusters: [C] labels of the clusters, to line up two results.
-        df: degrees of freedom of the t distribution used for tests; ``inf`` is the normal.
+        df: degrees of freedom of the t distribution used for tests; ``inf`` is the normal. Where they differ between terms, the
+            least of them.
+        term_df: [p] degrees of freedom by term, where they differ (Satterthwaite's, under CR2); ``None``: ``df`` for all.
         family: ``gaussian`` or ``poisson``.
         shares: cohort shares, for estimators whose terms can be aggregated further.
         band: the simultaneous band, once asked for.
@@ -150,6 +162,7 @@ class Effects:
     band: Band | None = None
     notes: tuple[Note, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    term_df: Floats | None = None
 
     def __repr__(self) -> str:
         head = f"Effects({self.method}, {self.outcome}, {self.aggregation}, {len(self.estimate)} terms"
@@ -171,28 +184,50 @@ class Effects:
         return self.estimate / self.std_error
 
     @property
+    def from_influence(self) -> bool:
+        """Whether ``vcov`` is the product of the influence function, as under one-way clustering.
+
+        Judged by the variance of one fixed combination of all the terms, which costs one pass over ``influence``.
+        """
+        scale = np.sqrt(np.maximum(np.diag(self.vcov), 0.0))
+        mix = np.divide(np.cos(np.arange(len(scale)) ** 2), scale, out=np.zeros_like(scale), where=scale > 0)
+        implied = self.influence @ mix
+        variance = float(mix @ np.where(np.isfinite(self.vcov), self.vcov, 0.0) @ mix)
+        return bool(np.isclose(float(implied @ implied), variance, rtol=1e-9, atol=1e-12 * len(mix)))
+
+    @property
     def p_value(self) -> Floats:
         """[p] two-sided p-values against zero."""
         from scipy import special
 
         t = np.abs(self.statistic)
+        if self.term_df is not None:
+            return np.asarray(2 * special.stdtr(self.term_df, -t))
         if np.isinf(self.df):
             return np.asarray(2 * special.ndtr(-t))
         return np.asarray(2 * special.stdtr(self.df, -t))
 
     def critical(self, level: float = 0.95) -> float:
-        """The pointwise two-sided critical value."""
+        """The pointwise two-sided critical value; the largest, where the degrees of freedom differ between terms."""
         from scipy import special
 
         tail = 0.5 + level / 2
         return float(special.ndtri(tail) if np.isinf(self.df) else special.stdtrit(self.df, tail))
+
+    def half_width(self, level: float = 0.95) -> Floats:
+        """[p] half of each pointwise confidence interval."""
+        from scipy import special
+
+        if self.term_df is None:
+            return self.critical(level) * self.std_error
+        return np.asarray(special.stdtrit(self.term_df, 0.5 + level / 2) * self.std_error)
 
     def tidy(self, level: float = 0.95) -> pl.DataFrame:
         """One row per term: ``term, cohort, time, event_time, estimate, std_error, statistic, p_value, conf_low, conf_high``,
         then ``band_low, band_high`` (simultaneous; null without a band), ``reference`` and ``n_treated``.
         """
         error = self.std_error
-        half = self.critical(level) * error
+        half = self.half_width(level)
         wide = np.full_like(error, np.nan)
         if self.band is not None:
             wide = self.band.critical * (error if self.band.std_error is None else self.band.std_error)
@@ -224,13 +259,19 @@ class Effects:
 
     def take(self, index: NDArray[Any]) -> Effects:
         """The terms at ``index`` (positions or mask); a band is dropped, since it covered all of them."""
+        shares, by_term = self.shares, None if self.term_df is None else self.term_df[index]
+        if shares is not None and shares.cross is not None:
+            shares = replace(shares, cross=shares.cross[index])
         return replace(
             self,
             terms=self.terms.take(index),
             estimate=self.estimate[index],
             vcov=self.vcov[index][:, index],
             influence=self.influence[:, index],
+            shares=shares,
             band=None,
+            term_df=by_term,
+            df=self.df if by_term is None else least_df(by_term),
         )
 
     def aggregate(
