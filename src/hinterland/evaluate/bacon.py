@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, fail_if_any
-from hinterland.evaluate.design import Design
+from hinterland.evaluate.design import Design, fail_if_switching
 from hinterland.evaluate.paths import adoption_index, covariate_basis
 from hinterland.evaluate.regression import dosed, projection, treatment
 from hinterland.labels import Note
@@ -101,6 +101,7 @@ def bacon(design: Design) -> Bacon:
         EstimationError: sampling weights or extra fixed effects, no unit observed in every period, or no variation in
             adoption to compare.
     """
+    fail_if_switching(design, "the Goodman-Bacon decomposition")
     _fail_if_not_defined(design)
     part, notes = _complete_units(design)
     adopted, group = np.unique(adoption_index(part), return_inverse=True)

@@ -346,6 +346,22 @@ def _scale_findings(design: Design) -> list[Finding]:
     return findings
 
 
+def switching(design: Design, method: str) -> list[Finding]:
+    """Treatment that is switched off again, or changes its level, for a method that takes it as lasting: with the units named."""
+    if design.absorbing or design.treatment_level is None:
+        return []
+    units = np.unique(design.unit[design.treatment_level != design.treated])
+    name = design.policy.path
+    what = f"{method} takes treatment as 0 until adoption and 1 from then on, but {name!r} is not so in {len(units)} unit(s)"
+    remedy = "choose dcdh, which allows treatment to be switched off or to change its level, or leave these units out"
+    return [Finding("treatment-reversal", what, listed(design.unit_labels[units].tolist(), 8), remedy)]
+
+
+def fail_if_switching(design: Design, method: str) -> None:
+    """Raise ``EstimationError`` when treatment does not last: see :func:`switching`."""
+    fail_if_any(switching(design, method), "design", EstimationError)
+
+
 def _recode(factor: Factor, rows: NDArray[np.bool_]) -> Factor:
     kept, codes = compact(factor.codes[rows], factor.size)
     labels = None if factor.labels is None else factor.labels[kept]

@@ -19,13 +19,12 @@ from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.negative_weights import CellWeights, cell_weights
 from hinterland.evaluate.pretrends import PretrendTest, pretrend_test
+from hinterland.evaluate.recommend import FEW_EFFECTIVE, FEW_TREATED, Evidence, Recommendation, recommend
 from hinterland.evaluate.result import Effects
-from hinterland.labels import Note
+from hinterland.labels import Language, Note
 
 T = TypeVar("T")
 
-FEW_TREATED = 10
-"""Treated clusters up to which the normal approximation is warned of (Conley & Taber 2011; MacKinnon & Webb 2018)."""
 THIN = 5
 """Treated units below which an event time is called thin."""
 IMBALANCE = 0.25
@@ -46,6 +45,7 @@ class Diagnosis:
             rejects too often where cohorts are small: its verdict is not among the notes).
         clusters: number of clusters, treated clusters, effective clusters.
         balance: ``variable, mean_treated, mean_comparison, sd_treated, sd_comparison, normalised_difference, variance_ratio``.
+        recommendations: which estimators, inference and sensitivity analysis the data call for, headline first, with reasons.
         notes: what follows, in words, most consequential first.
     """
 
@@ -59,11 +59,17 @@ class Diagnosis:
     pretrends: tuple[PretrendTest, ...]
     clusters: Clusters
     balance: pl.DataFrame
+    recommendations: tuple[Recommendation, ...]
     notes: tuple[Note, ...]
 
     def __repr__(self) -> str:
         tests = ", ".join(f"{t.method} {t.aggregation} p = {t.p_value:.3g}" for t in self.pretrends) or "none"
         return f"Diagnosis({self.outcome}: pre-trends {tests}; {self.clusters.n_treated} of {self.clusters.n_clusters} clusters treated; {len(self.notes)} notes)"
+
+    def recommended(self, language: Language = "en") -> pl.DataFrame:
+        """``kind, id, role, reason``: the recommendations, with the reason in words."""
+        rows = [(r.kind, r.id, r.role, r.reason.text(language)) for r in self.recommendations]
+        return pl.DataFrame(rows, schema=["kind", "id", "role", "reason"], orient="row")
 
     def tidy(self) -> pl.DataFrame:
         """``diagnostic, measure, value``: every number of one row; the tables are attributes."""
@@ -141,7 +147,18 @@ def diagnose_design(design: Design) -> Diagnosis:
         *missing,
     ]
     return Diagnosis(
-        design.outcome, design.n_units, design.n_obs, decomposition, weights, reach, counts, tests, clusters, balance, tuple(notes)
+        outcome=design.outcome,
+        n_units=design.n_units,
+        n_obs=design.n_obs,
+        bacon=decomposition,
+        weights=weights,
+        support=reach,
+        comparison=counts,
+        pretrends=tests,
+        clusters=clusters,
+        balance=balance,
+        recommendations=recommend(Evidence(design, weights, clusters, tests)),
+        notes=tuple(notes),
     )
 
 
@@ -181,7 +198,7 @@ def _about_clusters(clusters: Clusters) -> list[Note]:
     notes = []
     if clusters.n_treated <= FEW_TREATED:
         notes.append(Note("few-treated-clusters", {"treated": clusters.n_treated, "clusters": clusters.n_clusters}))
-    if clusters.effective < 30:
+    if clusters.effective < FEW_EFFECTIVE:
         notes.append(Note("effective-clusters", {"clusters": clusters.n_clusters, "effective": clusters.effective}))
     return notes
 

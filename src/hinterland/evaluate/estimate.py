@@ -12,7 +12,7 @@ import numpy as np
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
-from hinterland.evaluate.design import Design, make_design
+from hinterland.evaluate.design import Design, make_design, switching
 from hinterland.evaluate.methods import METHODS, Method
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
@@ -161,7 +161,7 @@ def fail_if_not_accepted(method: Method, design: Design) -> None:
         "covariates": design.covariates.shape[1] > 0,
         "unbalanced": not design.balanced,
     }
-    reversal = _reversals(method, design)
+    reversal = [] if "non-absorbing" in method.accepts else switching(design, method.id)
     fail_if_any(
         [
             *reversal,
@@ -174,18 +174,3 @@ def fail_if_not_accepted(method: Method, design: Design) -> None:
         "options",
         EstimationError,
     )
-
-
-def _reversals(method: Method, design: Design) -> list[Finding]:
-    """Treatment that is switched off again, or changes its level, under a method that takes it as lasting: with the units named."""
-    if "non-absorbing" in method.accepts or design.absorbing or design.treatment_level is None:
-        return []
-    units = np.unique(design.unit[design.treatment_level != design.treated])
-    return [
-        Finding(
-            "treatment-reversal",
-            f"{method.id} takes treatment as 0 until adoption and 1 from then on, but {design.policy.path!r} is not so in {len(units)} unit(s)",
-            listed(design.unit_labels[units].tolist(), 8),
-            "choose dcdh, which allows treatment to be switched off or to change its level, or leave these units out",
-        )
-    ]

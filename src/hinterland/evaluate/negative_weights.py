@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding
-from hinterland.evaluate.design import Design
+from hinterland.evaluate.design import Design, fail_if_switching
 from hinterland.evaluate.paths import covariate_basis
 from hinterland.evaluate.regression import projection, treatment
 from hinterland.labels import Note
@@ -65,6 +65,7 @@ def cell_weights(design: Design) -> CellWeights:
     Raises:
         EstimationError: the treatment is collinear with the fixed effects.
     """
+    fail_if_switching(design, "the table of weights")
     d = treatment(design)
     prepared = projection(design, design.weight)
     root = np.ones(design.n_obs) if design.weight is None else np.sqrt(design.weight)

@@ -116,7 +116,9 @@ def projection(design: Design, weights: Floats | None) -> Absorber:
 
 
 def treatment(design: Design) -> Floats:
-    """[n] D_it = 1[t ≥ g_i], times the share covered when the policy's rule is ``dose``."""
+    """[n] D_it = 1[t ≥ g_i], times the share covered when the policy's rule is ``dose``; treatment as observed where it may switch off."""
+    if design.treatment_level is not None:
+        return design.treatment_level.copy()
     switched = (design.periods >= design.cohort[:, None]).reshape(-1) if design.balanced else design.treated
     if design.policy.partial == "dose":
         return switched * design.dose[design.unit]

@@ -80,4 +80,6 @@ def caveats(design: Design) -> list[Note]:
         notes.append(Note("twfe-staggered", {"cohorts": times}))
     if dosed(design):
         notes.append(Note("twfe-dose"))
+    if not design.absorbing:
+        notes.append(Note("twfe-switching"))
     return notes

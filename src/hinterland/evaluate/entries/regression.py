@@ -11,7 +11,7 @@ ENTRIES = (
         "Wooldridge (2010), Econometric Analysis of Cross Section and Panel Data, ch. 10",
         "hinterland.evaluate.twfe",
         ("gaussian",),
-        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "always-treated"}),
+        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "always-treated", "non-absorbing"}),
         dict(REGRESSION_INFERENCE),
     ),
     Method(
