@@ -217,12 +217,17 @@ class Eliminated:
         return None if self.others_rank is None else self.block.rank() + self.others_rank
 
 
-def _eliminate(factors: Sequence[Factor], weights: Floats | None) -> Block | Eliminated:
+def split_block(factors: Sequence[Factor], weights: Floats | None) -> tuple[Block, tuple[Factor, ...]]:
+    """The block to eliminate (the largest factor with the slopes over its levels), and the other factors."""
     intercepts = [f for f in factors if f.slope is None]
     largest = max(intercepts, key=lambda f: f.size)
     own = [f for f in factors if f.slope is not None and f.size == largest.size and np.array_equal(f.codes, largest.codes)]
     block = Block.of(largest, [f.slope for f in own if f.slope is not None], weights)
-    others = tuple(f for f in factors if f is not largest and not any(f is o for o in own))
+    return block, tuple(f for f in factors if f is not largest and not any(f is o for o in own))
+
+
+def _eliminate(factors: Sequence[Factor], weights: Floats | None) -> Block | Eliminated:
+    block, others = split_block(factors, weights)
     if not others:
         return block
     starts = tuple(int(s) for s in np.cumsum([0, *(f.size for f in others)]))
@@ -231,7 +236,7 @@ def _eliminate(factors: Sequence[Factor], weights: Floats | None) -> Block | Eli
         system, norms = _dense_system(block, others[0])
         solve, rank = _direct(system, norms)
         return Eliminated(block, others, starts, norms, solve, rank)
-    crossed, own_moments = _sparse_system(block, others, starts)
+    crossed, own_moments = sparse_system(block, others, starts)
     norms = _positive(np.sqrt(own_moments.diagonal()))
     if levels <= DIRECT:
         solve, rank = _direct(own_moments.toarray() - (crossed.T @ crossed).toarray(), norms)
@@ -249,16 +254,24 @@ def _dense_system(block: Block, other: Factor) -> tuple[Floats, Floats]:
     return np.asarray(np.diag(own) - (table / block.total[:, None]).T @ table), _positive(np.sqrt(own))
 
 
-def _sparse_system(block: Block, others: Sequence[Factor], starts: Sequence[int]) -> tuple[Any, Any]:
+def level_columns(others: Sequence[Factor], starts: Sequence[int]) -> Any:
+    """Z [n, M], sparse: the columns of the factors' levels."""
+    from scipy import sparse
+
+    n = len(others[0].codes)
+    rows = np.tile(np.arange(n), len(others))
+    columns = np.concatenate([f.codes.astype(np.int64) + s for f, s in zip(others, starts, strict=False)])
+    values = np.concatenate([np.ones(n) if f.slope is None else f.slope for f in others])
+    return sparse.csr_array((values, (rows, columns)), shape=(n, starts[-1]))
+
+
+def sparse_system(block: Block, others: Sequence[Factor], starts: Sequence[int]) -> tuple[Any, Any]:
     """C [q, M] and Z'WZ [M, M], sparse."""
     from scipy import sparse
 
     n = len(block.groups.codes)
     weights = np.ones(n) if block.weights is None else block.weights
-    rows = np.tile(np.arange(n), len(others))
-    columns = np.concatenate([f.codes.astype(np.int64) + s for f, s in zip(others, starts, strict=False)])
-    values = np.concatenate([np.ones(n) if f.slope is None else f.slope for f in others])
-    z = sparse.csr_array((values, (rows, columns)), shape=(n, starts[-1]))
+    z = level_columns(others, starts)
     weighted = sparse.diags_array(weights) @ z
     codes = block.groups.codes
     scale = 1 / np.sqrt(block.total)
