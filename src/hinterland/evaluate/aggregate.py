@@ -112,7 +112,7 @@ def _fail_empty(effects: Effects, what: str) -> NoReturn:
 @dataclass(frozen=True, slots=True)
 class _Cells:
     """The group-time cells that count: ``cohort``, ``time``, ``event`` [p], ``use`` [p] (has an estimate, inside the window),
-    ``post`` [p] (treated), ``share`` [p] of its cohort.
+    ``post`` [p] (treated), ``share`` [p] of its cohort (in its period, where shares have one), found at ``place`` [p].
     """
 
     cohort: NDArray[np.int64]
@@ -120,6 +120,7 @@ class _Cells:
     event: NDArray[np.int64]
     use: Mask
     post: Mask
+    place: NDArray[np.int64]
     share: Floats
     shares: CohortShares
 
@@ -131,13 +132,14 @@ class _Cells:
         terms = effects.terms
         event = terms.time - terms.cohort
         use = np.isfinite(effects.estimate)
-        share = shares.share[np.searchsorted(shares.cohort, terms.cohort)]
-        return cls(terms.cohort, terms.time, event, use & (event >= low) & (event <= high), event >= 0, share, shares)
+        place = shares.place(terms.cohort, terms.time)
+        inside = use & (event >= low) & (event <= high)
+        return cls(terms.cohort, terms.time, event, inside, event >= 0, place, shares.share[place], shares)
 
 
 def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Terms, kind: Aggregation) -> Effects:
-    """One mean per group of cells: by cohort share, with the influence of estimated shares; within a cohort, plain."""
-    weighted = kind != "cohort"
+    """One mean per group of cells: by cohort share, with the influence of estimated shares; within a cohort, plain (by share where those vary)."""
+    weighted = kind != "cohort" or cells.shares.time is not None
     estimate_of = np.where(np.isfinite(effects.estimate), effects.estimate, 0.0)
     pick = np.array(groups, dtype=np.float64)
     raw = pick * cells.share if weighted else pick
@@ -148,7 +150,7 @@ def _average(effects: Effects, cells: _Cells, groups: Sequence[Mask], terms: Ter
     if weighted:
         # d mean / d share of a cohort: the excess of its cells over the mean, over the sum of shares.
         excess = pick * (estimate_of - estimate[:, None]) / total
-        slope = excess @ (cells.cohort[:, None] == cells.shares.cohort)
+        slope = excess @ (cells.place[:, None] == np.arange(len(cells.shares.share)))
     return _make(effects, kind, terms, estimate, _Map(weights, slope))
 
 
@@ -296,11 +298,11 @@ def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
     weights = keep / keep.sum()
     slope = None
     if effects.aggregation == "cohort" and effects.shares is not None:
-        place = np.searchsorted(effects.shares.cohort, effects.terms.cohort)
+        place = effects.shares.place(effects.terms.cohort)
         weights = keep * effects.shares.share[place]
         total = weights.sum()
         weights = weights / total
-        slope = np.zeros(len(effects.shares.cohort))
+        slope = np.zeros(len(effects.shares.share))
         slope[place] = keep * (values - weights @ values) / total
     count = effects.terms.n_treated
     n_treated = int(count[keep].sum() if effects.aggregation == "cohort" else count[keep].max())

@@ -87,6 +87,9 @@ class CohortShares:
         influence: [C, K] influence function of ``share`` by cluster, on the scale of :attr:`Effects.influence`.
         vcov: [K, K] covariance of ``share``, and cross: [p, K] of the estimates with it, where they are not the products of the
             influence functions (several groupings, spatial correlation); ``None`` where they are.
+        time: [K] the period that a share is of, where the observations behind a cohort differ from period to period: cells then weigh
+            what their cohort and period does, in means over one cohort's periods too. ``BLANK``: the cohort's own share, as a whole.
+            ``None``: all of them are.
     """
 
     cohort: Ints
@@ -94,6 +97,15 @@ class CohortShares:
     influence: Floats
     vcov: Floats | None = None
     cross: Floats | None = None
+    time: Ints | None = None
+
+    def place(self, cohort: Ints, time: Ints | None = None) -> Ints:
+        """[p] position of the share of each ``cohort`` [p], or of each cohort in each ``time`` [p] where shares have a period."""
+        if self.time is None:
+            return np.searchsorted(self.cohort, cohort)
+        wanted = np.full(len(cohort), BLANK) if time is None else time
+        same = (self.cohort == cohort[:, None]) & (self.time == wanted[:, None])
+        return np.argmax(same, axis=1)
 
 
 def least_df(by_term: Floats) -> float:
