@@ -105,7 +105,7 @@ class CohortShares:
             return np.searchsorted(self.cohort, cohort)
         wanted = np.full(len(cohort), BLANK) if time is None else time
         same = (self.cohort == cohort[:, None]) & (self.time == wanted[:, None])
-        return np.argmax(same, axis=1)
+        return np.asarray(np.argmax(same, axis=1), dtype=np.int64)
 
 
 def least_df(by_term: Floats) -> float:
