@@ -92,7 +92,7 @@ class Estimates:
         return cls(att, np.zeros((rows, p)), np.zeros(p, dtype=np.int64), np.zeros(p, dtype=np.int64), [""] * p)
 
 
-class _Key(NamedTuple):
+class CellKey(NamedTuple):
     """What cells must have in common to share a comparison group: its first cohort, the cohort left out of it, the period whose
     covariates and weights are used (-1: they never vary), and the two periods (-1: no unit misses any).
     """
@@ -143,16 +143,16 @@ def make_tensor(sample: Sample) -> Tensor:
     return Tensor(y, x, w, seen)
 
 
-def _plan(sample: Sample, grid: Grid, tensor: Tensor) -> dict[_Key, dict[int, list[int]]]:
+def plan_cells(sample: Sample, grid: Grid, tensor: Tensor) -> dict[CellKey, dict[int, list[int]]]:
     """Cell positions by comparison group, then by cohort."""
     values = np.unique(sample.cohort[sample.cohort != LEFT_OUT])
     gaps = tensor.seen is not None
-    plan: dict[_Key, dict[int, list[int]]] = {}
+    plan: dict[CellKey, dict[int, list[int]]] = {}
     for i in np.flatnonzero(~grid.reference):
         g, t, b = int(grid.cohort[i]), int(grid.time[i]), int(grid.base[i])
         later = np.searchsorted(values, sample.periods[max(t, b)] + sample.anticipation, side="right")
         after = NEVER if sample.never_only or later == len(values) else int(values[later])
-        key = _Key(after, g if g >= after else LEFT_OUT, min(t, b) if gaps or tensor.varies else -1, t if gaps else -1, b if gaps else -1)
+        key = CellKey(after, g if g >= after else LEFT_OUT, min(t, b) if gaps or tensor.varies else -1, t if gaps else -1, b if gaps else -1)
         plan.setdefault(key, {}).setdefault(g, []).append(int(i))
     return plan
 
@@ -161,7 +161,7 @@ def estimate_panel(sample: Sample, grid: Grid, rule: Rule) -> Estimates:
     """Every cell from units seen in both of its periods; covariates and weights are those of the earlier of the two."""
     tensor = make_tensor(sample)
     out = Estimates.empty(len(sample.cohort), grid)
-    for key, by_cohort in _plan(sample, grid, tensor).items():
+    for key, by_cohort in plan_cells(sample, grid, tensor).items():
         seen = True if tensor.seen is None else tensor.seen[:, key.time] & tensor.seen[:, key.base]
         control = np.flatnonzero((sample.cohort >= key.after) & (sample.cohort != key.excluded) & seen)
         cells = np.concatenate([np.array(index) for index in by_cohort.values()])
@@ -175,7 +175,7 @@ def estimate_panel(sample: Sample, grid: Grid, rule: Rule) -> Estimates:
             if len(treated) == 0:
                 _mark(out, np.array(index), "no-treated")
                 continue
-            contrast = _contrast(grid, np.array(index), periods)
+            contrast = contrast_of(grid, np.array(index), periods)
             estimated = panel_cells(tensor.units(treated, periods, key.moment), comparison, contrast, rule)
             _write(out, np.array(index), estimated, treated, control)
     return out
@@ -186,7 +186,7 @@ def _mark(out: Estimates, index: NDArray[np.intp], problem: Trouble) -> None:
         out.problem[i] = problem
 
 
-def _contrast(grid: Grid, index: NDArray[np.intp], periods: Ints) -> Floats:
+def contrast_of(grid: Grid, index: NDArray[np.intp], periods: Ints) -> Floats:
     """[T, m] with +1 in the period of each cell and -1 in its base."""
     contrast = np.zeros((len(periods), len(index)))
     column = np.arange(len(index))
