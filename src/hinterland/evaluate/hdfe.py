@@ -234,12 +234,12 @@ def _eliminate(factors: Sequence[Factor], weights: Floats | None) -> Block | Eli
     levels = starts[-1]
     if len(others) == 1 and levels <= DENSE and not block.basis:
         system, norms = _dense_system(block, others[0])
-        solve, rank = _direct(system, norms)
+        solve, rank = direct_solver(system, norms)
         return Eliminated(block, others, starts, norms, solve, rank)
     crossed, own_moments = sparse_system(block, others, starts)
     norms = _positive(np.sqrt(own_moments.diagonal()))
     if levels <= DIRECT:
-        solve, rank = _direct(own_moments.toarray() - (crossed.T @ crossed).toarray(), norms)
+        solve, rank = direct_solver(own_moments.toarray() - (crossed.T @ crossed).toarray(), norms)
         return Eliminated(block, others, starts, norms, solve, rank)
     return Eliminated(block, others, starts, norms, _conjugate_gradients(crossed, own_moments), None)
 
@@ -286,7 +286,7 @@ def _positive(norms: Floats) -> Floats:
     return np.where(norms > 0, norms, 1.0)
 
 
-def _direct(system: Floats, scale: Floats) -> tuple[Callable[[Floats], Floats], int]:
+def direct_solver(system: Floats, scale: Floats) -> tuple[Callable[[Floats], Floats], int]:
     """A solver by pivoted Cholesky, and the rank. Redundant levels get the coefficient zero.
 
     ``scale`` [M] holds the norms of the columns before elimination: a pivot below 1e-10 of its square is no information.
