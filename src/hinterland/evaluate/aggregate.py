@@ -39,7 +39,7 @@ def aggregate(
     ``event-time`` weighs the cohorts seen at each event time by their share; ``cohort`` is the plain mean over a cohort's
     treated periods; ``calendar`` weighs the cohorts treated in a period by their share.
 
-    To ``overall`` from ``event-time``: the plain mean over event times from 0 on; from ``cohort``: weighted by cohort
+    To ``overall`` from ``event-time``: the plain mean over event times from 0 on, or the estimator's own average (``dcdh``); from ``cohort``: weighted by cohort
     share; from ``calendar``: the plain mean over periods.
 
     Args:
@@ -201,7 +201,8 @@ def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, l
     notes = effects.notes
     if missing and effects.aggregation == "group-time":
         notes = (*notes, Note("cs-cells-left-out", {"count": missing, "total": len(effects.estimate)}))
-    estimand = "ATT averaged over event times from 0" if effects.aggregation == "event-time" else _ESTIMANDS[kind]
+    by_event = str(effects.meta.get("overall_estimand", "ATT averaged over event times from 0"))
+    estimand = by_event if effects.aggregation == "event-time" else _ESTIMANDS[kind]
     meta = {**effects.meta, "estimand": estimand, "aggregated_from": effects.aggregation}
     influence = linear.influence(effects)
     return replace(
@@ -286,6 +287,16 @@ def _within(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
     return effects.take(keep)
 
 
+def _weights(effects: Effects, keep: Mask) -> Floats:
+    """[p] equal weights, unless ``meta`` holds those of the estimator: Σ numerator · estimate / Σ denominator over event times."""
+    meta = effects.meta
+    if effects.aggregation != "event-time" or "overall_event_times" not in meta:
+        return np.asarray(keep / keep.sum())
+    given = {e: (n, d) for e, n, d in zip(*(meta[f"overall_{k}"] for k in ("event_times", "numerator", "denominator")), strict=True)}
+    parts = np.array([given.get(int(e), (0.0, 0.0)) if use else (0.0, 0.0) for e, use in zip(effects.terms.event_time, keep, strict=True)])
+    return np.asarray(parts[:, 0] / parts[:, 1].sum())
+
+
 def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
     """One overall mean of effects that are averages themselves, or regression coefficients by event time."""
     keep = np.isfinite(effects.estimate) & ~effects.terms.reference
@@ -295,7 +306,7 @@ def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:
     if not keep.any():
         _fail_empty(effects, "no estimate after adoption is left to average")
     values = np.where(keep, effects.estimate, 0.0)
-    weights = keep / keep.sum()
+    weights = _weights(effects, keep)
     slope = None
     if effects.aggregation == "cohort" and effects.shares is not None:
         place = effects.shares.place(effects.terms.cohort)
