@@ -1,0 +1,214 @@
+"""Least squares on indicators of cells of cohort and period, net of unit, period and further fixed effects.
+
+With covariates x, by Frisch–Waugh–Lovell: the outcome and each covariate are taken net of fixed effects and cells, which needs the
+cells' S [p, p] and sums by cell only (:mod:`hinterland.evaluate.saturated_systems`). Columns of indicators are made where the kind of
+covariance asks for the regressors themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hinterland.errors import EstimationError, Finding
+from hinterland.evaluate.coding import Floats
+from hinterland.evaluate.hdfe import tally
+from hinterland.evaluate.regression import Inference, absorbed, column_scale, fixed_effects_text, gram_of, independent_columns
+from hinterland.evaluate.saturated import Counted, Ints, Layout, Mask, small_sample, spread
+from hinterland.evaluate.saturated_systems import CellSystem, cell_system
+from hinterland.evaluate.vcov import Covariance, Moments, cluster_sums, covariance
+
+
+@dataclass(frozen=True, slots=True)
+class CellFit:
+    """A fitted regression on p cells and k covariates.
+
+    Attributes:
+        estimate: [p], NaN where the cell is not identified;  covariance: of the estimates (zero there).
+        covariates: names, coefficients and standard errors of those kept;  dropped: the collinear ones.
+        ssr, ss_within, ss_total: sums of squares of residuals, of the outcome net of fixed effects, and around its mean.
+    """
+
+    estimate: Floats
+    covariance: Covariance
+    covariates: dict[str, list[Any]]
+    dropped: tuple[str, ...]
+    ssr: float
+    ss_within: float
+    ss_total: float
+
+
+def fit_cells(layout: Layout, estimated: Mask, inference: Inference) -> CellFit:
+    """Regress the outcome on the cells ``estimated`` [K, T] and the design's covariates.
+
+    Raises:
+        EstimationError: no cell is identified, or no degrees of freedom.
+    """
+    k, t = np.nonzero(estimated)
+    system = cell_system(layout, k, t)
+    kept, found = _identified(system.gram, layout, k, t)
+    _fail_unless_found(layout, found)
+    parts = _least_squares(layout, system, _Cells(k, t, kept, _inverse(system.gram, kept)))
+    whole = _covariance(layout, system, parts, kept, inference)
+    size, names = len(k), np.array(layout.design.covariate_names, dtype=object)
+    errors = np.sqrt(np.diag(whole.vcov)[size:])
+    covariates = {
+        "covariate_names": names[parts.use].tolist(),
+        "covariate_estimates": parts.beta.tolist(),
+        "covariate_std_errors": errors.tolist(),
+    }
+    _, total = column_scale(layout.design.y[:, None], layout.design.weight)
+    vcov, influence = whole.vcov[:size, :size], whole.influence[:, :size]
+    if not found.all():
+        vcov, influence = vcov * np.outer(found, found), influence * found
+    return CellFit(
+        estimate=np.where(found, parts.own - parts.slopes @ parts.beta, np.nan),
+        covariance=replace(whole, vcov=vcov, influence=influence),
+        covariates=covariates if len(names) else {},
+        dropped=tuple(str(n) for n in names[~parts.use]),
+        ssr=parts.ssr,
+        ss_within=parts.ss_within,
+        ss_total=float(total[0]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Cohort ``k`` and period ``t`` [p] of the cells, which are ``kept``, and the ``inverse`` [p, p] of their gram."""
+
+    k: Ints
+    t: Ints
+    kept: Mask
+    inverse: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The least squares fit, before its covariance.
+
+    ``x`` [n, k] covariates net of fixed effects and cells, those in ``use``; ``u`` [n] weighted residuals; ``bread`` (x'Wx)⁻¹; ``beta``
+    [k]; ``own`` [p] and ``slopes`` [p, k] coefficients of the outcome and of the covariates on the cells; ``inverse`` [p, p].
+    """
+
+    x: Floats
+    u: Floats
+    use: Mask
+    bread: Floats
+    beta: Floats
+    own: Floats
+    slopes: Floats
+    inverse: Floats
+    ssr: float
+    ss_within: float
+
+
+def _least_squares(layout: Layout, system: CellSystem, cells: _Cells) -> _Parts:
+    design, weights = layout.design, layout.design.weight
+    target = cells.k * design.n_periods + cells.t
+
+    def weighted(x: Floats) -> Floats:
+        return x if weights is None else x * weights
+
+    def on_cells(x: Floats) -> Floats:
+        return np.asarray(cells.inverse @ tally(layout.cell, weighted(x), layout.rows.size)[target])
+
+    raw, centred = column_scale(design.covariates, weights)
+    slopes, x = np.empty((len(target), len(raw))), np.empty((design.n_obs, len(raw)), order="F")
+    for j in range(len(raw)):
+        column = system.column(design.covariates[:, j])
+        slopes[:, j] = on_cells(column)
+        x[:, j] = system.subtract(column, slopes[:, j])
+    y = system.column(design.y)
+    ss_within = float(y @ weighted(y))
+    own = on_cells(y)
+    rest = system.subtract(y, own)
+    gram = gram_of(x, weights)
+    use = independent_columns(gram, raw, centred)
+    if not use.all():
+        x, gram, slopes = np.asfortranarray(x[:, use]), gram[np.ix_(use, use)], slopes[:, use]
+    bread: Floats = np.linalg.inv(gram).astype(np.float64, copy=False)
+    beta: Floats = bread @ (x.T @ weighted(rest))
+    residual = rest - x @ beta if len(beta) else rest
+    u = weighted(residual)
+    return _Parts(x, u, use, bread, beta, own, slopes, cells.inverse, float(residual @ u), ss_within)
+
+
+def _identified(gram: Floats, layout: Layout, k: Ints, t: Ints) -> tuple[Mask, Mask]:
+    """[p] cells kept (the earliest go first where some are redundant), and cells whose coefficient the kept ones do not decide."""
+    mass = layout.weight[k, t]
+    order = np.argsort(-t, kind="stable")
+    kept = np.zeros(len(k), dtype=np.bool_)
+    kept[order] = independent_columns(gram[np.ix_(order, order)], mass[order], (mass * (1 - mass / layout.weight.sum()))[order])
+    if kept.all():
+        return kept, kept
+    scale = np.sqrt(mass)
+    _, vectors = np.linalg.eigh(gram / scale[:, None] / scale)
+    empty = vectors[:, : int((~kept).sum())]
+    return kept, kept & ((empty**2).sum(axis=1) < 1e-8)
+
+
+def _inverse(gram: Floats, kept: Mask) -> Floats:
+    """[p, p] inverse on the cells kept, zero elsewhere."""
+    out = np.zeros_like(gram)
+    at = np.ix_(kept, kept)
+    out[at] = np.linalg.inv(gram[at])
+    return (out + out.T) / 2
+
+
+def _fail_unless_found(layout: Layout, found: Mask) -> None:
+    if found.any():
+        return
+    design = layout.design
+    raise EstimationError(
+        Finding(
+            "treatment-collinear",
+            "no effect of a cohort in a period is identified beside the fixed effects",
+            f"{design.n_treated} treated of {design.n_units} units × {design.n_periods} periods; fixed effects {fixed_effects_text(design)}",
+            "leave out fixed effects that move with the policy; beside unit trends, set a second reference to zero",
+        ),
+        "design",
+    )
+
+
+def _covariance(layout: Layout, system: CellSystem, parts: _Parts, kept: Mask, inference: Inference) -> Covariance:
+    """Of the p cells, then the k covariates."""
+    design = layout.design
+    cluster, ssc = design.clusters[0], inference.ssc
+    if inference.vcov == "cluster" and len(design.clusters) == 1:
+        own = system.influence(parts.u, cluster, parts.inverse)
+        if own is not None:
+            beta = cluster_sums(parts.x, parts.u, cluster) @ parts.bread
+            if beta.shape[1]:
+                own -= beta @ parts.slopes.T
+            scores = np.concatenate([own, beta], axis=1) if beta.shape[1] else own
+            counted = Counted(absorbed(design), system.rank() if ssc.k_exact else None)
+            c, parameters = small_sample(design.n_obs, int(kept.sum()) + beta.shape[1], counted, cluster, ssc)
+            scores *= np.sqrt(c)
+            df = float(cluster.size - 1) if ssc.t_df == "min" else float(design.n_obs - parameters)
+            return Covariance(scores.T @ scores, scores, df, parameters, (cluster.size,))
+    return _by_columns(layout, system, parts, kept, inference)
+
+
+def _by_columns(layout: Layout, system: CellSystem, parts: _Parts, kept: Mask, inference: Inference) -> Covariance:
+    """The covariance from the regressors as columns, for every kind there is."""
+    design = layout.design
+    use = np.flatnonzero(kept)
+    x = np.empty((design.n_obs, len(use) + len(parts.bread)), order="F")
+    for place, j in enumerate(use):
+        basis = np.zeros(len(kept))
+        basis[j] = -1.0
+        x[:, place] = system.subtract(np.zeros(design.n_obs), basis)
+    slopes = parts.slopes[use]
+    for place in range(len(parts.bread)):
+        # x net of the cells plus its part along them is x net of the fixed effects.
+        x[:, len(use) + place] = parts.x[:, place] + x[:, : len(use)] @ slopes[:, place]
+    inverse = parts.inverse[np.ix_(use, use)]
+    mixed = -slopes @ parts.bread
+    bread = np.block([[inverse + slopes @ parts.bread @ slopes.T, mixed], [mixed.T, parts.bread]])
+    moments = Moments(x, parts.u, bread, absorbed(design), system.rank() if inference.ssc.k_exact else None, parts.ssr)
+    found = covariance(moments, inference.vcov, design.clusters, inference.ssc)
+    size, where = len(kept) + len(parts.bread), np.concatenate([use, len(kept) + np.arange(len(parts.bread))])
+    vcov = spread(spread(found.vcov, where, size).T, where, size).T
+    return Covariance(vcov, spread(found.influence, where, size), found.df, found.n_parameters, found.n_clusters, found.repaired)
