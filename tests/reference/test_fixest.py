@@ -70,6 +70,10 @@ VCOVS: dict[str, dict[str, Any]] = {
     "cluster_state": {"cluster": "state"},
     "twoway_unit_year": {"cluster": ["countyreal", "year"]},
     "twoway_state_year": {"cluster": ["state", "year"]},
+    "NW0": {"vcov": "newey-west", "lag": 0},
+    "NW2": {"vcov": "newey-west", "lag": 2},
+    "DK0": {"vcov": "driscoll-kraay", "lag": 0},
+    "DK2": {"vcov": "driscoll-kraay", "lag": 2},
 }
 
 

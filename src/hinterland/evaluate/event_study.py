@@ -26,7 +26,7 @@ from hinterland.evaluate.regression import (
     least_squares,
     without_singletons,
 )
-from hinterland.evaluate.result import Effects, Floats, Terms
+from hinterland.evaluate.result import Effects, Floats, Terms, least_df
 from hinterland.evaluate.vcov import Covariance
 from hinterland.labels import Note
 
@@ -70,7 +70,8 @@ def fit(
         vcov=placed.vcov,
         influence=placed.influence,
         clusters=cluster_labels(design),
-        df=fitted.covariance.df,
+        df=fitted.covariance.df if placed.term_df is None else least_df(placed.term_df),
+        term_df=placed.term_df,
         notes=(*design.notes, *window.notes, *placed.notes, *without_repeats(fitted.notes, placed)),
         meta=describe(
             design,
@@ -240,6 +241,7 @@ class Placed:
     vcov: Floats
     influence: Floats
     notes: tuple[Note, ...]
+    term_df: Floats | None = None
 
 
 def place_terms(design: Design, window: EventWindow, fitted: Estimated) -> Placed:
@@ -266,7 +268,15 @@ def place_terms(design: Design, window: EventWindow, fitted: Estimated) -> Place
         reference=~inside,
         n_treated=window.n_treated,
     )
-    return Placed(terms, values, vcov, influence, notes)
+    return Placed(terms, values, vcov, influence, notes, _placed_df(fitted.covariance.term_df, inside, take))
+
+
+def _placed_df(term_df: Floats | None, inside: NDArray[np.bool_], take: NDArray[np.int64]) -> Floats | None:
+    if term_df is None:
+        return None
+    out = np.full(len(inside), np.nan)
+    out[inside] = term_df[take]
+    return out
 
 
 def _lost_notes(design: Design, window: EventWindow, lost: list[int]) -> tuple[Note, ...]:

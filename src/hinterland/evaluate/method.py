@@ -38,10 +38,30 @@ class Method:
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
+_CUTOFF = Option(None, (), "conley: kilometres within which errors of two units may be correlated")
+_KERNEL = Option("uniform", ("uniform", "bartlett"), "conley: weight of a pair: 1, or 1 - distance/cutoff_km")
+
 REGRESSION_INFERENCE: Mapping[str, Option] = MappingProxyType(
     {
-        "vcov": Option("cluster", ("cluster", "hetero", "iid"), "covariance estimator"),
+        "vcov": Option(
+            "cluster",
+            ("cluster", "CR2", "CR3", "hetero", "HC2", "HC3", "iid", "conley", "driscoll-kraay", "newey-west"),
+            "covariance estimator",
+        ),
         "ssc": Option("fixest", ("fixest", "reghdfe", "dummies", "none"), "small-sample rule; or an Ssc, or a table of its choices"),
+        "cutoff_km": _CUTOFF,
+        "lag": Option(None, (), "newey-west, driscoll-kraay: longest lag (None: T^(1/4)); conley: longest lag within a unit (None: all)"),
+        "kernel": _KERNEL,
     }
 )
-"""Options of every estimator that is one regression; :class:`hinterland.evaluate.regression.InferenceOptions` types them."""
+"""Options of every estimator that is one regression; :class:`hinterland.evaluate.inference.InferenceOptions` types them."""
+
+INFLUENCE_INFERENCE: Mapping[str, Option] = MappingProxyType(
+    {
+        "vcov": Option("cluster", ("cluster", "conley"), "covariance of the influence function: by cluster, or by distance"),
+        "cutoff_km": _CUTOFF,
+        "kernel": _KERNEL,
+    }
+)
+"""Options of estimators whose covariance is that of their influence function by unit; :func:`hinterland.evaluate.estimate.fit` takes them
+off before it calls the estimator, and applies them to what it returns (:mod:`hinterland.evaluate.reinfer`)."""

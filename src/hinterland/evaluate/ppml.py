@@ -23,6 +23,7 @@ from hinterland.evaluate.event_study import (
     without_always_treated,
     without_repeats,
 )
+from hinterland.evaluate.inference import coefficient_covariance
 from hinterland.evaluate.poisson import PoissonFit, fit_poisson, log_likelihood, separated, zero_groups
 from hinterland.evaluate.regression import (
     TREATED,
@@ -33,12 +34,13 @@ from hinterland.evaluate.regression import (
     describe,
     dosed,
     fail_if_nothing_left,
+    headline,
     treatment,
     without_singletons,
 )
-from hinterland.evaluate.result import Effects, Terms
+from hinterland.evaluate.result import Effects, Terms, least_df
 from hinterland.evaluate.twfe import caveats, coefficient_terms
-from hinterland.evaluate.vcov import Covariance, Moments, covariance
+from hinterland.evaluate.vcov import Covariance, Moments
 from hinterland.labels import Note
 
 _LARGEST_LOG = 300.0
@@ -68,7 +70,9 @@ class _Estimated:
     @property
     def notes(self) -> tuple[Note, ...]:
         notes = [Note("collinear-dropped", {"names": ", ".join(self.dropped)})] if self.dropped else []
-        return (*notes, Note("negative-variance")) if self.covariance.repaired else tuple(notes)
+        if self.covariance.repaired:
+            notes.append(Note("negative-variance"))
+        return (*notes, *self.covariance.notes)
 
 
 def fit(
@@ -88,7 +92,7 @@ def fit(
         options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions` (``iid``: the inverse Hessian).
 
     Returns:
-        Effects of aggregation ``coefficient`` or ``event-time``, tested against the normal (df = ∞). ``meta`` adds
+        Effects of aggregation ``coefficient`` or ``event-time``, tested against the normal (df = ∞; under CR2 against t with Satterthwaite's degrees of freedom). ``meta`` adds
         ``percent_effect`` = 100·(exp(τ) − 1) and ``percent_std_error`` (delta method) per term, the deviance, the log likelihood, the
         number of iterations and what separation removed.
 
@@ -168,6 +172,7 @@ def _estimate(model: _Model, inference: Inference) -> _Estimated:
     fitted = fit_poisson(design.y, model.columns, absorbed(design), design.weight)
     fail_if_nothing_left(design, model.names, fitted.kept)
     residual = design.y - fitted.mu
+    names = tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if keep)
     moments = Moments(
         x=fitted.x,
         u=residual if design.weight is None else residual * design.weight,
@@ -175,12 +180,13 @@ def _estimate(model: _Model, inference: Inference) -> _Estimated:
         factors=absorbed(design),
         rank=fitted.prepared.rank() if inference.ssc.k_exact else None,
         dispersion=None,
+        weights=fitted.mu if design.weight is None else fitted.mu * design.weight,
     )
     return _Estimated(
-        names=tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if keep),
+        names=names,
         dropped=tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if not keep),
         estimate=fitted.estimate,
-        covariance=covariance(moments, inference.vcov, design.clusters, inference.ssc),
+        covariance=coefficient_covariance(design, moments, inference, headline(names)),
         poisson=fitted,
     )
 
@@ -192,10 +198,11 @@ def _effects(model: _Model, estimated: _Estimated, inference: Inference, separat
     if window is None:
         terms: Terms = coefficient_terms(design, estimated.names)
         estimate, vcov, influence = estimated.estimate, estimated.covariance.vcov, estimated.covariance.influence
+        term_df = estimated.covariance.term_df
         notes = (*design.notes, *caveats(design), *estimated.notes)
     else:
         placed = place_terms(design, window, estimated)
-        terms, estimate, vcov, influence = placed.terms, placed.estimate, placed.vcov, placed.influence
+        terms, estimate, vcov, influence, term_df = placed.terms, placed.estimate, placed.vcov, placed.influence, placed.term_df
         notes = (*design.notes, *window.notes, *placed.notes, *without_repeats(estimated.notes, placed))
         values |= {
             "reference": reference,
@@ -215,7 +222,8 @@ def _effects(model: _Model, estimated: _Estimated, inference: Inference, separat
         vcov=vcov,
         influence=influence,
         clusters=cluster_labels(design),
-        df=np.inf,
+        df=np.inf if term_df is None else least_df(term_df),
+        term_df=term_df,
         family="poisson",
         notes=notes,
         meta=describe(design, inference, estimated.covariance, None, "ppml" if window is None else "ppml-event-study", **values),

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import EstimationError, Finding, did_you_mean, listed
+from hinterland.errors import EstimationError, Finding, listed
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.hdfe import Absorber, absorber, project_off, singletons
-from hinterland.evaluate.vcov import Covariance, Kind, Moments, Ssc, covariance, resolve_ssc
+from hinterland.evaluate.inference import Inference, InferenceOptions, coefficient_covariance
+from hinterland.evaluate.vcov import Covariance, Moments, Ssc
 from hinterland.labels import Note, text
+
+__all__ = [
+    "TREATED",
+    "Fit",
+    "Inference",
+    "InferenceOptions",
+    "absorbed",
+    "cluster_labels",
+    "column_scale",
+    "describe",
+    "dosed",
+    "fail_if_nothing_left",
+    "fit_quality",
+    "fixed_effects_text",
+    "gram_of",
+    "headline",
+    "independent_columns",
+    "least_squares",
+    "projection",
+    "treatment",
+    "without_singletons",
+]
 
 TREATED = "treated"
 """Name of the treatment's term."""
-
-
-class InferenceOptions(TypedDict, total=False):
-    """The options of :data:`hinterland.evaluate.method.REGRESSION_INFERENCE`, which every regression takes.
-
-    ``vcov``: ``cluster`` (on the design's grouping or groupings), ``hetero`` or ``iid``. ``ssc``: small-sample rule: ``fixest``,
-    ``reghdfe``, ``dummies``, ``none``, or a :class:`~hinterland.evaluate.vcov.Ssc`.
-    """
-
-    vcov: str
-    ssc: str | Ssc | Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """The covariance asked for."""
-
-    vcov: str
-    ssc: Ssc
-
-    @classmethod
-    def of(cls, vcov: str = "cluster", ssc: str | Ssc | Mapping[str, Any] = "fixest") -> Inference:
-        """Resolve the options. Raises ``EstimationError`` for unknown values."""
-        if vcov not in get_args(Kind):
-            raise EstimationError(
-                Finding("unknown-value", f"vcov is {vcov!r}", "option vcov", did_you_mean(vcov, get_args(Kind))), "options"
-            )
-        return cls(vcov, resolve_ssc(ssc))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class Fit:
         notes = [Note("collinear-dropped", {"names": ", ".join(self.dropped)})] if self.dropped else []
         if self.covariance.repaired:
             notes.append(Note("negative-variance"))
-        return tuple(notes)
+        return (*notes, *self.covariance.notes)
 
 
 def absorbed(design: Design) -> tuple[Factor, ...]:
@@ -197,18 +192,27 @@ def least_squares(design: Design, columns: Floats, names: Sequence[str], inferen
     residuals = y - x @ estimate
     u = residuals if weights is None else residuals * weights
     ssr = float(residuals @ u)
-    moments = Moments(x, u, bread, absorbed(design), prepared.rank() if inference.ssc.k_exact else None, ssr)
+    moments = Moments(x, u, bread, absorbed(design), prepared.rank() if inference.ssc.k_exact else None, ssr, weights)
     _, total = column_scale(design.y[:, None], weights)
+    left = tuple(n for n, keep in zip(names, kept, strict=True) if keep)
     return Fit(
-        names=tuple(n for n, keep in zip(names, kept, strict=True) if keep),
+        names=left,
         dropped=tuple(n for n, keep in zip(names, kept, strict=True) if not keep),
         estimate=estimate,
-        covariance=covariance(moments, inference.vcov, design.clusters, inference.ssc),
+        covariance=coefficient_covariance(design, moments, inference, headline(left)),
         ssr=ssr,
         ss_within=float(y @ (y if weights is None else y * weights)),
         ss_total=float(total[0]),
         residuals=residuals,
     )
+
+
+def headline(names: Sequence[str]) -> Floats | None:
+    """[p] weights of the coefficient that a regression is about: the treatment's, or the mean over event times from 0 on."""
+    if names[0] == TREATED:
+        return np.concatenate(([1.0], np.zeros(len(names) - 1)))
+    after = np.array([name.startswith("event-time ") and not name.startswith("event-time -") for name in names])
+    return after / after.sum() if after.any() else None
 
 
 def fail_if_nothing_left(design: Design, names: Sequence[str], kept: NDArray[np.bool_]) -> None:
@@ -255,6 +259,7 @@ def describe(
         "ssc": str(inference.ssc),
         "df": df,
         "n_parameters": covariance_.n_parameters,
+        **covariance_.facts,
         "covariates": " + ".join(design.covariate_names),
         "fixed_effects": fixed_effects_text(design),
         "weights": design.weight_name or "",

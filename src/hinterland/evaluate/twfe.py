@@ -58,6 +58,7 @@ def fit(design: Design, **options: Unpack[InferenceOptions]) -> Effects:
         influence=fitted.covariance.influence,
         clusters=cluster_labels(design),
         df=fitted.covariance.df,
+        term_df=fitted.covariance.term_df,
         notes=(*design.notes, *caveats(design), *fitted.notes),
         meta=describe(design, inference, fitted.covariance, fitted.covariance.df, estimand, **fit_quality(fitted)),
     )

@@ -1,4 +1,4 @@
-"""Covariances of regression coefficients, with every small-sample choice written down.
+"""Covariances of regression coefficients, with every small-sample choice written down: by row and by cluster.
 
 With residualised regressors X [n, k], weighted residuals u = w·e [n] and bread B = (X'WX)⁻¹ [k, k]:
 
@@ -12,7 +12,7 @@ with c = (n − 1)/(n − K) · G/(G − 1). What K counts, and which G, is the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
 from hinterland.evaluate.coding import Codes, Factor, Floats
+from hinterland.labels import Note
 
 CountedEffects = Literal["none", "nonnested", "full"]
 Groups = Literal["min", "conventional"]
@@ -118,6 +119,9 @@ class Covariance:
         n_parameters: K.
         n_clusters: levels of each grouping.
         repaired: negative eigenvalues of a two-way covariance were set to zero.
+        term_df: [k] degrees of freedom by coefficient, where they differ.
+        notes: what a reader must know.
+        facts: what else went into it, for ``meta``.
     """
 
     vcov: Floats
@@ -126,6 +130,9 @@ class Covariance:
     n_parameters: int
     n_clusters: tuple[int, ...]
     repaired: bool = False
+    term_df: Floats | None = None
+    notes: tuple[Note, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,8 @@ class Moments:
         factors: the fixed effects that were absorbed.
         rank: dimension of the space they span; ``None`` when not known.
         dispersion: Σ w e² for ``iid`` (``None``: the variance is known to be the bread, as in a Poisson likelihood).
+        weights: [n] weights of the metric in which ``x`` is residualised and ``bread`` computed (sampling weights; times the fitted mean
+            under Poisson), or ``None``; covariances that correct for leverage need them.
     """
 
     x: Floats
@@ -147,6 +156,7 @@ class Moments:
     factors: tuple[Factor, ...]
     rank: int | None
     dispersion: float | None
+    weights: Floats | None = None
 
 
 def covariance(moments: Moments, kind: str, clusters: Sequence[Factor], ssc: Ssc) -> Covariance:
@@ -154,8 +164,7 @@ def covariance(moments: Moments, kind: str, clusters: Sequence[Factor], ssc: Ssc
     n, k = moments.x.shape
     clustered = kind == "cluster"
     parameters = count_parameters(k, moments, clusters if clustered else (), ssc)
-    fail_if_any(_saturated(n, parameters, ssc), "sample", EstimationError)
-    inflate = (n - 1) / (n - parameters) if ssc.k_adj else 1.0
+    inflate = inflation(n, parameters, ssc)
     scores = cluster_sums(moments.x, moments.u, clusters[0]) @ moments.bread
     sizes = tuple(c.size for c in clusters)
     least = min(sizes)
@@ -167,13 +176,24 @@ def covariance(moments: Moments, kind: str, clusters: Sequence[Factor], ssc: Ssc
         return Covariance(sigma2 * moments.bread, scores, df, parameters, sizes)
     if kind == "hetero":
         half = (moments.x * moments.u[:, None]) @ moments.bread
-        vcov = half.T @ half * inflate * (n / (n - 1) if ssc.g_adj else 1.0)
+        vcov = half.T @ half * inflate * group_factor(n, ssc)
         return Covariance(vcov, scores, df, parameters, sizes)
     vcov = scores.T @ scores
     if len(clusters) == 1:
         return Covariance(vcov, scores, df, parameters, sizes)
-    vcov, repaired = _positive(_several(moments, clusters, inflate, least, ssc))
+    vcov, repaired = nearest_positive(_several(moments, clusters, inflate, least, ssc))
     return Covariance(vcov, scores, df, parameters, sizes, repaired)
+
+
+def inflation(n: int, parameters: int, ssc: Ssc) -> float:
+    """(n − 1)/(n − K), or 1. Raises ``EstimationError`` where no degrees of freedom are left."""
+    fail_if_any(_saturated(n, parameters, ssc), "sample", EstimationError)
+    return (n - 1) / (n - parameters) if ssc.k_adj else 1.0
+
+
+def group_factor(size: int, ssc: Ssc) -> float:
+    """G/(G − 1), or 1."""
+    return size / (size - 1) if ssc.g_adj and size > 1 else 1.0
 
 
 def _saturated(n: int, parameters: int, ssc: Ssc) -> list[Finding]:
@@ -190,8 +210,7 @@ def _saturated(n: int, parameters: int, ssc: Ssc) -> list[Finding]:
 
 
 def _groups(own: int, least: int, ssc: Ssc) -> float:
-    size = least if ssc.g_df == "min" else own
-    return size / (size - 1) if ssc.g_adj and size > 1 else 1.0
+    return group_factor(least if ssc.g_df == "min" else own, ssc)
 
 
 def _several(moments: Moments, clusters: Sequence[Factor], inflate: float, least: int, ssc: Ssc) -> Floats:
@@ -208,7 +227,8 @@ def _several(moments: Moments, clusters: Sequence[Factor], inflate: float, least
     return total
 
 
-def _positive(vcov: Floats) -> tuple[Floats, bool]:
+def nearest_positive(vcov: Floats) -> tuple[Floats, bool]:
+    """The matrix without its negative eigenvalues, and whether it had any."""
     values, vectors = np.linalg.eigh(vcov)
     if values[0] >= -1e-14 * max(values[-1], 0.0):
         return vcov, False
