@@ -2,6 +2,40 @@
 
 from __future__ import annotations
 
-from hinterland.evaluate.method import Method
+from hinterland.evaluate.method import Method, Option
 
-ENTRIES: tuple[Method, ...] = ()
+_ACCEPTS = frozenset({"covariates", "weights", "anticipation", "unbalanced", "fixed-effects", "not-yet-treated"})
+
+ENTRIES = (
+    Method(
+        "imputation",
+        "Imputation of untreated outcomes",
+        "Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6)",
+        "hinterland.evaluate.imputation",
+        ("gaussian",),
+        _ACCEPTS,
+        {
+            "variance_groups": Option(
+                "cohort-period",
+                ("cohort-period", "cohort", "event-time", "period", "all"),
+                "treated rows whose effects are compared in the variance",
+            ),
+            "variance_means": Option("observation", ("observation", "cluster"), "how means in the variance weigh rows"),
+            "leave_one_out": Option(False, (False, True), "compare each cluster with the others' mean in the variance"),
+            "influence_of": Option("exact", ("exact", "didimputation"), "standard errors under weights: exact, or as in R's didimputation"),
+            "pretrends": Option(0, (), "leads of the pre-trend test on untreated rows; the result is then by event time"),
+        },
+    ),
+    Method(
+        "two-stage",
+        "Two-stage difference-in-differences",
+        "Gardner (2021), arXiv 2207.05943",
+        "hinterland.evaluate.two_stage",
+        ("gaussian",),
+        _ACCEPTS,
+        {
+            "second_stage": Option("group-time", ("group-time", "event-study", "static"), "indicators of the second stage"),
+            "leads": Option(False, (False, True), "include first-stage residuals of periods before adoption"),
+        },
+    ),
+)
