@@ -1,8 +1,9 @@
-"""Cohorts from a panel's own columns: the first treated period, or a treatment that switches on."""
+"""Cohorts from a panel's own columns: the first treated period, a treatment that switches on, or one that may change again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -45,14 +46,23 @@ def adoption(panel: Panel, column: str, never: Sequence[int | float | str | None
     return _cohorts(panel, values.select("unit", "cohort"), column)
 
 
-def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
+def adoption_from_treatment(panel: Panel, column: str, *, reversible: bool = False) -> Cohorts:
     """Cohorts from a 0/1 (or Boolean) column: a unit is first treated in the first period that is 1.
+
+    Args:
+        panel: the panel.
+        column: treatment, by unit and period.
+        reversible: treatment may be switched off again, or be any number that changes with time. A cohort is then the first period in
+            which a unit's treatment differs from that of its first period, and the column is the cohorts' ``path``. Rows without a
+            value are passed over here and left out of estimates.
 
     Raises:
         PolicyError: no such column; missing values or values other than 0 and 1; treatment that is switched off again,
-            with the units and periods; nobody treated.
+            with the units and periods; nobody treated. Where ``reversible``: values that are not numbers; nobody's treatment changes.
     """
     _fail_if_no_column(panel, column)
+    if reversible:
+        return _first_changes(panel, column)
     frame = panel.frame.select(
         unit=pl.col(panel.unit).cast(pl.String), time=panel.time, value=pl.col(column).cast(pl.Float64, strict=False)
     ).sort("unit", "time")
@@ -77,7 +87,8 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
                 "treatment-reversal",
                 f"treatment {column!r} is switched off again in {reversed_['unit'].n_unique()} unit(s)",
                 cells,
-                "these methods take treatment as lasting: correct the rows, drop the units, or keep the periods before the reversal",
+                "most methods take treatment as lasting: correct the rows, drop the units, keep the periods before the reversal, "
+                "or say reversible=True and choose method dcdh",
             )
         )
     treated = frame.filter(pl.col("value") == 1)
@@ -89,6 +100,35 @@ def adoption_from_treatment(panel: Panel, column: str) -> Cohorts:
     start = treated.group_by("unit").agg(cohort=pl.col("time").min().cast(pl.Int64))
     units = frame.select("unit").unique(maintain_order=True)
     return _cohorts(panel, units.join(start, on="unit", how="left", maintain_order="left"), column)
+
+
+def _first_changes(panel: Panel, column: str) -> Cohorts:
+    """Cohorts of a treatment that may change more than once."""
+    number = pl.col(column).cast(pl.Float64, strict=False)
+    rows = panel.frame.select(unit=pl.col(panel.unit).cast(pl.String), time=panel.time, raw=pl.col(column), value=number.fill_nan(None))
+    findings = []
+    illegible = rows.filter(
+        pl.col("raw").is_not_null() & ~pl.col("value").is_finite() | (pl.col("value").is_null() & _written(rows["raw"]))
+    )
+    if illegible.height:
+        cells = _cells(f"{u}, {t}: {raw}" for u, t, raw, _ in illegible.iter_rows())
+        what = f"column {column!r} is no finite number in {illegible.height} row(s)"
+        findings.append(Finding("not-numeric", what, cells, "correct the values, or empty them where treatment is not known"))
+    frame = rows.drop_nulls("value").sort("unit", "time")
+    changed = frame.filter(pl.col("value") != pl.col("value").first().over("unit"))
+    if not findings and changed.is_empty():
+        what = f"column {column!r} changes over time in no unit"
+        findings.append(Finding("nobody-treated", what, "panel", "name the column that holds treatment by unit and period"))
+    fail_if_any(findings, "treatment column", PolicyError)
+    start = changed.group_by("unit").agg(cohort=pl.col("time").min().cast(pl.Int64))
+    units = rows.select("unit").unique(maintain_order=True)
+    made = _cohorts(panel, units.join(start, on="unit", how="left", maintain_order="left"), column)
+    return replace(made, path=column)
+
+
+def _written(raw: pl.Series) -> pl.Series:
+    """Where a cell holds something: NaN counts as empty."""
+    return raw.is_not_null() & ~raw.is_nan() if raw.dtype.is_float() else raw.is_not_null()
 
 
 def _cells(cells: Iterable[str]) -> str:

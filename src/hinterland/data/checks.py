@@ -277,6 +277,7 @@ def fail_if_treatment_reverses(table: Table, roles: Roles) -> list[Finding]:
     what = f"treatment {name!r} is withdrawn in {units.height} unit(s): {', '.join(shown)}{more}"
     remedy = (
         "check the cells; if treatment is really withdrawn, end the sample before it is, or leave these units out; "
+        "if effects of switching off are wanted too, say reversible = true under [policy] and choose dcdh; "
         f"if the column marks only when it begins, derive first_period({name} == 1) and take it as adoption column"
     )
     return [Finding("treatment-reversal", what, table.where(column=name), remedy)]

@@ -27,7 +27,8 @@ def with_made_roles(panel: Panel, study: Study) -> Panel:
     from hinterland.data.checks import check_roles
 
     table, made = study.panel, made_columns(study.panel)
-    weight, cluster, treatment = (n if n in made else None for n in (table.weight, table.cluster, study.policy.treatment))
+    switched = None if study.policy.reversible else study.policy.treatment
+    weight, cluster, treatment = (n if n in made else None for n in (table.weight, table.cluster, switched))
     coordinates = table.coordinates if made.intersection(table.coordinates or ()) else None
     if not any((weight, cluster, treatment, coordinates)):
         return panel

@@ -43,6 +43,8 @@ def _policy(study: Study) -> Iterator[Problem]:
             )
     if "never" in policy.model_fields_set and policy.column is None:
         yield ("policy", "never"), "column-only", "policy.never has a meaning with policy.column only", "remove it"
+    if policy.reversible and policy.treatment is None:
+        yield ("policy", "reversible"), "treatment-only", "policy.reversible has a meaning with policy.treatment only", "remove it"
     if policy.since is not None and policy.until is not None and policy.since > policy.until:
         yield ("policy", "until"), "empty-window", f"policy.until ({policy.until}) is before policy.since ({policy.since})", "swap them"
 

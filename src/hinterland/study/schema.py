@@ -196,6 +196,10 @@ class PolicyTable(Table):
     )
     column: str | None = Field(default=None, description="Panel column with each unit's first treated period.")
     treatment: str | None = Field(default=None, description="Panel column that is 1 when a unit is treated and 0 when it is not.")
+    reversible: bool = Field(
+        default=False,
+        description="The treatment column may be switched off again, or hold any number that changes with time; for methods that allow it, such as dcdh.",
+    )
     never: tuple[int | str, ...] = Field(
         default=(0,), description="Values of column that mean never treated (a missing value always does)."
     )

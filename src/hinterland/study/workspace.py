@@ -107,7 +107,7 @@ class Workspace:
             years=table.years,
             encoding=table.encoding,
             sheet=table.sheet,
-            treatment=None if self.study.policy.treatment in made else self.study.policy.treatment,
+            treatment=None if self.study.policy.treatment in made or self.study.policy.reversible else self.study.policy.treatment,
             rename=table.rename or None,
             missing=table.missing,
             text=table.text,
@@ -119,8 +119,9 @@ class Workspace:
         table, study = self.study.panel, self.study
         made = made_columns(table)
         named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or [])
-        taken = {table.unit, table.time, table.weight, study.policy.treatment}
-        return [n for n in dict.fromkeys(named) if n not in made and n not in taken]
+        level = study.policy.treatment if study.policy.reversible else None
+        taken = {table.unit, table.time, table.weight, study.policy.treatment} - {level}
+        return [n for n in dict.fromkeys([*named, *([level] if level else [])]) if n not in made and n not in taken]
 
     def _of_world(self, world: World) -> Panel:
         table, panel, made = self.study.panel, world.panel, made_columns(self.study.panel)
@@ -228,7 +229,7 @@ class Workspace:
 
         if policy.column is not None:
             return adoption(self.panel, policy.column, never=(*policy.never, None))
-        return adoption_from_treatment(self.panel, str(policy.treatment))
+        return adoption_from_treatment(self.panel, str(policy.treatment), reversible=policy.reversible)
 
     def variant_panel(self, variant: Variant) -> Panel:
         """The panel with the variant's rows."""

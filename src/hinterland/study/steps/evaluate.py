@@ -33,9 +33,16 @@ def results(work: Workspace, outcome: str, method: str, seed: int) -> tuple[Effe
     every = [fitted]
     if fitted.aggregation == "group-time":
         every += [fitted.aggregate(kind) for kind in AGGREGATIONS]  # type: ignore[arg-type]  # a subset of the kinds
+    elif has_own_average(fitted):
+        every.append(fitted.aggregate("overall"))
     if method == "ppml":
         every.append(work.effects(outcome, method, dynamic=True))
     return tuple(_banded(work, e, seed) if e.aggregation == "event-time" else e for e in every)
+
+
+def has_own_average(effects: Effects) -> bool:
+    """Whether these event-time effects come with an overall effect that their estimator defines."""
+    return effects.aggregation == "event-time" and "overall_event_times" in effects.meta
 
 
 def _banded(work: Workspace, effects: Effects, seed: int) -> Effects:

@@ -8,7 +8,7 @@ from hinterland.errors import EstimationError
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 from hinterland.study.plan import Step, row_methods, seed_of
-from hinterland.study.steps.evaluate import outcome_of
+from hinterland.study.steps.evaluate import has_own_average, outcome_of
 from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
 from hinterland.study.steps.placebo import tidy
 from hinterland.study.variant import BASELINE, Variant
@@ -36,7 +36,7 @@ def robustness(work: Workspace, step: Step) -> Output:
 
 
 def _average(effects: Effects) -> Effects:
-    return effects.aggregate("overall") if effects.aggregation == "group-time" else effects
+    return effects.aggregate("overall") if effects.aggregation == "group-time" or has_own_average(effects) else effects
 
 
 def subgroup(work: Workspace, step: Step) -> Output:
