@@ -1,0 +1,1 @@
+"""Inference on an effect when parallel trends are bounded rather than assumed (Rambachan & Roth 2023)."""
