@@ -112,14 +112,11 @@ def _with_covariance(effects: Effects, factor: float) -> Effects:
     """The same effects with ``factor`` times their covariance, which is then not the product of the influence function."""
     assert effects.shares is not None
     shares = effects.shares
+    both = np.hstack([effects.influence, shares.influence])
     return replace(
         effects,
         vcov=factor * effects.vcov,
-        shares=replace(
-            shares,
-            vcov=factor * shares.influence.T @ shares.influence,
-            cross=factor * effects.influence.T @ shares.influence,
-        ),
+        shares=replace(shares, joint=factor * both.T @ both),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from hinterland.errors import EstimationError
 from hinterland.evaluate.design import make_design
 from hinterland.evaluate.estimate import estimate, fit
-from hinterland.evaluate.method import REGRESSION_INFERENCE
+from hinterland.evaluate.method import INFLUENCE_INFERENCE, REGRESSION_INFERENCE
 from hinterland.evaluate.methods import METHODS, methods
 
 Make = Callable[..., Any]
@@ -55,4 +55,6 @@ def test_every_method_has_its_module_and_the_options_it_declares() -> None:
         declared = {n: p.default for n, p in signature.parameters.items() if n != "design" and p.kind != p.VAR_KEYWORD}
         if any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values()):
             declared |= {n: o.default for n, o in REGRESSION_INFERENCE.items()}
-        assert declared == {n: o.default for n, o in method.options.items()}, method.id
+        outer = set(INFLUENCE_INFERENCE) if method.reinferred else set()
+        assert outer <= set(method.options), method.id
+        assert declared == {n: o.default for n, o in method.options.items() if n not in outer}, method.id

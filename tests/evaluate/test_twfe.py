@@ -33,7 +33,7 @@ def test_terms_and_meta(toy: Make) -> None:
     assert effects.meta["fixed_effects"] == "unit, year"
     assert (effects.meta["vcov"], effects.meta["ssc"], effects.meta["cluster"]) == ("cluster", "fixest", "region")
     assert "unit and period effects" in effects.meta["estimand"]
-    assert [n.code for n in effects.notes] == ["twfe-staggered"]
+    assert [n.code for n in effects.notes] == ["twfe-staggered", "few-clusters"]
     assert all(n.text("zh") != n.text("en") for n in effects.notes)
 
 

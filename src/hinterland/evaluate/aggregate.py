@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
 from hinterland.evaluate.result import BLANK, Aggregation, CohortShares, Effects, Floats, Terms, least_df
 from hinterland.evaluate.threads import one_thread
+from hinterland.evaluate.vcov import nearest_positive
 from hinterland.labels import Note
 
 Mask = NDArray[np.bool_]
@@ -168,26 +169,32 @@ class _Map:
             return own
         return own + effects.shares.influence @ self.slope.T
 
-    def vcov(self, effects: Effects, influence: Floats) -> Floats:
-        """[q, q]: the product of the ``influence`` [C, q] of the averages, or the covariance of the estimates and shares, mapped."""
-        if effects.from_influence and (effects.shares is None or effects.shares.vcov is None):
+    def joint(self, effects: Effects) -> Floats | None:
+        """[q + K, q + K] covariance of the averages and the shares, where it is kept."""
+        shares = effects.shares
+        if shares is None or shares.joint is None:
+            return None
+        p, size = len(effects.estimate), len(shares.joint)
+        whole = np.zeros((len(self.weights) + size - p, size))
+        whole[: len(self.weights), :p] = self.weights
+        whole[len(self.weights) :, p:] = np.eye(size - p)
+        if self.slope is not None:
+            whole[: len(self.weights), p:] = self.slope
+        return np.asarray(whole @ shares.joint @ whole.T)
+
+    def vcov(self, effects: Effects, influence: Floats, joint: Floats | None) -> Floats:
+        """[q, q]: the product of the ``influence`` [C, q] of the averages; where the covariance is no such product, itself mapped."""
+        q = len(self.weights)
+        if joint is not None:
+            return nearest_positive(joint[:q, :q])[0]
+        if effects.from_influence:
             return np.asarray(influence.T @ influence)
         out: Floats = self.weights @ np.where(np.isfinite(effects.vcov), effects.vcov, 0.0) @ self.weights.T
-        shares = effects.shares
-        if self.slope is None or shares is None:
+        if self.slope is None or effects.shares is None:
             return out
-        cross = effects.influence.T @ shares.influence if shares.cross is None else shares.cross
-        own = shares.influence.T @ shares.influence if shares.vcov is None else shares.vcov
-        mixed = self.weights @ cross @ self.slope.T
-        return np.asarray(out + mixed + mixed.T + self.slope @ own @ self.slope.T)
-
-    def shares(self, effects: Effects) -> CohortShares | None:
-        """The cohort shares, with their covariance with the averages."""
-        shares = effects.shares
-        if shares is None or shares.cross is None or shares.vcov is None:
-            return shares
-        cross = self.weights @ shares.cross
-        return replace(shares, cross=cross if self.slope is None else cross + self.slope @ shares.vcov)
+        shares = effects.shares.influence
+        mixed = self.weights @ (effects.influence.T @ shares) @ self.slope.T
+        return np.asarray(out + mixed + mixed.T + self.slope @ (shares.T @ shares) @ self.slope.T)
 
     def df(self, effects: Effects) -> float:
         """The least degrees of freedom of the estimates that are averaged: Satterthwaite's are not defined by them alone."""
@@ -204,15 +211,16 @@ def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, l
     by_event = str(effects.meta.get("overall_estimand", "ATT averaged over event times from 0"))
     estimand = by_event if effects.aggregation == "event-time" else _ESTIMANDS[kind]
     meta = {**effects.meta, "estimand": estimand, "aggregated_from": effects.aggregation}
-    influence = linear.influence(effects)
+    influence, joint = linear.influence(effects), linear.joint(effects)
+    shares = effects.shares if kind == "cohort" else None
     return replace(
         effects,
         aggregation=kind,
         terms=terms,
         estimate=estimate,
-        vcov=linear.vcov(effects, influence),
+        vcov=linear.vcov(effects, influence, joint),
         influence=influence,
-        shares=linear.shares(effects) if kind == "cohort" else None,
+        shares=shares if shares is None or joint is None else replace(shares, joint=joint),
         band=None,
         notes=notes,
         meta=meta,

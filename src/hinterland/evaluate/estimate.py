@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
-from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
+from hinterland.errors import EstimationError, EstimationWarning, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.design import Design, make_design, switching
+from hinterland.evaluate.inference import CLUSTERED
+from hinterland.evaluate.method import INFLUENCE_INFERENCE
 from hinterland.evaluate.methods import METHODS, Method
+from hinterland.evaluate.reinfer import fit_with_vcov
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 
@@ -81,12 +86,43 @@ def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = No
     _fail_if_options_unknown(chosen, options)
     fail_if_not_accepted(chosen, design)
     _fail_if_bootstrap_unknown(bootstrap or {})
-    effects = _with_missing_errors_noted(import_module(chosen.module).fit(design, **options))
+    effects = _with_few_clusters_noted(_with_missing_errors_noted(_fit(chosen, design, options)))
     if bootstrap is None:
         return effects
     return effects.with_band(
         bootstrap.get("level", 0.95), kind=bootstrap.get("kind", "multiplier"), draws=bootstrap.get("draws", 999), seed=seed
     )
+
+
+def _fit(method: Method, design: Design, options: Mapping[str, Any]) -> Effects:
+    """Call the estimator; options of the covariance of its influence function are taken off first, and applied to what it returns."""
+    estimator = import_module(method.module).fit
+    if not method.reinferred:
+        return cast("Effects", estimator(design, **options))
+    outer = {name: value for name, value in options.items() if name in INFLUENCE_INFERENCE}
+    own = {name: value for name, value in options.items() if name not in outer}
+    return fit_with_vcov(partial(estimator, **own), design, **outer)
+
+
+FEW_CLUSTERS = 10
+"""Clusters below which a result says that there are few (Cameron & Miller 2015)."""
+FEWEST_CLUSTERS = 3
+"""Clusters up to which a warning is issued too."""
+
+
+def _with_few_clusters_noted(effects: Effects) -> Effects:
+    """A note where standard errors are clustered on few clusters, and a warning where they are so few that they say nothing."""
+    clusters, vcov = effects.meta.get("n_clusters"), effects.meta.get("vcov")
+    if not isinstance(clusters, int) or vcov not in CLUSTERED or clusters >= FEW_CLUSTERS:
+        return effects
+    if clusters <= FEWEST_CLUSTERS:
+        note = Note("two-clusters", {"clusters": clusters})
+        warnings.warn(str(note), EstimationWarning, stacklevel=4)
+    elif vcov == "cluster":
+        note = Note("few-clusters", {"clusters": clusters})
+    else:
+        return effects
+    return replace(effects, notes=(*effects.notes, note))
 
 
 def _with_missing_errors_noted(effects: Effects) -> Effects:

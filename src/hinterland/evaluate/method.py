@@ -37,6 +37,11 @@ class Method:
     accepts: frozenset[str]
     options: Mapping[str, Option] = field(default_factory=dict)
 
+    @property
+    def reinferred(self) -> bool:
+        """Whether the covariance is computed from the influence function after the fit: the options hold ``INFLUENCE_INFERENCE``."""
+        return self.options.get("vcov") is INFLUENCE_INFERENCE["vcov"]
+
 
 _CUTOFF = Option(None, (), "conley: kilometres within which errors of two units may be correlated")
 _KERNEL = Option("uniform", ("uniform", "bartlett"), "conley: weight of a pair: 1, or 1 - distance/cutoff_km")

@@ -85,8 +85,8 @@ class CohortShares:
         cohort: [K] first treated periods, increasing.
         share: [K] P(G = g), the weighted share of units in each cohort among all units of the design.
         influence: [C, K] influence function of ``share`` by cluster, on the scale of :attr:`Effects.influence`.
-        vcov: [K, K] covariance of ``share``, and cross: [p, K] of the estimates with it, where they are not the products of the
-            influence functions (several groupings, spatial correlation); ``None`` where they are.
+        joint: [p + K, p + K] covariance of the estimates and the shares, as it was computed (it need not be positive semi-definite),
+            where it is not the product of the influence functions (several groupings, distance); ``None`` where it is.
         time: [K] the period that a share is of, where the observations behind a cohort differ from period to period: cells then weigh
             what their cohort and period does, in means over one cohort's periods too. ``BLANK``: the cohort's own share, as a whole.
             ``None``: all of them are.
@@ -95,8 +95,7 @@ class CohortShares:
     cohort: Ints
     share: Floats
     influence: Floats
-    vcov: Floats | None = None
-    cross: Floats | None = None
+    joint: Floats | None = None
     time: Ints | None = None
 
     def place(self, cohort: Ints, time: Ints | None = None) -> Ints:
@@ -272,8 +271,9 @@ class Effects:
     def take(self, index: NDArray[Any]) -> Effects:
         """The terms at ``index`` (positions or mask); a band is dropped, since it covered all of them."""
         shares, by_term = self.shares, None if self.term_df is None else self.term_df[index]
-        if shares is not None and shares.cross is not None:
-            shares = replace(shares, cross=shares.cross[index])
+        if shares is not None and shares.joint is not None:
+            positions = np.concatenate([np.arange(len(self.estimate))[index], np.arange(len(self.estimate), len(shares.joint))])
+            shares = replace(shares, joint=shares.joint[np.ix_(positions, positions)])
         return replace(
             self,
             terms=self.terms.take(index),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hinterland.evaluate.method import Method, Option
+from hinterland.evaluate.method import INFLUENCE_INFERENCE, Method, Option
 
 ENTRIES = (
     Method(
@@ -11,8 +11,9 @@ ENTRIES = (
         "Callaway & Sant'Anna (2021), Journal of Econometrics 225(2); Sant'Anna & Zhao (2020), Journal of Econometrics 219(1)",
         "hinterland.evaluate.callaway_santanna",
         ("gaussian",),
-        frozenset({"covariates", "weights", "anticipation", "unbalanced", "repeated-cross-sections", "not-yet-treated"}),
+        frozenset({"covariates", "weights", "anticipation", "unbalanced", "repeated-cross-sections", "not-yet-treated", "two-way-clusters"}),
         {
+            **INFLUENCE_INFERENCE,
             "est_method": Option("dr", ("dr", "ipw", "or"), "doubly robust, inverse probability weighting or outcome regression"),
             "base_period": Option("varying", ("varying", "universal"), "base period of the pre-treatment effects"),
             "panel": Option(True, (True, False), "False: rows are repeated cross-sections"),
