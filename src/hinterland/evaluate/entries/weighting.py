@@ -24,4 +24,20 @@ ENTRIES: tuple[Method, ...] = (
             "variance": Option("adjusted", ("adjusted", "neyman"), "adjusted for outcomes before treatment, or Neyman's"),
         },
     ),
+    Method(
+        "sdid",
+        "Synthetic difference-in-differences",
+        "Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021), American Economic Review 111(12); Clarke, Pailañir, Athey & Imbens (2023)",
+        "hinterland.evaluate.sdid",
+        ("gaussian",),
+        frozenset({"covariates", "not-yet-treated"}),
+        {
+            "estimator": Option("sdid", ("sdid", "sc", "did"), "synthetic difference-in-differences, synthetic control, or equal weights"),
+            "estimand": Option("group-time", ("group-time", "overall", "event-time", "cohort", "calendar"), "what a term is"),
+            "solver": Option("exact", ("exact", "frank-wolfe"), "exact weights, or those where R's synthdid stops"),
+            "variance": Option("auto", ("auto", "jackknife", "placebo", "bootstrap", "none"), "auto: the first that is possible"),
+            "draws": Option(200, (), "draws of placebo and bootstrap"),
+            "draw_seed": Option(0, (), "seed of the draws"),
+        },
+    ),
 )
