@@ -18,4 +18,29 @@ ENTRIES: tuple[Method, ...] = (
             "share_variance": Option(True, (True, False), "standard errors of averages include the estimation of the cohorts' shares"),
         },
     ),
+    Method(
+        "etwfe",
+        "Extended two-way fixed effects",
+        "Wooldridge (2021), working paper; Wooldridge (2023), The Econometrics Journal 26(3)",
+        "hinterland.evaluate.etwfe",
+        ("gaussian", "poisson"),
+        frozenset(
+            {
+                "covariates",
+                "weights",
+                "anticipation",
+                "unbalanced",
+                "repeated-cross-sections",
+                "fixed-effects",
+                "two-way-clusters",
+                "not-yet-treated",
+            }
+        ),
+        {
+            **REGRESSION_INFERENCE,
+            "family": Option("gaussian", ("gaussian", "poisson", "logit"), "model of the outcome; effects are on its scale"),
+            "unit_effects": Option(False, (True, False), "unit instead of cohort effects (gaussian only)"),
+            "share_variance": Option(False, (True, False), "standard errors of averages include the estimation of the cohorts' shares"),
+        },
+    ),
 )

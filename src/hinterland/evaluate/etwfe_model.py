@@ -1,0 +1,239 @@
+"""The saturated model of the extended two-way fixed effects estimator, fitted from sums by cell.
+
+With a canonical link h, m = 1 + k regressors z = (1, x):
+
+    untreated cells   h(E[y]) = z'(a_g + b_t)          treated cell j   h(E[y]) = z'c_j
+
+which spans what R's ``etwfe`` regresses on (cohort, period, their interactions with x, and cell × (1, x)). Treated cells have
+coefficients of their own, so the two parts are separate: a and b are fitted to untreated rows only (Wooldridge 2023, section 4: pooled
+estimation is imputation under a canonical link). All of it needs sums by cell of w v z z' and w (y − μ) z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hinterland.errors import EstimationError, Finding
+from hinterland.evaluate.coding import Floats
+from hinterland.evaluate.hdfe import direct_solver, tally
+from hinterland.evaluate.saturated import Layout, Mask
+
+Family = Literal["gaussian", "poisson", "logit"]
+
+ITERATIONS = 100
+CONVERGED = 1e-10
+LARGEST = 30.0
+"""Linear predictors are kept within ± this: beyond it exp and the logistic function carry no information."""
+
+
+def mean_of(family: Family, eta: Floats) -> Floats:
+    """μ = h⁻¹(η)."""
+    if family == "gaussian":
+        return eta
+    if family == "poisson":
+        return np.asarray(np.exp(eta))
+    return np.asarray(1 / (1 + np.exp(-eta)))
+
+
+def slope_of(family: Family, mu: Floats) -> Floats:
+    """dμ/dη, which is the variance function too."""
+    if family == "gaussian":
+        return np.ones_like(mu)
+    return mu if family == "poisson" else mu * (1 - mu)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is fitted: ``own`` [K + 1, T] cells with coefficients of their own; ``z`` [n, m] with the constant first."""
+
+    layout: Layout
+    family: Family
+    own: Mask
+    z: Floats
+
+    @property
+    def free(self) -> Mask:
+        """[n] rows of cells with coefficients of their own."""
+        return np.asarray(self.own.reshape(-1)[self.layout.cell])
+
+    def sums(self, x: Floats) -> Floats:
+        """[K + 1, T] weighted sums of x [n]."""
+        w = self.layout.design.weight
+        return tally(self.layout.cell, x if w is None else x * w, self.layout.rows.size).reshape(self.layout.shape)
+
+    def scores(self, x: Floats) -> Floats:
+        """[K + 1, T, m] weighted sums of x · z."""
+        return np.stack([self.sums(x * self.z[:, a]) for a in range(self.z.shape[1])], axis=-1)
+
+    def second(self, v: Floats | None) -> Floats:
+        """[K + 1, T, m, m] weighted sums of v · z z' (``None``: v = 1)."""
+        m = self.z.shape[1]
+        out = np.empty((*self.layout.shape, m, m))
+        for a in range(m):
+            column = self.z[:, a] if v is None else self.z[:, a] * v
+            for b in range(a + 1):
+                out[..., a, b] = out[..., b, a] = self.sums(column if b == 0 else column * self.z[:, b])
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted model.
+
+    Attributes:
+        mu: [n] fitted means;  untreated: [n] means without treatment (equal to ``mu`` in cells without coefficients of their own).
+        weight: [n] dμ/dη at ``mu``, and untreated_slope at ``untreated``.
+        solve: b [(K + 1 + T)·m] → the system of a and b, solved;  system: that system.
+        iterations: steps taken;  extreme: [n] rows whose untreated predictor is at ± ``LARGEST``.
+    """
+
+    mu: Floats
+    untreated: Floats
+    weight: Floats
+    untreated_slope: Floats
+    system: Floats
+    solve: Callable[[Floats], Floats]
+    rank: int
+    iterations: int
+    extreme: Mask
+
+
+def fit_model(model: Model) -> Fitted:
+    """Newton's method from the link of a shrunken outcome.
+
+    Raises:
+        EstimationError: no convergence.
+    """
+    layout, family, y = model.layout, model.family, model.layout.design.y
+    groups, periods = layout.shape
+    m = model.z.shape[1]
+    table = np.zeros((groups, periods, m))
+    common, own = np.zeros((groups + periods, m)), np.zeros((groups, periods, m))
+    start = float(np.average(y, weights=layout.design.weight))
+    common[:groups, 0] = own[..., 0] = _link(family, start)
+    scale = max(float(model.sums(np.abs(y)).max()), float(np.finfo(float).tiny))
+    for iteration in range(1, ITERATIONS + 1):
+        table = np.where(model.own[..., None], own, common[:groups, None] + common[None, groups:])
+        eta = _clip(family, _predict(model, table))
+        mu = mean_of(family, eta)
+        slope = slope_of(family, mu)
+        score = model.scores(y - mu)
+        hessian = model.second(None if family == "gaussian" else slope)
+        system, right = assemble(hessian, score, model.own)
+        solve, rank = direct_solver(system, _norms(system))
+        small = float(np.abs(score[model.own]).max(initial=0.0)) <= CONVERGED * scale and float(np.abs(right).max()) <= CONVERGED * scale
+        if small or (family == "gaussian" and iteration == 2):
+            break
+        step = solve(right).reshape(groups + periods, m)
+        move = np.zeros_like(own)
+        move[model.own] = np.einsum("jab,jb->ja", np.linalg.pinv(hessian[model.own], rcond=1e-12, hermitian=True), score[model.own])
+        common, own = common + _damped(family, step), own + _damped(family, move)
+    else:
+        raise _not_converged(model)
+    plain = _predict(model, common[:groups, None] + common[None, groups:])
+    untreated = mean_of(family, _clip(family, plain))
+    extreme = np.abs(plain) >= LARGEST if family != "gaussian" else np.zeros(len(y), dtype=np.bool_)
+    return Fitted(mu, untreated, slope, slope_of(family, untreated), system, solve, rank, iteration, extreme)
+
+
+def _link(family: Family, mean: float) -> float:
+    if family == "gaussian":
+        return 0.0
+    return float(np.log(mean)) if family == "poisson" else float(np.log(mean / (1 - mean)))
+
+
+def _clip(family: Family, eta: Floats) -> Floats:
+    return eta if family == "gaussian" else np.clip(eta, -LARGEST, LARGEST)
+
+
+def _damped(family: Family, step: Floats) -> Floats:
+    """Newton's steps in a nonlinear model, kept from overshooting."""
+    return step if family == "gaussian" else np.clip(step, -4.0, 4.0)
+
+
+def _predict(model: Model, table: Floats) -> Floats:
+    """[n] z'·table[cell]."""
+    flat = table.reshape(-1, table.shape[-1])
+    out = flat[:, 0][model.layout.cell]
+    for a in range(1, flat.shape[1]):
+        out = out + flat[:, a][model.layout.cell] * model.z[:, a]
+    return np.asarray(out)
+
+
+def assemble(hessian: Floats, score: Floats, own: Mask) -> tuple[Floats, Floats]:
+    """The system [q, q] and right-hand side [q] of a (by cohort) then b (by period), q = (K + 1 + T)·m, over cells not in ``own``."""
+    groups, periods, m = score.shape
+    inside = np.where(own[..., None, None], 0.0, hessian)
+    size = groups + periods
+    system = np.zeros((size, m, size, m))
+    g, t = np.arange(groups), np.arange(periods)
+    system[g, :, g, :] = inside.sum(axis=1)
+    system[groups + t, :, groups + t, :] = inside.sum(axis=0)
+    system[:groups, :, groups:, :] = inside.transpose(0, 2, 1, 3)
+    system[groups:, :, :groups, :] = inside.transpose(1, 2, 0, 3)
+    part = np.where(own[..., None], 0.0, score)
+    return system.reshape(size * m, size * m), np.concatenate([part.sum(axis=1), part.sum(axis=0)]).reshape(-1)
+
+
+def _norms(system: Floats) -> Floats:
+    diagonal = np.sqrt(np.maximum(np.diag(system), 0.0))
+    return np.where(diagonal > 0, diagonal, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CellEffects:
+    """Effects of p cells on the response scale.
+
+    Attributes:
+        effect: [p] mean of y less the mean without treatment; NaN where the untreated model does not reach;  untreated: [p] that mean.
+        tables: [K + 1, T, m, p]: row i of cell c moves effect j by ``u_i · z_i'tables[c, :, j]``, u = w (y − μ).
+        untreated_tables: the same of ``untreated``.
+    """
+
+    effect: Floats
+    untreated: Floats
+    tables: Floats
+    untreated_tables: Floats
+
+
+def cell_effects(model: Model, fitted: Fitted) -> CellEffects:
+    """The effect of each own cell of a cohort, and how each row moves it (delta method; covariates taken as given)."""
+    groups, periods = model.layout.shape
+    m = model.z.shape[1]
+    k, t = np.nonzero(model.own)
+    p = len(k)
+    mass = model.layout.weight[k, t]
+    observed = model.sums(model.layout.design.y)[k, t] / mass
+    untreated = model.sums(fitted.untreated)[k, t] / mass
+    slopes = model.scores(fitted.untreated_slope)[k, t] / mass[:, None]
+    targets = np.zeros((p, groups + periods, m))
+    targets[np.arange(p), k] = slopes
+    targets[np.arange(p), groups + t] = slopes
+    flat = targets.reshape(p, -1)
+    norms = _norms(fitted.system)
+    moved = np.stack([fitted.solve(row) for row in flat])
+    gap = np.abs(moved @ fitted.system - flat) / norms
+    size = np.abs(flat / norms).max(axis=1)
+    reached = gap.max(axis=1) <= 1e-7 * size
+    moved = moved.reshape(p, groups + periods, m)
+    counter = np.where(model.own[..., None, None], 0.0, (moved[:, :groups, None] + moved[:, None, groups:]).transpose(1, 2, 3, 0))
+    tables = -counter
+    tables[k, t, 0, np.arange(p)] = 1 / mass
+    effect = np.where(reached, observed - untreated, np.nan)
+    return CellEffects(effect, untreated, tables, counter)
+
+
+def _not_converged(model: Model) -> EstimationError:
+    return EstimationError(
+        Finding(
+            "not-converged",
+            f"the {model.family} model did not converge in {ITERATIONS} iterations",
+            f"{len(model.z)} rows, {model.z.shape[1] - 1} covariate(s)",
+            "use fewer covariates, or look for one that predicts the outcome almost perfectly",
+        ),
+        "design",
+    )
