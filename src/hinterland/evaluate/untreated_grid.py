@@ -135,12 +135,10 @@ def fit_grid(sample: Sample, weight: Floats | None) -> GridStage:
     y = solver.residual(_grid(design, design.y, position))
     raw = [_grid(design, design.covariates[:, j], position) for j in range(len(design.covariate_names))]
     x = [solver.residual(v) for v in raw]
-    weighted = [w0 * v for v in x]
-    gram = np.array([[np.vdot(a, b) for b in x] for a in weighted]).reshape(len(x), len(x))
+    gram, moments = _cross_products(w0, x, y)
     kept = _kept(w0, raw, gram)
-    bread = np.linalg.inv(gram[np.ix_(kept, kept)]) if kept.any() else np.empty((0, 0))
-    coefficients = bread @ np.array([np.vdot(weighted[j], y) for j in np.flatnonzero(kept)]) if kept.any() else np.empty(0)
-    del weighted
+    bread: Floats = np.linalg.inv(gram[np.ix_(kept, kept)]).astype(np.float64, copy=False)
+    coefficients = bread @ moments[kept]
     imputable = solver.connected()
     for j in np.flatnonzero(~kept):
         moving = np.abs(_rest(x, gram, kept, int(j))) > UNDETERMINED * np.abs(raw[j]).max()
@@ -156,7 +154,7 @@ def fit_grid(sample: Sample, weight: Floats | None) -> GridStage:
         imputable=np.ones(design.n_obs, dtype=np.bool_) if imputable is None else _rows(imputable, position),
         names=tuple(n for n, keep in zip(design.covariate_names, kept, strict=True) if keep),
         dropped=tuple(n for n, keep in zip(design.covariate_names, kept, strict=True) if not keep),
-        coefficients=np.asarray(coefficients),
+        coefficients=coefficients,
         score=w0 * y,
         x=own,
         bread=bread,
@@ -171,6 +169,18 @@ def _grid(design: Design, values: Floats, position: NDArray[np.int64] | None) ->
     out = np.zeros(design.n_units * design.n_periods)
     out[position] = values
     return out.reshape(design.n_units, design.n_periods)
+
+
+def _cross_products(w0: Floats, x: list[Floats], y: Floats) -> tuple[Floats, Floats]:
+    """X'W₀X [k, k] and X'W₀y [k] of grids."""
+    k = len(x)
+    gram, moments, weighted = np.empty((k, k)), np.empty(k), np.empty_like(w0)
+    for j in range(k):
+        np.multiply(w0, x[j], out=weighted)
+        moments[j] = np.vdot(weighted, y)
+        for i in range(j + 1):
+            gram[i, j] = gram[j, i] = np.vdot(weighted, x[i])
+    return gram, moments
 
 
 def _rows(values: NDArray[Any], position: NDArray[np.int64] | None) -> NDArray[Any]:
