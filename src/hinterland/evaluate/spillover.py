@@ -1,0 +1,231 @@
+"""Spatial difference-in-differences: direct effects on treated units, spillovers on their neighbours, and the total.
+
+Butts (2021), arXiv 2105.03737: units near treated ones are no clean comparison; rings of distance tell how far effects reach.
+Delgado & Florax (2015), Economics Letters 137: treatment of a unit and of its neighbours, D and W·D. Untreated outcomes are predicted
+from rows that are neither treated nor exposed (two stages, Gardner 2021), or the rows are pooled in one regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinterland.data.cohorts import NEVER
+from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
+from hinterland.evaluate.design import Design
+from hinterland.evaluate.hdfe import tally
+from hinterland.evaluate.regression import Inference, InferenceOptions, treatment
+from hinterland.evaluate.result import Effects
+from hinterland.evaluate.spillover_channels import Channels, channels_of
+from hinterland.evaluate.spillover_effects import direct_effects, event_effects, pooled_effects, two_stage_effects
+from hinterland.evaluate.spillover_exposure import (
+    Exposure,
+    Neighbourhood,
+    neighbour_exposure,
+    neighbour_weights,
+    ring_edges,
+    ring_exposure,
+)
+from hinterland.evaluate.spillover_two_stage import fail_if_no_clean_rows
+from hinterland.evaluate.threads import one_thread
+from hinterland.labels import Note
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+OnTreated = Literal["no", "apart", "same"]
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "exposure": ("rings", "neighbours"),
+    "estimator": ("two-stage", "twfe"),
+    "effect": ("channels", "event-study", "direct"),
+    "on_treated": ("no", "apart", "same"),
+}
+
+
+@one_thread()
+def fit(
+    design: Design,
+    *,
+    exposure: Literal["rings", "neighbours"] = "rings",
+    rings: Sequence[float] | Sequence[tuple[float, float]] = (50.0, 100.0),
+    neighbours: Any = None,
+    nearest: int = 4,
+    within_km: float | None = None,
+    decay: float = 0.0,
+    on_treated: OnTreated = "no",
+    estimator: Literal["two-stage", "twfe"] = "two-stage",
+    effect: Literal["channels", "event-study", "direct"] = "channels",
+    leads: int = 3,
+    lag_covariates: bool = False,
+    **options: Unpack[InferenceOptions],
+) -> Effects:
+    """Direct effects of treatment, and effects of other units' treatment.
+
+    Args:
+        design: its units are the sources of spillovers, too: units that the policy's rule leaves out reach nobody. Anticipation shifts
+            the dates before which rows are clean.
+        exposure: ``rings`` around treated units, or the weighted share of ``neighbours`` that are treated.
+        rings: breakpoints in kilometres, or pairs; beyond the last one, units are clean controls.
+        neighbours: data frame with columns unit, neighbour and, if wanted, weight; otherwise the ``nearest`` units ``within_km``
+            kilometres (``nearest=0``: all within ``within_km``), weighted by distance to the power of -``decay``.
+        on_treated: whether treated units receive spillovers, too: ``no`` (they are part of the direct effect), ``apart`` (with effects
+            of their own) or ``same``.
+        estimator: ``two-stage`` (any timing) or ``twfe``, one regression of all rows.
+        effect: ``channels``: direct, each exposure, their mean (spillover) and total per treated unit-period; ``event-study``: by
+            periods since adoption and exposure; ``direct``: ATT(g, t) against clean rows, to be aggregated as usual.
+        leads: of ``event-study``: periods before adoption and before exposure whose effect is told, from clean rows only.
+        lag_covariates: of ``twfe`` with neighbours: the neighbours' mean of each covariate, too.
+        options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions`; ``two-stage`` has ``cluster`` and ``conley``.
+
+    Returns:
+        Effects of aggregation ``coefficient`` or (``direct``) ``group-time``.
+
+    Raises:
+        EstimationError: bad options; no coordinates; nobody exposed; nobody left unexposed; clean rows that do not connect.
+    """
+    given = {"exposure": exposure, "estimator": estimator, "effect": effect, "on_treated": on_treated}
+    rule = Neighbourhood(neighbours, nearest, within_km, decay)
+    inference = Inference.of(**options)
+    findings = [*_option_findings(given, rule, leads), *_misplaced(given, design, inference), *_lag_findings(given, design, lag_covariates)]
+    fail_if_any(findings, "options", EstimationError)
+    edges = ring_edges(rings) if exposure == "rings" else None
+    actual, early = _exposures(design, edges, rule)
+    _fail_if_nobody_exposed(design, actual)
+    facts = {
+        **given,
+        "rings_km": None if edges is None else edges.tolist(),
+        "neighbours": _said(rule) if edges is None else "",
+    }
+    sample = _sample(design, actual, early, on_treated)
+    if estimator == "twfe":
+        return pooled_effects(sample, inference, facts, lag_covariates)
+    sample = _identified(sample)
+    if effect == "direct":
+        return direct_effects(sample, inference, facts)
+    return two_stage_effects(sample, inference, facts) if effect == "channels" else event_effects(sample, inference, leads, facts)
+
+
+def _option_findings(given: Mapping[str, str], rule: Neighbourhood, leads: object) -> list[Finding]:
+    findings = [
+        Finding("unknown-value", f"{name} is {value!r}", f"option {name} of spillover", did_you_mean(str(value), _CHOICES[name]))
+        for name, value in given.items()
+        if value not in _CHOICES[name]
+    ]
+    for name, whole in (("nearest", rule.nearest), ("leads", leads)):
+        if isinstance(whole, bool) or not isinstance(whole, int | np.integer) or whole < 0:
+            findings.append(Finding("not-whole", f"{name} is {whole!r}", f"option {name} of spillover", "give a whole number, 0 or more"))
+    if rule.within_km is not None and not (isinstance(rule.within_km, int | float) and rule.within_km > 0):
+        findings.append(
+            Finding("bad-distance", f"within_km is {rule.within_km!r}", "option within_km of spillover", "give kilometres above 0")
+        )
+    if isinstance(rule.decay, bool) or not isinstance(rule.decay, int | float) or rule.decay < 0:
+        findings.append(Finding("bad-decay", f"decay is {rule.decay!r}", "option decay of spillover", "give a power of 0 or more"))
+    if given["exposure"] == "neighbours" and rule.table is None and rule.nearest == 0 and rule.within_km is None:
+        findings.append(Finding("no-neighbours", "nearest is 0 and within_km is not given", "options of spillover", "give one of them"))
+    if given["exposure"] == "rings" and rule.table is not None:
+        findings.append(
+            Finding("option-unused", "neighbours have no meaning with exposure='rings'", "option neighbours", "set exposure='neighbours'")
+        )
+    return findings
+
+
+def _misplaced(given: Mapping[str, str], design: Design, inference: Inference) -> list[Finding]:
+    """What only one of the two estimators is defined with."""
+    where = f"method spillover, estimator={given['estimator']!r}"
+    if given["estimator"] == "twfe":
+        remedy = "use estimator='two-stage'"
+        findings = []
+        if given["effect"] != "channels":
+            findings.append(Finding("not-defined", f"one regression is not defined with effect={given['effect']!r}", where, remedy))
+        if design.anticipation:
+            findings.append(Finding("not-defined", "one regression is not defined with anticipation", where, remedy))
+        return findings
+    findings = []
+    if len(design.clusters) > 1:
+        findings.append(Finding("not-defined", "two stages are not defined with several clusterings", where, "cluster on one column"))
+    if design.fixed_effects:
+        remedy = "leave out fe=, or choose estimator='twfe'"
+        findings.append(Finding("not-defined", "two stages are not defined with extra fixed effects", where, remedy))
+    if inference.vcov not in ("cluster", "conley") or (inference.vcov == "conley" and inference.lag is not None):
+        remedy = "choose vcov='cluster' or vcov='conley' without a lag, or estimator='twfe'"
+        findings.append(Finding("not-defined", f"two stages are not defined with vcov={inference.vcov!r}", where, remedy))
+    return findings
+
+
+def _lag_findings(given: Mapping[str, str], design: Design, lag_covariates: object) -> list[Finding]:
+    if not lag_covariates or (given["exposure"] == "neighbours" and given["estimator"] == "twfe" and design.covariates.shape[1]):
+        return []
+    remedy = "use it with exposure='neighbours', estimator='twfe' and covariates"
+    return [Finding("option-unused", "lag_covariates has no meaning here", "option lag_covariates of spillover", remedy)]
+
+
+def _said(rule: Neighbourhood) -> str:
+    if rule.table is not None:
+        return "table"
+    reach = "" if rule.within_km is None else f" within {rule.within_km:g} km"
+    return (f"nearest {rule.nearest}" if rule.nearest else "all") + reach + (f", decay {rule.decay:g}" if rule.decay else "")
+
+
+def _exposures(design: Design, edges: Floats | None, rule: Neighbourhood) -> tuple[Exposure, Mask]:
+    """What reaches each unit, and [N, T] whether anything does when treatment is taken to start ``anticipation`` periods earlier."""
+    lead = design.anticipation
+    if edges is not None:
+        actual = ring_exposure(design, edges)
+        return actual, ring_exposure(design, edges, lead).any if lead else actual.any
+    weights, notes = neighbour_weights(design, rule)
+    share = design.dose if design.policy.partial == "dose" else np.ones(design.n_units)
+    started = (design.periods >= design.cohort[:, None]) * share[:, None]
+    actual = neighbour_exposure(weights, started, notes)
+    first = np.where(design.cohort == NEVER, NEVER, design.cohort - lead)
+    return actual, neighbour_exposure(weights, (design.periods >= first[:, None]).astype(np.float64)).any if lead else actual.any
+
+
+def _fail_if_nobody_exposed(design: Design, actual: Exposure) -> None:
+    free = ~design.treated & actual.any[design.unit, design.period]
+    if free.any():
+        return
+    what = "no untreated unit is exposed to the treatment of others"
+    where = f"{design.n_treated} treated of {design.n_units} units"
+    remedy = "take wider rings or more neighbours; without exposed units, choose callaway-santanna or imputation"
+    raise EstimationError(Finding("nobody-exposed", what, where, remedy), "design")
+
+
+def _sample(design: Design, actual: Exposure, early: Mask, on_treated: str) -> Channels:
+    """Rows, what reaches them, and which are clean: neither treated nor exposed, not even ``anticipation`` periods ahead."""
+    at = (design.unit, design.period)
+    first = np.where(design.cohort == NEVER, NEVER, design.cohort - design.anticipation)
+    clean = (design.periods[design.period] < first[design.unit]) & ~early[at]
+    level = treatment(design)
+    design = replace(design, notes=(*design.notes, *actual.notes))
+    return channels_of(design, level, actual, clean, on_treated)
+
+
+def _identified(sample: Channels) -> Channels:
+    """Without rows of units or periods that have no clean row, and rows in the anticipation window; each counted in a note."""
+    design, clean = sample.design, sample.clean
+    fail_if_no_clean_rows(design, clean)
+    unit_ok = tally(design.unit, clean.astype(np.float64), design.n_units) > 0
+    period_ok = tally(design.period, clean.astype(np.float64), design.n_periods) > 0
+    reached = (sample.level != 0) | (sample.amount != 0).any(axis=1)
+    ahead = ~clean & ~reached
+    keep = unit_ok[design.unit] & period_ok[design.period] & ~ahead
+    if keep.all():
+        return sample
+    notes = []
+    if not unit_ok.all():
+        lost = design.unit_labels[~unit_ok]
+        notes.append(Note("spillover-unit-not-clean", {"count": len(lost), "units": listed(lost.tolist(), 8)}))
+    if not period_ok.all():
+        gone = design.periods[~period_ok]
+        notes.append(Note("spillover-period-not-clean", {"count": len(gone), "periods": listed(gone.tolist(), 12)}))
+    if ahead.any():
+        notes.append(Note("spillover-anticipation", {"count": int(ahead.sum()), "periods": design.anticipation}))
+    if not (keep & (sample.level != 0)).any():
+        what = "no treated unit is observed before it, or a unit near it, is treated"
+        remedy = "start the panel earlier, or take narrower rings"
+        raise EstimationError(Finding("all-always-treated", what, "first stage of spillover", remedy), "design")
+    return sample.take(keep, notes)
