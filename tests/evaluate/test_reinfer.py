@@ -35,9 +35,7 @@ def _design(toy: Make, cluster: Any = None, **made_as: Any) -> Design:
 def test_two_groupings_are_those_of_three_one_way_fits(toy: Make, kind: str) -> None:
     """V₁ + V₂ − V₁₂, for the cells and for every average of them: shares are estimates too."""
     both = fit(_design(toy, ["region", "half"]), METHOD).aggregate(kind)  # type: ignore[arg-type]  # by name
-    parts = []
-    for cluster in ("region", "half"):
-        parts.append(fit(_design(toy, cluster), METHOD).aggregate(kind).vcov)  # type: ignore[arg-type]
+    parts = [fit(_design(toy, cluster), METHOD).aggregate(kind).vcov for cluster in ("region", "half")]  # type: ignore[arg-type]
     design = _design(toy, "half")
     pair = design.clusters[0].codes.astype(np.int64) * 7 + _design(toy, "region").clusters[0].codes
     codes = np.unique(pair, return_inverse=True)[1].astype(np.int32)

@@ -50,7 +50,7 @@ def fit_with_vcov(
     effects = fit(replace(design, clusters=(unit,)))
     joint = _on_all_units(design, effects)
     if near is not None:
-        facts = {"cutoff_km": float(near.cutoff_km), "kernel": near.kernel, "mean_neighbours": near.mean_neighbours}
+        facts: dict[str, Any] = {"cutoff_km": float(near.cutoff_km), "kernel": near.kernel, "mean_neighbours": near.mean_neighbours}
         return _with_joint(effects, near.products(joint), "conley", facts, near_notes(near))
     sizes = [g.size for g in groups]
     facts = {"cluster": [g.name for g in groups], "n_clusters": min(sizes), "cluster_sizes": sizes}

@@ -11,7 +11,9 @@ ENTRIES = (
         "Callaway & Sant'Anna (2021), Journal of Econometrics 225(2); Sant'Anna & Zhao (2020), Journal of Econometrics 219(1)",
         "hinterland.evaluate.callaway_santanna",
         ("gaussian",),
-        frozenset({"covariates", "weights", "anticipation", "unbalanced", "repeated-cross-sections", "not-yet-treated", "two-way-clusters"}),
+        frozenset(
+            {"covariates", "weights", "anticipation", "unbalanced", "repeated-cross-sections", "not-yet-treated", "two-way-clusters"}
+        ),
         {
             **INFLUENCE_INFERENCE,
             "est_method": Option("dr", ("dr", "ipw", "or"), "doubly robust, inverse probability weighting or outcome regression"),
