@@ -77,7 +77,7 @@ def test_closed_form_and_rows_agree(toy: Make, monkeypatch: pytest.MonkeyPatch) 
     made = toy()
     design = make_design(made.panel, "y", made.policy, covariates="~ x")
     closed = placebo_space(design, draws=50)
-    monkeypatch.setattr(space, "_unit_clusters", lambda design: None)
+    monkeypatch.setattr(space, "unit_clusters", lambda design: None)
     rows = placebo_space(design, draws=50)
     assert_allclose(closed.draws.to_numpy(), rows.draws.to_numpy(), rtol=1e-9)
 

@@ -104,6 +104,45 @@ def permutations(scheme: Scheme, draws: int, seed: int, chunk: int) -> Iterator[
         yield shuffled if by_unit else shuffled[:, scheme.block]
 
 
+def every_assignment(scheme: Scheme) -> Index:
+    """[distinct, N] every different assignment of the scheme, the actual one first. Their number is :attr:`Scheme.distinct`."""
+    parts = [
+        (members, _rearrangements(scheme.adoption[members]))
+        for members in (np.flatnonzero(scheme.strata == s) for s in range(int(scheme.strata.max()) + 1))
+    ]
+    out = np.empty((1, len(scheme.adoption)), dtype=np.intp)
+    for members, arrangements in parts:
+        rows = np.repeat(out, len(arrangements), axis=0)
+        rows[:, members] = np.tile(arrangements, (len(out), 1))
+        out = rows
+    return np.asarray(out[:, scheme.block])
+
+
+def _rearrangements(values: Index) -> Index:
+    """[distinct, B] the different orders of ``values`` [B], the given one first."""
+    ordered = np.sort(values).tolist()
+    found = [list(ordered)]
+    while (following := _next_order(ordered)) is not None:
+        ordered = following
+        found.append(list(ordered))
+    table = np.array(found, dtype=np.intp)
+    actual = (table == values).all(axis=1)
+    return np.concatenate([table[actual], table[~actual]])
+
+
+def _next_order(values: list[int]) -> list[int] | None:
+    """The next order in the dictionary's sense; ``None`` after the last."""
+    last = len(values) - 2
+    while last >= 0 and values[last] >= values[last + 1]:
+        last -= 1
+    if last < 0:
+        return None
+    swap = max(i for i in range(last + 1, len(values)) if values[i] > values[last])
+    out = list(values)
+    out[last], out[swap] = out[swap], out[last]
+    return [*out[: last + 1], *reversed(out[last + 1 :])]
+
+
 def unit_groups(panel: Panel, design: Design, column: str, purpose: str) -> Index:
     """[N] code of ``column`` for each unit of the design, which must be constant within units and never missing."""
     panel.require([column], purpose)

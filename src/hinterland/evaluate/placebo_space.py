@@ -52,27 +52,36 @@ def placebo_space(
     The t statistics use the covariance clustered on the design's cluster. Its small-sample factor depends on the numbers of
     rows, clusters and parameters only, so it is the same in every draw and is taken from the actual fit.
     """
-    _fail_if_not_batched(design, method)
+    fail_if_any(batch_findings(design, method), "placebo", EstimationError)
     strata = np.zeros(design.n_units, dtype=np.intp) if strata is None else strata
     block = np.arange(design.n_units, dtype=np.intp) if block is None else block
     if method == "callaway-santanna":
-        design, (strata, block) = _without_always_treated(design, strata, block)
+        design, (strata, block) = without_always_treated(design, strata, block)
     effects = _actual(design, method)
-    if method == "twfe":
-        code, table = treatment_codes(design)
-        scheme = make_scheme(code, block, strata)
-        kernel, chunk = _twfe(design, code, table, scheme)
-    else:
-        code = np.unique(design.cohort, return_inverse=True)[1].astype(np.intp)
-        scheme = make_scheme(code, block, strata)
-        kernel, chunk = _callaway(design, code, scheme)
+    scheme = make_scheme(path_codes(design, method), block, strata)
+    kernel, chunk = make_kernel(design, method, scheme)
     parts = [kernel(assigned) for assigned in permutations(scheme, draws, seed, chunk)]
     estimate, variance = (np.concatenate(p) for p in zip(*parts, strict=True))
     meta = {"seed": seed, "draws": draws, "comparison": design.comparison, "cluster": design.clusters[0].name, **(names or {})}
     return _summarise(effects, scheme, estimate, variance, meta)
 
 
-def _fail_if_not_batched(design: Design, method: str) -> None:
+def path_codes(design: Design, method: str) -> Index:
+    """[N] which treatment path (``twfe``) or cohort each unit has: what a permutation deals out."""
+    if method == "twfe":
+        return treatment_codes(design)[0]
+    return np.unique(design.cohort, return_inverse=True)[1].astype(np.intp)
+
+
+def make_kernel(design: Design, method: str, scheme: Scheme) -> tuple[Kernel, int]:
+    """The batch of ``method`` on the design's outcome, and how many assignments it takes at a time."""
+    if method == "twfe":
+        return _twfe(design, *treatment_codes(design), scheme)
+    return _callaway(design, path_codes(design, method), scheme)
+
+
+def batch_findings(design: Design, method: str) -> list[Finding]:
+    """Why ``method`` has no batch on this design; empty where it has one."""
     findings = no_batch(method)
     if len(design.clusters) > 1:
         findings.append(
@@ -92,10 +101,10 @@ def _fail_if_not_batched(design: Design, method: str) -> None:
         ):
             if used:
                 findings.append(Finding("not-batched", f"the placebo of callaway-santanna has no batch {what}", where, remedy))
-    fail_if_any(findings, "placebo", EstimationError)
+    return findings
 
 
-def _without_always_treated(design: Design, *labels: Index) -> tuple[Design, list[Index]]:
+def without_always_treated(design: Design, *labels: Index) -> tuple[Design, list[Index]]:
     """Units without a period before treatment take no part in group-time effects, so they take none in their permutation."""
     early = design.cohort <= design.periods[0] + design.anticipation
     if not early.any():
@@ -110,7 +119,7 @@ def _actual(design: Design, method: str) -> Effects:
     return effects.take(np.array([0])) if method == "twfe" else effects.aggregate("overall")
 
 
-def _unit_clusters(design: Design) -> Index | None:
+def unit_clusters(design: Design) -> Index | None:
     """[N] cluster of each unit, or ``None`` when units move between clusters."""
     codes = design.clusters[0].codes
     owner = np.zeros(design.n_units, dtype=np.intp)
@@ -133,7 +142,7 @@ def _chunk(numbers: int) -> int:
 
 
 def _twfe(design: Design, code: Index, table: Floats, scheme: Scheme) -> tuple[Kernel, int]:
-    cluster = _unit_clusters(design)
+    cluster = unit_clusters(design)
     closed = design.balanced and design.weight is None and not design.fixed_effects and scheme.sizes_fixed
     if not closed or cluster is None:
         return row_batch(design, table), _chunk(2 * design.n_obs)
@@ -157,7 +166,7 @@ def _callaway(design: Design, code: Index, scheme: Scheme) -> tuple[Kernel, int]
             ),
             "placebo",
         )
-    cluster = _unit_clusters(design)
+    cluster = unit_clusters(design)
     if cluster is None:
         raise EstimationError(
             Finding(

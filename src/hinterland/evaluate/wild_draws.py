@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from hinterland.evaluate.coding import Floats
+from hinterland.evaluate.inversion import invert
 
 Weights = Literal["rademacher", "webb", "mammen", "normal"]
 Tail = Literal["symmetric", "equal-tailed"]
@@ -26,8 +27,6 @@ BLOCK = 4_000_000
 """Weights that exist at one time."""
 TIE = 1e-10
 """Statistics closer than this, relatively, are equal."""
-FURTHEST = 1e4
-"""An interval that reaches this many standard errors has no end."""
 
 
 def enumerable(clusters: int, draws: int, kind: Weights) -> bool:
@@ -116,26 +115,4 @@ class Statistics:
 
     def interval(self, level: float, tail: Tail) -> tuple[float, float]:
         """The null values around the estimate that are not rejected at 1 − ``level``; infinite where the test never rejects."""
-        return self.estimate - self._reach(1 - level, tail, 1.0), self.estimate - self._reach(1 - level, tail, -1.0)
-
-    def _reach(self, alpha: float, tail: Tail, side: float) -> float:
-        """The δ on one side of zero at which the p-value falls to ``alpha``: first bracketed in steps of a quarter standard error that
-        grow beyond six, then halved.
-        """
-        error = side * np.sqrt(self.variance)
-        kept, step = 0.0, 0.25
-        while True:
-            far = kept + step
-            if self.p_value(far * error, tail) <= alpha:
-                break
-            kept = far
-            step = 0.25 if kept < 6 else kept / 4
-            if kept > FURTHEST:
-                return float(side * np.inf)
-        while far - kept > 1e-10 * far:
-            middle = (far + kept) / 2
-            if self.p_value(middle * error, tail) <= alpha:
-                far = middle
-            else:
-                kept = middle
-        return float((far + kept) / 2 * error)
+        return invert(lambda delta: self.p_value(delta, tail), self.estimate, float(np.sqrt(self.variance)), 1 - level)
