@@ -95,6 +95,12 @@ def _fail_if_bad_options(level: float, kind: str, draws: int, multiplier: str) -
 
 
 def _fail_if_not_from_influence(effects: Effects, live: NDArray[np.bool_]) -> None:
+    if effects.meta.get("compressed"):
+        what = "the multiplier bootstrap draws over clusters, which moments clustered by unit do not keep"
+        where = f"{effects.method}, {effects.outcome}"
+        raise EstimationError(
+            Finding("not-from-influence", what, where, "use kind='analytic', which simulates from the covariance"), "band"
+        )
     implied = np.einsum("ij,ij->j", effects.influence, effects.influence)
     if not np.allclose(implied[live], np.diag(effects.vcov)[live], rtol=1e-6, atol=0):
         what = f"the covariance ({effects.meta.get('vcov', 'unknown')}) is not that of the influence function by cluster"
