@@ -22,7 +22,7 @@ SUBJECT = "sensitivity"
 class EventPath:
     """Estimates by event time around a reference whose deviation from parallel trends is zero.
 
-    ``estimates`` [pre + post] and ``vcov``; ``times`` [pre + post], consecutive but for the reference; ``reference``: its event time,
+    ``estimates`` [pre + post] and ``vcov``; ``influence`` [C, pre + post] by cluster; ``times`` [pre + post], consecutive but for the reference; ``reference``: its event time,
     the last period before treatment (less anticipation); ``notes``: what was converted or left out.
     """
 
@@ -30,6 +30,7 @@ class EventPath:
     outcome: str
     estimates: Floats
     vcov: Floats
+    influence: Floats
     times: Ints
     reference: int
     notes: tuple[Note, ...]
@@ -47,21 +48,26 @@ class EventPath:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Event times, increasing, with estimates and covariance; ``zero`` [p]: normalised to zero; ``behind`` [p] treated units (-1: unknown)."""
+    """Event times, increasing, with estimates, covariance and influence; ``zero`` [p]: normalised to zero; ``behind`` [p] treated units (-1: unknown)."""
 
     times: Ints
     estimates: Floats
     vcov: Floats
+    influence: Floats
     zero: NDArray[np.bool_]
     behind: Ints
 
     def take(self, keep: NDArray[np.bool_]) -> _Grid:
-        return _Grid(self.times[keep], self.estimates[keep], self.vcov[np.ix_(keep, keep)], self.zero[keep], self.behind[keep])
+        inside = np.ix_(keep, keep)
+        return _Grid(
+            self.times[keep], self.estimates[keep], self.vcov[inside], self.influence[:, keep], self.zero[keep], self.behind[keep]
+        )  # fmt: skip
 
     def mapped(self, matrix: Floats, zero: NDArray[np.bool_]) -> _Grid:
         """Under a linear map of the estimates, exactly; rows ``zero`` become zero."""
         matrix = np.where(zero[:, None], 0.0, matrix)
-        return replace(self, estimates=matrix @ self.estimates, vcov=matrix @ self.vcov @ matrix.T, zero=zero)
+        vcov, influence = matrix @ self.vcov @ matrix.T, self.influence @ matrix.T
+        return replace(self, estimates=matrix @ self.estimates, vcov=vcov, influence=influence, zero=zero)
 
 
 def event_path(effects: Effects) -> EventPath:
@@ -100,7 +106,14 @@ def event_path(effects: Effects) -> EventPath:
     notes += [*trimmed, *_cautions(effects, grid, last)]
     live = ~grid.zero
     path = EventPath(
-        effects.method, effects.outcome, grid.estimates[live], grid.vcov[np.ix_(live, live)], grid.times[live], last, tuple(notes)
+        effects.method,
+        effects.outcome,
+        grid.estimates[live],
+        grid.vcov[np.ix_(live, live)],
+        grid.influence[:, live],
+        grid.times[live],
+        last,
+        tuple(notes),
     )
     _fail_if_too_short(path, where)
     return path
@@ -118,6 +131,7 @@ def _grid_of(effects: Effects) -> _Grid:
         terms.event_time[order],
         effects.estimate[order],
         effects.vcov[np.ix_(order, order)],
+        effects.influence[:, order],
         terms.reference[order],
         terms.n_treated[order],
     )
@@ -194,9 +208,13 @@ def _cumulate(grid: _Grid, last: int, where: str) -> _Grid:
     first[0, : at + 1] = -1.0
     stacked = np.vstack([first, matrix])
     widened = _Grid(
-        np.append(grid.times[0] - 1, grid.times), stacked @ grid.estimates, stacked @ grid.vcov @ stacked.T,
-        np.append(False, grid.zero), np.append(grid.behind[0], grid.behind),
-    )  # fmt: skip
+        np.append(grid.times[0] - 1, grid.times),
+        stacked @ grid.estimates,
+        stacked @ grid.vcov @ stacked.T,
+        grid.influence @ stacked.T,
+        np.append(False, grid.zero),
+        np.append(grid.behind[0], grid.behind),
+    )
     return replace(widened, zero=widened.zero | (widened.times == last))
 
 
@@ -212,9 +230,14 @@ def _with_reference(grid: _Grid, last: int, where: str) -> tuple[_Grid, list[Not
         return grid.mapped(matrix, here), [note]
     if not len(references) and not here.any() and (grid.times < last).any() and (grid.times > last).any():
         at = int(np.searchsorted(grid.times, last))
-        vcov = np.insert(np.insert(grid.vcov, at, 0.0, axis=0), at, 0.0, axis=1)
-        zero = np.insert(grid.zero, at, True)
-        wide = _Grid(np.insert(grid.times, at, last), np.insert(grid.estimates, at, 0.0), vcov, zero, np.insert(grid.behind, at, -1))
+        wide = _Grid(
+            np.insert(grid.times, at, last),
+            np.insert(grid.estimates, at, 0.0),
+            np.insert(np.insert(grid.vcov, at, 0.0, axis=0), at, 0.0, axis=1),
+            np.insert(grid.influence, at, 0.0, axis=1),
+            np.insert(grid.zero, at, True),
+            np.insert(grid.behind, at, -1),
+        )
         return wide, [Note("path-reference-implied", {"reference": last})]
     if len(references) > 1:
         _fail("two-references", f"{len(references)} event times are normalised to zero", where, "use an estimator with one reference")
