@@ -13,7 +13,7 @@ from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.hdfe import tally
 from hinterland.evaluate.result import BLANK, CohortShares, Terms
-from hinterland.evaluate.vcov import Ssc, count_parameters
+from hinterland.evaluate.vcov import Ssc, count_parameters, is_nested
 from hinterland.labels import Note
 
 Ints = NDArray[np.int64]
@@ -55,15 +55,17 @@ class Layout:
         return np.asarray(self.design.periods[None, :] - self.cohorts[:, None])
 
 
-def comparable(design: Design) -> tuple[Design, str]:
+def comparable(design: Design, *, drop_late: bool = True) -> tuple[Design, str]:
     """The rows that can be compared, and with whom.
 
     Units without a period more than ``anticipation`` before their adoption are left out, with a note that names them. When nobody is
-    never treated, the last cohort is the control and the periods from its adoption on (less ``anticipation``) are left out.
+    never treated, the last cohort is the control and the periods from its adoption on (less ``anticipation``) are left out
+    (``drop_late=False``: they are kept).
 
     Raises:
         EstimationError: no cohort has a period before it, or everybody adopts at once.
     """
+    _fail_if_clustered_by_period(design)
     early = design.cohort <= design.periods[0] + design.anticipation
     if early.any():
         values: Words = {
@@ -73,7 +75,7 @@ def comparable(design: Design) -> tuple[Design, str]:
         }
         _fail_unless_some(design, ~early & (design.cohort != NEVER), "no-period-before")
         design = design.take(~early[design.unit], Note("saturated-no-period-before", values))
-    if (design.cohort == NEVER).any():
+    if (design.cohort == NEVER).any() or not drop_late:
         return design, "never-treated"
     latest = int(design.cohort.max())
     _fail_unless_some(design, design.cohort != latest, "no-comparison")
@@ -83,6 +85,15 @@ def comparable(design: Design) -> tuple[Design, str]:
     design = design.take(keep, Note("saturated-last-treated", found))
     _fail_unless_some(design, design.cohort != NEVER, "no-comparison")
     return design, "last-treated"
+
+
+def _fail_if_clustered_by_period(design: Design) -> None:
+    """Residuals of a saturated regression sum to zero in every period: summed over whole periods they show no variance."""
+    if len(design.clusters) > 1 or not is_nested(Factor(design.time_name, design.period, design.n_periods), design.clusters[0]):
+        return
+    name = design.clusters[0].name
+    what = f"clusters of {name!r} hold whole periods, in which the residuals of this regression sum to zero"
+    raise EstimationError(Finding("cluster-of-periods", what, f"cluster {name!r}", "cluster on the unit or on groups of units"), "clusters")
 
 
 def _fail_unless_some(design: Design, units: Mask, code: str) -> None:

@@ -43,4 +43,20 @@ ENTRIES: tuple[Method, ...] = (
             "share_variance": Option(False, (True, False), "standard errors of averages include the estimation of the cohorts' shares"),
         },
     ),
+    Method(
+        "stacked",
+        "Stacked difference-in-differences",
+        "Cengiz, Dube, Lindner & Zipperer (2019), Quarterly Journal of Economics 134(3); Wing, Freedman & Hollingsworth (2024), NBER WP 32054",
+        "hinterland.evaluate.stacked",
+        ("gaussian",),
+        frozenset({"covariates", "weights", "anticipation", "unbalanced", "not-yet-treated"}),
+        {
+            "kappa_pre": Option(3, (), "periods before adoption that every cohort must be seen"),
+            "kappa_post": Option(3, (), "periods after the one of adoption"),
+            "weighting": Option("corrective", ("corrective", "none"), "cohorts weigh by treated units, or as in the plain stack"),
+            "effects": Option("by-stack", ("by-stack", "pooled"), "unit and period effects by sub-experiment, or one set for the stack"),
+            "share_variance": Option(False, (True, False), "standard errors of averages include the estimation of the cohorts' shares"),
+            "ssc": REGRESSION_INFERENCE["ssc"],
+        },
+    ),
 )
