@@ -132,7 +132,8 @@ def coefficient_covariance(design: Design, moments: Moments, inference: Inferenc
         design: gives clusters, units, periods and coordinates.
         moments: what the covariance is made from.
         inference: the covariance asked for.
-        contrast: [k] the combination of coefficients that the effective number of clusters is about; ``None``: not computed.
+        contrast: [k] the combination of coefficients that the effective number of clusters is about (of several groupings, the
+            least); ``None``: not computed.
 
     Raises:
         EstimationError: no degrees of freedom; a covariance that these data do not have (no coordinates, too few periods, several
@@ -148,7 +149,8 @@ def coefficient_covariance(design: Design, moments: Moments, inference: Inferenc
     )
     if contrast is None or kind not in CLUSTERED:
         return found
-    return replace(found, facts={**found.facts, "effective_clusters": effective_clusters(moments, design.clusters[0], contrast)})
+    least = min(effective_clusters(moments, c, contrast) for c in design.clusters)
+    return replace(found, facts={**found.facts, "effective_clusters": least})
 
 
 def effective_clusters(moments: Moments, cluster: Factor, contrast: Floats) -> float:

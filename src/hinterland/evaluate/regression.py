@@ -23,6 +23,7 @@ __all__ = [
     "Fit",
     "Inference",
     "InferenceOptions",
+    "Solved",
     "absorbed",
     "cluster_labels",
     "column_scale",
@@ -36,6 +37,7 @@ __all__ = [
     "independent_columns",
     "least_squares",
     "projection",
+    "solve_least_squares",
     "treatment",
     "without_singletons",
 ]
@@ -169,13 +171,21 @@ def gram_of(x: Floats, weights: Floats | None) -> Floats:
     return np.asarray(x.T @ (x if weights is None else x * weights[:, None]))
 
 
-def least_squares(design: Design, columns: Floats, names: Sequence[str], inference: Inference) -> Fit:
-    """Regress the outcome on ``columns`` [n, p] net of the design's fixed effects, weighted by the design's weights.
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A least-squares fit before its covariance: ``y`` [n] the outcome net of fixed effects; the rest as in :class:`Fit`."""
 
-    ``columns`` is overwritten: at a million rows a copy would be the largest array there is.
+    names: tuple[str, ...]
+    dropped: tuple[str, ...]
+    estimate: Floats
+    y: Floats
+    residuals: Floats
+    moments: Moments
 
-    Raises:
-        EstimationError: no column is left, or no degrees of freedom.
+
+def solve_least_squares(design: Design, columns: Floats, names: Sequence[str], *, rank: bool = False) -> Solved:
+    """The coefficients of ``columns`` [n, p], which are overwritten, and what their covariance is made from; ``rank``: that of the
+    fixed effects too. Raises ``EstimationError`` where no column is left.
     """
     weights = design.weight
     prepared = projection(design, weights)
@@ -191,19 +201,31 @@ def least_squares(design: Design, columns: Floats, names: Sequence[str], inferen
     estimate: Floats = bread @ (x.T @ (y if weights is None else y * weights))
     residuals = y - x @ estimate
     u = residuals if weights is None else residuals * weights
-    ssr = float(residuals @ u)
-    moments = Moments(x, u, bread, absorbed(design), prepared.rank() if inference.ssc.k_exact else None, ssr, weights)
+    moments = Moments(x, u, bread, absorbed(design), prepared.rank() if rank else None, float(residuals @ u), weights)
+    left, lost = (tuple(n for n, keep in zip(names, kept, strict=True) if bool(keep) is want) for want in (True, False))
+    return Solved(left, lost, estimate, y, residuals, moments)
+
+
+def least_squares(design: Design, columns: Floats, names: Sequence[str], inference: Inference) -> Fit:
+    """Regress the outcome on ``columns`` [n, p] net of the design's fixed effects, weighted by the design's weights.
+
+    ``columns`` is overwritten: at a million rows a copy would be the largest array there is.
+
+    Raises:
+        EstimationError: no column is left, or no degrees of freedom.
+    """
+    solved = solve_least_squares(design, columns, names, rank=inference.ssc.k_exact)
+    weights, y, ssr = design.weight, solved.y, solved.moments.dispersion
     _, total = column_scale(design.y[:, None], weights)
-    left = tuple(n for n, keep in zip(names, kept, strict=True) if keep)
     return Fit(
-        names=left,
-        dropped=tuple(n for n, keep in zip(names, kept, strict=True) if not keep),
-        estimate=estimate,
-        covariance=coefficient_covariance(design, moments, inference, headline(left)),
-        ssr=ssr,
+        names=solved.names,
+        dropped=solved.dropped,
+        estimate=solved.estimate,
+        covariance=coefficient_covariance(design, solved.moments, inference, headline(solved.names)),
+        ssr=0.0 if ssr is None else ssr,
         ss_within=float(y @ (y if weights is None else y * weights)),
         ss_total=float(total[0]),
-        residuals=residuals,
+        residuals=solved.residuals,
     )
 
 
