@@ -60,8 +60,8 @@ class Cells:
         return np.asarray(np.bincount(self.code[self.rows], weights=values, minlength=self.size), dtype=np.float64)
 
 
-class FirstStage(Protocol):
-    """A fitted model of the untreated outcome."""
+class Prediction(Protocol):
+    """The untreated outcome as predicted."""
 
     @property
     def residual(self) -> Floats:
@@ -87,6 +87,10 @@ class FirstStage(Protocol):
     def coefficients(self) -> Floats:
         """[k] coefficients of the covariates kept."""
         ...
+
+
+class FirstStage(Prediction, Protocol):
+    """A fitted linear model of the untreated outcome."""
 
     @property
     def score(self) -> Floats:
@@ -173,7 +177,7 @@ def make_cells(design: Design, chosen: Mask) -> Cells:
     return Cells(code, cohorts[present // design.n_periods], design.periods[present % design.n_periods], rows)
 
 
-def impute(sample: Sample, stage: FirstStage) -> tuple[Mask, tuple[Note, ...]]:
+def impute(sample: Sample, stage: Prediction) -> tuple[Mask, tuple[Note, ...]]:
     """[n] rows whose effect can be imputed, and notes on those where it cannot.
 
     Raises ``EstimationError`` when none can.

@@ -11,7 +11,7 @@ from hinterland.data.cohorts import NEVER
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.regression import absorbed, cluster_labels
 from hinterland.evaluate.result import BLANK, CohortShares, Effects, Floats, Terms
-from hinterland.evaluate.untreated import Cells, FirstStage
+from hinterland.evaluate.untreated import Cells, Prediction
 from hinterland.labels import Note, text
 
 ALIKE = 1e-12
@@ -124,7 +124,7 @@ def single_notes(cells: Cells) -> tuple[Note, ...]:
     return (Note("imputation-single-unit-cohorts", {"count": len(alone), "cohorts": ", ".join(map(str, alone[:12]))}),)
 
 
-def facts(design: Design, stage: FirstStage, estimand: str, **values: Any) -> dict[str, Any]:
+def facts(design: Design, stage: Prediction, estimand: str, **values: Any) -> dict[str, Any]:
     """The ``meta`` of the effects: JSON scalars and lists."""
     never: NDArray[np.bool_] = design.cohort == NEVER
     return {

@@ -130,10 +130,10 @@ def fit_grid(sample: Sample, weight: Floats | None) -> GridStage:
     """Fit unit and period effects and the design's covariates on the free rows. Clusters must hold whole units."""
     design = sample.design
     position = None if design.balanced else design.unit.astype(np.int64) * design.n_periods + design.period
-    w0 = _grid(design, sample.free.astype(np.float64) if weight is None else sample.free * weight, position)
+    w0 = to_grid(design, sample.free.astype(np.float64) if weight is None else sample.free * weight, position)
     solver = Solver.of(w0)
-    y = solver.residual(_grid(design, design.y, position))
-    raw = [_grid(design, design.covariates[:, j], position) for j in range(len(design.covariate_names))]
+    y = solver.residual(to_grid(design, design.y, position))
+    raw = [to_grid(design, design.covariates[:, j], position) for j in range(len(design.covariate_names))]
     x = [solver.residual(v) for v in raw]
     gram, moments = _cross_products(w0, x, y)
     kept = _kept(w0, raw, gram)
@@ -162,7 +162,7 @@ def fit_grid(sample: Sample, weight: Floats | None) -> GridStage:
     )
 
 
-def _grid(design: Design, values: Floats, position: NDArray[np.int64] | None) -> Floats:
+def to_grid(design: Design, values: Floats, position: NDArray[np.int64] | None) -> Floats:
     """[N, T] values of the rows, zero where a row is missing."""
     if position is None:
         return values.reshape(design.n_units, design.n_periods)

@@ -38,4 +38,19 @@ ENTRIES = (
             "leads": Option(False, (False, True), "include first-stage residuals of periods before adoption"),
         },
     ),
+    Method(
+        "matrix-completion",
+        "Matrix completion",
+        "Athey, Bayati, Doudchenko, Imbens & Khosravi (2021), Journal of the American Statistical Association 116(536)",
+        "hinterland.evaluate.matrix_completion",
+        ("gaussian",),
+        frozenset({"covariates", "anticipation", "unbalanced", "not-yet-treated"}),
+        {
+            "penalty": Option(None, (), "weight of the nuclear norm; None: by cross-validation"),
+            "folds": Option(5, (), "parts of the untreated cells held out in cross-validation"),
+            "penalties": Option(20, (), "number of penalties tried"),
+            "replicates": Option(200, (), "jackknife: clusters are left out one by one up to this number of clusters, in groups beyond"),
+            "cv_seed": Option(1, (), "of the held-out parts and of the jackknife's groups"),
+        },
+    ),
 )
