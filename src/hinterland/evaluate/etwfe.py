@@ -17,6 +17,7 @@ from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design, cells
 from hinterland.evaluate.etwfe_model import CellEffects, Family, Fitted, Model, cell_effects, fit_model
 from hinterland.evaluate.etwfe_units import fit_with_unit_effects
+from hinterland.evaluate.inference import CLUSTERED, coefficient_covariance
 from hinterland.evaluate.regression import Inference, InferenceOptions, cluster_labels, describe, independent_columns, without_singletons
 from hinterland.evaluate.result import Effects
 from hinterland.evaluate.saturated import (
@@ -27,15 +28,17 @@ from hinterland.evaluate.saturated import (
     cell_terms,
     cluster_tables,
     comparable,
+    concentration,
     lost_cells_note,
     make_layout,
     shares_of,
     size_notes,
     small_sample,
     spread,
+    treated_mix,
 )
 from hinterland.evaluate.threads import one_thread
-from hinterland.evaluate.vcov import Covariance, Moments, covariance
+from hinterland.evaluate.vcov import Covariance, Moments
 from hinterland.labels import Note
 
 
@@ -69,6 +72,7 @@ def fit(
     """
     inference = Inference.of(**options)
     _fail_if_bad(design, family, unit_effects, share_variance)
+    _fail_if_leverage(inference, unit_effects)
     design, control = comparable(design)
     if unit_effects:
         layout = make_layout(without_singletons(design, inference.ssc), control)
@@ -104,6 +108,14 @@ def _fail_if_bad(design: Design, family: str, unit_effects: object, share_varian
         what = f"outcome {design.outcome!r} is above 1 in {len(high)} row(s), as high as {design.y.max():g}"
         findings.append(Finding("not-a-share", what, cells(design, high), "a logit needs outcomes of 0 and 1, or shares between them"))
     fail_if_any(findings, "options", EstimationError)
+
+
+def _fail_if_leverage(inference: Inference, unit_effects: bool) -> None:
+    """Corrections for leverage need the regressors as columns, which cohort effects do without."""
+    if inference.vcov not in ("CR2", "CR3", "HC2", "HC3") or unit_effects:
+        return
+    what = f"etwfe has {inference.vcov} with unit effects only"
+    raise EstimationError(Finding("not-defined", what, "option vcov", "set unit_effects=True, or choose vcov='cluster'"), "options")
 
 
 def own_cells(layout: Layout) -> tuple[Mask, Mask]:
@@ -196,6 +208,8 @@ def _from_cohorts(layout: Layout, family: Family, inference: Inference, notes: l
             "cells",
         )
     whole = _covariance(model, fitted, found, inference)
+    if inference.vcov in CLUSTERED:
+        whole = _with_effective_clusters(model, fitted, found, whole)
     meta: dict[str, Any] = {"model_family": family, "covariates": " + ".join(names), "iterations": fitted.iterations}
     if family != "gaussian":
         meta |= _percent(model, fitted, found, whole)
@@ -254,11 +268,22 @@ def _covariance(model: Model, fitted: Fitted, found: CellEffects, inference: Inf
     gram = (moved * weight[:, None]).T @ moved
     dispersion = float((design.y - fitted.mu) @ u) if model.family == "gaussian" else None
     x = np.asfortranarray(moved @ np.linalg.inv(gram))
-    moments = Moments(x, u, gram, counted.factors, counted.rank if ssc.k_exact else None, dispersion)
-    whole = covariance(moments, inference.vcov, design.clusters, ssc)
+    moments = Moments(x, u, gram, counted.factors, counted.rank if ssc.k_exact else None, dispersion, weight)
+    whole = coefficient_covariance(design, moments, inference)
     where, size = np.flatnonzero(identified), len(identified)
     vcov = spread(spread(whole.vcov, where, size).T, where, size).T
     return replace(whole, vcov=vcov, influence=spread(whole.influence, where, size))
+
+
+def _with_effective_clusters(model: Model, fitted: Fitted, found: CellEffects, whole: Covariance) -> Covariance:
+    """The effective number of clusters behind the mean effect of treated cells (of several groupings, the least)."""
+    design = model.layout.design
+    mix = treated_mix(model.layout, *np.nonzero(model.own)) * np.isfinite(found.effect)
+    table = (found.tables @ mix).reshape(-1, model.z.shape[1])[model.layout.cell]
+    d = (table * model.z).sum(axis=1)
+    weight = fitted.weight if design.weight is None else fitted.weight * design.weight
+    least = min(concentration(d * d * weight, c) for c in design.clusters)
+    return replace(whole, facts={**whole.facts, "effective_clusters": least})
 
 
 def _percent(model: Model, fitted: Fitted, found: CellEffects, whole: Covariance) -> dict[str, Any]:
@@ -311,7 +336,8 @@ def _effects(layout: Layout, result: _Result, inference: Inference) -> Effects:
         influence=spread(whole.influence, where, size),
         clusters=cluster_labels(design),
         df=df,
-        notes=(*design.notes, *result.notes, *size_notes(layout), *lost_cells_note(terms, estimate), *repaired),
+        term_df=None if whole.term_df is None else spread(whole.term_df, where, size, np.nan),
+        notes=(*design.notes, *result.notes, *size_notes(layout), *lost_cells_note(terms, estimate), *repaired, *whole.notes),
         meta=describe(
             design,
             inference,

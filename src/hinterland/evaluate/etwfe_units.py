@@ -57,7 +57,8 @@ def fit_with_unit_effects(layout: Layout, own: Mask, inference: Inference) -> Un
     vcov, influence = fitted.covariance.vcov[:p, :p], fitted.covariance.influence[:, :p]
     # Main effects of covariates that never change within units are always absorbed: only a covariate gone everywhere is news.
     gone = [c for c in design.covariate_names if not any(n.endswith(f":{c}") for n in fitted.names)]
-    return UnitFit(fitted.estimate[:p], replace(fitted.covariance, vcov=vcov, influence=influence), tuple(gone))
+    by_term = None if fitted.covariance.term_df is None else fitted.covariance.term_df[:p]
+    return UnitFit(fitted.estimate[:p], replace(fitted.covariance, vcov=vcov, influence=influence, term_df=by_term), tuple(gone))
 
 
 def _columns(layout: Layout, own: Mask) -> tuple[Floats, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.hdfe import tally
 from hinterland.evaluate.result import BLANK, CohortShares, Terms
-from hinterland.evaluate.vcov import Ssc, count_parameters, is_nested
+from hinterland.evaluate.vcov import Ssc, count_parameters, group_factor, inflation, is_nested
 from hinterland.labels import Note
 
 Ints = NDArray[np.int64]
@@ -223,13 +223,24 @@ def small_sample(n: int, k: int, counted: Counted, cluster: Factor, ssc: Ssc) ->
     Raises:
         EstimationError: K is not below n.
     """
-    parameters = count_parameters(k, counted, (cluster,), ssc)  # type: ignore[arg-type]
-    if ssc.k_adj and n <= parameters:
-        what = f"{parameters} parameters are estimated from {n} rows"
-        remedy = "leave out fixed effects or covariates, or set ssc='none'"
-        raise EstimationError(Finding("no-degrees-of-freedom", what, "sample", remedy), "sample")
-    factor = (n - 1) / (n - parameters) if ssc.k_adj else 1.0
-    return factor * (cluster.size / (cluster.size - 1) if ssc.g_adj and cluster.size > 1 else 1.0), parameters
+    parameters = count_parameters(k, counted, (cluster,), ssc)  # type: ignore[arg-type]  # reads the factors and the rank only
+    return inflation(n, parameters, ssc) * group_factor(cluster.size, ssc), parameters
+
+
+def treated_mix(layout: Layout, k: Ints, t: Ints) -> Floats:
+    """[p] weights of the mean over the treated rows of the cells ``k``, ``t`` (over all of them, where none is treated)."""
+    mass = layout.weight[k, t] * (layout.event[k, t] >= 0)
+    mass = mass if mass.any() else layout.weight[k, t]
+    return np.asarray(mass / mass.sum())
+
+
+def concentration(squares: Floats, cluster: Factor) -> float:
+    """Effective number of clusters G / (1 + Γ), Γ the squared coefficient of variation of the clusters' sums of w d² ``squares`` [n]
+    (Carter, Schnepel & Steigerwald 2017; :func:`hinterland.evaluate.inference.effective_clusters`).
+    """
+    share = np.bincount(cluster.codes, weights=squares, minlength=cluster.size)
+    mean = float(share.mean())
+    return cluster.size / (1 + float(np.mean((share - mean) ** 2)) / mean**2) if mean > 0 else float("nan")
 
 
 def cell_terms(layout: Layout, shown: Mask, reference: Mask) -> Terms:

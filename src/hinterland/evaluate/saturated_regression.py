@@ -15,10 +15,11 @@ import numpy as np
 from hinterland.errors import EstimationError, Finding
 from hinterland.evaluate.coding import Floats
 from hinterland.evaluate.hdfe import tally
-from hinterland.evaluate.regression import Inference, absorbed, column_scale, fixed_effects_text, gram_of, independent_columns
-from hinterland.evaluate.saturated import Counted, Ints, Layout, Mask, small_sample, spread
+from hinterland.evaluate.inference import CLUSTERED, Inference, coefficient_covariance
+from hinterland.evaluate.regression import absorbed, column_scale, fixed_effects_text, gram_of, independent_columns
+from hinterland.evaluate.saturated import Counted, Ints, Layout, Mask, concentration, small_sample, spread, treated_mix
 from hinterland.evaluate.saturated_systems import CellSystem, cell_system
-from hinterland.evaluate.vcov import Covariance, Moments, cluster_sums, covariance
+from hinterland.evaluate.vcov import Covariance, Moments, cluster_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def fit_cells(layout: Layout, estimated: Mask, inference: Inference) -> CellFit:
     _fail_unless_found(layout, found)
     parts = _least_squares(layout, system, _Cells(k, t, kept, _inverse(system.gram, kept)))
     whole = _covariance(layout, system, parts, kept, inference)
+    if inference.vcov in CLUSTERED:
+        whole = _with_effective_clusters(layout, system, parts, (k, t), whole)
     size, names = len(k), np.array(layout.design.covariate_names, dtype=object)
     errors = np.sqrt(np.diag(whole.vcov)[size:])
     covariates = {
@@ -63,9 +66,10 @@ def fit_cells(layout: Layout, estimated: Mask, inference: Inference) -> CellFit:
     vcov, influence = whole.vcov[:size, :size], whole.influence[:, :size]
     if not found.all():
         vcov, influence = vcov * np.outer(found, found), influence * found
+    by_term = None if whole.term_df is None else whole.term_df[:size]
     return CellFit(
         estimate=np.where(found, parts.own - parts.slopes @ parts.beta, np.nan),
-        covariance=replace(whole, vcov=vcov, influence=influence),
+        covariance=replace(whole, vcov=vcov, influence=influence, term_df=by_term),
         covariates=covariates if len(names) else {},
         dropped=tuple(str(n) for n in names[~parts.use]),
         ssr=parts.ssr,
@@ -207,8 +211,22 @@ def _by_columns(layout: Layout, system: CellSystem, parts: _Parts, kept: Mask, i
     inverse = parts.inverse[np.ix_(use, use)]
     mixed = -slopes @ parts.bread
     bread = np.block([[inverse + slopes @ parts.bread @ slopes.T, mixed], [mixed.T, parts.bread]])
-    moments = Moments(x, parts.u, bread, absorbed(design), system.rank() if inference.ssc.k_exact else None, parts.ssr)
-    found = covariance(moments, inference.vcov, design.clusters, inference.ssc)
+    rank = system.rank() if inference.ssc.k_exact else None
+    moments = Moments(x, parts.u, bread, absorbed(design), rank, parts.ssr, design.weight)
+    found = coefficient_covariance(design, moments, inference)
     size, where = len(kept) + len(parts.bread), np.concatenate([use, len(kept) + np.arange(len(parts.bread))])
     vcov = spread(spread(found.vcov, where, size).T, where, size).T
-    return Covariance(vcov, spread(found.influence, where, size), found.df, found.n_parameters, found.n_clusters, found.repaired)
+    by_term = None if found.term_df is None else spread(found.term_df, where, size, np.nan)
+    return replace(found, vcov=vcov, influence=spread(found.influence, where, size), term_df=by_term)
+
+
+def _with_effective_clusters(layout: Layout, system: CellSystem, parts: _Parts, cells: tuple[Ints, Ints], found: Covariance) -> Covariance:
+    """The effective number of clusters behind the mean effect of treated cells (of several groupings, the least)."""
+    design = layout.design
+    mix = treated_mix(layout, *cells)
+    d = -system.subtract(np.zeros(design.n_obs), parts.inverse @ mix)
+    if parts.x.shape[1]:
+        d = d - parts.x @ (parts.bread @ (parts.slopes.T @ mix))
+    weighted = d * d if design.weight is None else d * d * design.weight
+    least = min(concentration(weighted, c) for c in design.clusters)
+    return replace(found, facts={**found.facts, "effective_clusters": least})

@@ -154,7 +154,8 @@ def _effects(layout: Layout, shown: _Shown, fitted: CellFit, inference: Inferenc
         influence=spread(covariance.influence, where, size),
         clusters=cluster_labels(design),
         df=covariance.df,
-        notes=(*design.notes, *shown.notes, *size_notes(layout), *dropped, *lost_cells_note(terms, estimate), *repaired),
+        term_df=None if covariance.term_df is None else spread(covariance.term_df, where, size, np.nan),
+        notes=(*design.notes, *shown.notes, *size_notes(layout), *dropped, *lost_cells_note(terms, estimate), *repaired, *covariance.notes),
         meta=describe(
             design,
             inference,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hinterland.evaluate.method import REGRESSION_INFERENCE, Method, Option
+from hinterland.evaluate.method import INFLUENCE_INFERENCE, REGRESSION_INFERENCE, Method, Option
 
 ENTRIES: tuple[Method, ...] = (
     Method(
@@ -49,8 +49,9 @@ ENTRIES: tuple[Method, ...] = (
         "Cengiz, Dube, Lindner & Zipperer (2019), Quarterly Journal of Economics 134(3); Wing, Freedman & Hollingsworth (2024), NBER WP 32054",
         "hinterland.evaluate.stacked",
         ("gaussian",),
-        frozenset({"covariates", "weights", "anticipation", "unbalanced", "not-yet-treated"}),
+        frozenset({"covariates", "weights", "anticipation", "unbalanced", "two-way-clusters", "not-yet-treated"}),
         {
+            **INFLUENCE_INFERENCE,
             "kappa_pre": Option(3, (), "periods before adoption that every cohort must be seen"),
             "kappa_post": Option(3, (), "periods after the one of adoption"),
             "weighting": Option("corrective", ("corrective", "none"), "cohorts weigh by treated units, or as in the plain stack"),
