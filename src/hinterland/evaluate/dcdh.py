@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
-from hinterland.evaluate.callaway_santanna import sum_by_cluster
+from hinterland.evaluate.callaway_santanna import sum_by_cluster, unit_clusters
 from hinterland.evaluate.dcdh_contrasts import Contrast, Window, contrast
 from hinterland.evaluate.dcdh_covariates import Slopes, regress, residual, with_slopes
 from hinterland.evaluate.dcdh_paths import Floats, Ints, Mask, Paths, make_paths
@@ -262,9 +262,7 @@ def _effects(design: Design, task: _Task, found: _Found, notes: tuple[Note, ...]
     columns_of = [_scaled(c, task.choice.normalized) for c in listed_]
     inverse = np.argsort(task.paths.order)
     by_unit = np.column_stack([np.zeros(design.n_units) if c is None else c[1] for c in columns_of])[inverse]
-    codes = np.zeros(design.n_units, dtype=np.int32)
-    codes[design.unit] = design.clusters[0].codes
-    influence = sum_by_cluster(by_unit, codes, design.clusters[0].size)
+    influence = sum_by_cluster(by_unit, unit_clusters(design), design.clusters[0].size)
     estimate = np.array([0.0 if c is None else c[0] for c in columns_of])
     terms = Terms.make(
         tuple(term_name(int(e)) for e in events),

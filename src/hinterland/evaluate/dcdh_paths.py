@@ -7,12 +7,12 @@ period of the first change, by its direction, and by the treatment it leads to.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hinterland.errors import EstimationError, Finding, listed
+from hinterland.errors import EstimationError, Finding
+from hinterland.evaluate.callaway_santanna import unit_clusters
 from hinterland.evaluate.design import Design
 
 Floats = NDArray[np.float64]
@@ -134,7 +134,7 @@ def make_paths(design: Design, sets: Ints | None = None, *, keep_bidirectional: 
         first=ordered.first,
         sign=ordered.sign,
         cohort=ordered.cohorts(),
-        cluster=_clusters(design, order),
+        cluster=None if design.clusters[0].size == design.n_units else np.asarray(unit_clusters(design)[order], dtype=np.int64),
         blocks=blocks,
         lost=lost,
         crossed=crossed[order],
@@ -235,16 +235,3 @@ def _fail_if_no_block(design: Design, blocks: tuple[Block, ...], units: _Ordered
         ),
         "design",
     )
-
-
-def _clusters(design: Design, order: Ints) -> Ints | None:
-    """[N] cluster of each position; ``None`` where each unit is a cluster. Raises ``EstimationError`` where a unit is in more than one."""
-    factor = design.clusters[0]
-    codes: Any = np.zeros(design.n_units, dtype=np.int64)
-    codes[design.unit] = factor.codes
-    moved = np.unique(design.unit[codes[design.unit] != factor.codes])
-    if len(moved):
-        what = f"cluster {factor.name!r} changes over time in {len(moved)} unit(s)"
-        remedy = "cluster on a column that is constant within unit"
-        raise EstimationError(Finding("cluster-not-nested", what, listed(design.unit_labels[moved]), remedy), "clusters")
-    return None if factor.size == design.n_units else np.asarray(codes[order])
