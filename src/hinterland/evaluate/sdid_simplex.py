@@ -84,7 +84,7 @@ def dual_newton(A: Floats, b: Floats, eta: Floats, counts: Floats | None = None)
     dual = _Dual(A / size, b / size, np.maximum(eta / size**2, _LEAST_RIDGE), counts)
     state = np.zeros((len(b), len(A) + 1))
     state[:, -1] = 1.0 / (A.shape[1] if counts is None else counts.sum(axis=1))
-    gram = Gram.of(dual.A)
+    gram = Gram.of(dual.A, len(b))
     tolerance = _EXACT * (1.0 + np.abs(dual.b).max(axis=1, initial=0.0))
     rows = np.arange(len(b))
     for _ in range(_STEPS):
@@ -113,11 +113,11 @@ class Gram:
     pairs: Floats | None
 
     @classmethod
-    def of(cls, A: Floats) -> Gram:
-        """With a table [n, m (m + 1) / 2] of products of the rows of A, where that is not too large."""
+    def of(cls, A: Floats, weightings: int) -> Gram:
+        """With a table [n, m (m + 1) / 2] of products of the rows of A, where it serves several weightings and is not too large."""
         rows, columns = np.triu_indices(len(A))
-        small = len(rows) * A.shape[1] <= _TABLE
-        return cls(A, np.ascontiguousarray((A[rows] * A[columns]).T) if small else None)
+        useful = weightings > 1 and len(rows) * A.shape[1] <= _TABLE
+        return cls(A, np.ascontiguousarray((A[rows] * A[columns]).T) if useful else None)
 
     def weighted(self, weights: Floats) -> Floats:
         """[B, m, m] Σ_j w_bj a_j a_j' for ``weights`` [B, n]."""
