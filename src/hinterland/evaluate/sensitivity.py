@@ -25,7 +25,7 @@ Estimand = Literal["first", "average"]
 
 _DRAWS = 10_000
 _DEFAULT_GRID = (0.5, 1.0, 1.5, 2.0)
-_DOUBLINGS = 40
+_DOUBLINGS = 20
 _TOLERANCE = 1e-6
 
 
