@@ -101,3 +101,34 @@ def test_treatment_that_is_not_binary() -> None:
     assert "a, 2011: 2.0" in error.value.findings[0].where
     with pytest.raises(PolicyError, match="0 in every row"):
         adoption_from_treatment(panel([0] * 6), "g")
+
+
+def test_reversible_treatment_counts_from_its_first_change() -> None:
+    policy = adoption_from_treatment(panel([0, 1, 1, 0, 1, 1]), "g", reversible=True)
+    assert policy.table["cohort"].to_list() == [2011, 2011, None]
+    assert (policy.path, policy.timing, policy.notes) == ("g", "column", ())
+    assert adoption_from_treatment(panel([0, 1, 1, 1, 0, 0]), "g").path is None
+
+
+def test_reversible_treatment_takes_any_number_and_passes_over_gaps() -> None:
+    values = [0.5, 0.5, 0.5, None, 2.0, float("nan"), -1.5, 0.5, 0.25]
+    policy = adoption_from_treatment(panel(values, "aaabbbccc", (2010, 2011, 2012) * 3, pl.Float64()), "g", reversible=True)
+    assert policy.table["cohort"].to_list() == [None, None, 2011]
+
+
+def test_reversible_treatment_that_never_changes_or_is_no_number() -> None:
+    with pytest.raises(PolicyError) as error:
+        adoption_from_treatment(panel([0, 0, 1, 1, 2, 2]), "g", reversible=True)
+    assert codes(error) == ["nobody-treated"]
+    with pytest.raises(PolicyError) as error:
+        adoption_from_treatment(panel(["0", "1", "on", "0", "0", "0"]), "g", reversible=True)
+    assert codes(error) == ["not-numeric"]
+    assert error.value.findings[0].where == "b, 2010: on"
+    with pytest.raises(PolicyError) as error:
+        adoption_from_treatment(panel([0, float("inf"), 0, 0, 0, 1]), "g", reversible=True)
+    assert codes(error) == ["not-numeric"]
+
+
+def test_the_remedy_of_a_reversal_names_the_way_out() -> None:
+    with pytest.raises(PolicyError, match=r"reversible=True and choose method dcdh"):
+        adoption_from_treatment(panel([1, 0, 0, 1, 1, 0]), "g")
