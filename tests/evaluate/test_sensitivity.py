@@ -133,9 +133,9 @@ def test_fixed_length_interval_is_the_shortest() -> None:
     pre, weights, vcov = 4, np.array([0.6, 0.4]), covariance(6, 4)
     path = frontier(vcov, weights, pre)
     rng = np.random.default_rng(5)
+    distance = np.array([-4.0, -3, -2, -1, 1, 2])
     for bound in (0.0, 0.001, 0.02, 0.2):
         found = shortest(path, np.zeros(6), weights, bound, 0.95)
-        distance = np.array([-4.0, -3, -2, -1, 1, 2])
         assert found.weights @ distance == pytest.approx(0, abs=1e-12)
 
         def length(x: Floats, bound: float = bound) -> float:
