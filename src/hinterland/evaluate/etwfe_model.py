@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -102,8 +102,34 @@ class Fitted:
     extreme: Mask
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Coefficients ``common`` [K + 1 + T, m] and ``own`` [K + 1, T, m], and the last step of each."""
+
+    common: Floats
+    own: Floats
+    common_step: Floats
+    own_step: Floats
+
+    def table(self, model: Model) -> Floats:
+        """[K + 1, T, m] coefficients of each cell."""
+        return np.where(model.own[..., None], self.own, self.untreated(model))
+
+    def untreated(self, model: Model) -> Floats:
+        """[K + 1, T, m] coefficients without treatment."""
+        groups = model.layout.shape[0]
+        return np.asarray(self.common[:groups, None] + self.common[None, groups:])
+
+    def halved(self, worse_own: Mask, worse_common: bool) -> _State:
+        """Back by half a step where the likelihood fell."""
+        own_step = np.where(worse_own[..., None], self.own_step / 2, self.own_step)
+        common_step = self.common_step / 2 if worse_common else self.common_step
+        own = np.where(worse_own[..., None], self.own - own_step, self.own)
+        return _State(self.common - common_step if worse_common else self.common, own, common_step, own_step)
+
+
 def fit_model(model: Model) -> Fitted:
-    """Newton's method from the link of a shrunken outcome.
+    """Newton's method; a step that lowers the likelihood of a cell (or of the untreated rows) is halved there.
 
     Raises:
         EstimationError: no convergence.
@@ -111,33 +137,65 @@ def fit_model(model: Model) -> Fitted:
     layout, family, y = model.layout, model.family, model.layout.design.y
     groups, periods = layout.shape
     m = model.z.shape[1]
-    table = np.zeros((groups, periods, m))
-    common, own = np.zeros((groups + periods, m)), np.zeros((groups, periods, m))
-    start = float(np.average(y, weights=layout.design.weight))
-    common[:groups, 0] = own[..., 0] = _link(family, start)
+    state = _start(model)
     scale = max(float(model.sums(np.abs(y)).max()), float(np.finfo(float).tiny))
+    best: Floats | None = None
     for iteration in range(1, ITERATIONS + 1):
-        table = np.where(model.own[..., None], own, common[:groups, None] + common[None, groups:])
-        eta = _clip(family, _predict(model, table))
+        eta = _clip(family, _predict(model, state.table(model)))
+        likelihood = model.sums(_log_likelihood(family, y, eta))
+        if best is not None:
+            worse_own, worse_common = _worse(model, likelihood, best)
+            if worse_own.any() or worse_common:
+                state = state.halved(worse_own, worse_common)
+                continue
+        best = likelihood
         mu = mean_of(family, eta)
         slope = slope_of(family, mu)
         score = model.scores(y - mu)
         hessian = model.second(None if family == "gaussian" else slope)
         system, right = assemble(hessian, score, model.own)
         solve, rank = direct_solver(system, _norms(system))
-        small = float(np.abs(score[model.own]).max(initial=0.0)) <= CONVERGED * scale and float(np.abs(right).max()) <= CONVERGED * scale
-        if small or (family == "gaussian" and iteration == 2):
+        largest = max(float(np.abs(score[model.own]).max(initial=0.0)), float(np.abs(right).max()))
+        if largest <= CONVERGED * scale or (family == "gaussian" and iteration == 2):
             break
         step = solve(right).reshape(groups + periods, m)
-        move = np.zeros_like(own)
+        move = np.zeros_like(state.own)
         move[model.own] = np.einsum("jab,jb->ja", np.linalg.pinv(hessian[model.own], rcond=1e-12, hermitian=True), score[model.own])
-        common, own = common + _damped(family, step), own + _damped(family, move)
+        if family != "gaussian":
+            step, move = _short(step, np.abs(step).max()), _short(move, np.abs(move).max(axis=-1, keepdims=True))
+        state = _State(state.common + step, state.own + move, step, move)
     else:
         raise _not_converged(model)
-    plain = _predict(model, common[:groups, None] + common[None, groups:])
+    plain = _predict(model, state.untreated(model))
     untreated = mean_of(family, _clip(family, plain))
     extreme = np.abs(plain) >= LARGEST if family != "gaussian" else np.zeros(len(y), dtype=np.bool_)
     return Fitted(mu, untreated, slope, slope_of(family, untreated), system, solve, rank, iteration, extreme)
+
+
+def _start(model: Model) -> _State:
+    groups, periods = model.layout.shape
+    common, own = np.zeros((groups + periods, model.z.shape[1])), np.zeros((groups, periods, model.z.shape[1]))
+    common[:groups, 0] = own[..., 0] = _link(model.family, float(np.average(model.layout.design.y, weights=model.layout.design.weight)))
+    return _State(common, own, np.zeros_like(common), np.zeros_like(own))
+
+
+def _log_likelihood(family: Family, y: Floats, eta: Floats) -> Floats:
+    """[n] y η less the cumulant: what the canonical link maximises."""
+    if family == "gaussian":
+        return np.asarray(y * eta - eta**2 / 2)
+    return np.asarray(y * eta - (np.exp(eta) if family == "poisson" else np.logaddexp(0.0, eta)))
+
+
+def _worse(model: Model, now: Floats, before: Floats) -> tuple[Mask, bool]:
+    """[K + 1, T] own cells whose likelihood fell, and whether that of the other rows did."""
+    slack = 1e-9 * (np.abs(before) + 1e-3)
+    total, earlier = float(now[~model.own].sum()), float(before[~model.own].sum())
+    return np.asarray(model.own & (now < before - slack)), total < earlier - 1e-9 * (abs(earlier) + 1e-3)
+
+
+def _short(step: Floats, size: Any) -> Floats:
+    """Newton's steps, no longer than 4 in any coefficient."""
+    return np.asarray(step * np.minimum(1.0, 4.0 / np.maximum(size, 1e-300)))
 
 
 def _link(family: Family, mean: float) -> float:
@@ -148,11 +206,6 @@ def _link(family: Family, mean: float) -> float:
 
 def _clip(family: Family, eta: Floats) -> Floats:
     return eta if family == "gaussian" else np.clip(eta, -LARGEST, LARGEST)
-
-
-def _damped(family: Family, step: Floats) -> Floats:
-    """Newton's steps in a nonlinear model, kept from overshooting."""
-    return step if family == "gaussian" else np.clip(step, -4.0, 4.0)
 
 
 def _predict(model: Model, table: Floats) -> Floats:
