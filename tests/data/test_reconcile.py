@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
+import hinterland as hl
 from hinterland.data.adoption import adoption
 from hinterland.data.panel import Panel
 from hinterland.data.reconcile import KINDS, fail_if_contradicted, reconcile
@@ -83,3 +86,20 @@ def test_a_column_that_is_not_there_or_no_number_is_refused() -> None:
 
 def test_every_kind_has_a_remedy() -> None:
     assert all(kind.what and kind.remedy for kind in KINDS)
+
+
+def test_estimates_are_refused_when_dates_and_treatment_column_disagree() -> None:
+    others = {f"{kind}{i}": units for i in range(9) for kind, units in (("a", (2003, "00111")), ("n", (None, "00000")))}
+    given = replace(panel(late=(2002, "00011"), **others), treatment="d")
+    given = given.with_columns(y=pl.int_range(pl.len()).cast(pl.Float64).sin())
+    policy = adoption(given, "g")
+    with pytest.raises(PolicyError, match="still 0") as caught:
+        hl.estimate(given, "y", policy, "twfe")
+    assert [f.code for f in caught.value.findings] == ["untreated-after-date"]
+    fine = replace(given, frame=given.frame.filter(pl.col("unit") != "late"))
+    assert hl.estimate(fine, "y", policy, "twfe").estimate.shape == (1,)
+
+
+def test_reading_with_a_treatment_column_keeps_it_for_the_comparison() -> None:
+    frame = panel(a=(2003, "00111"), late=(2002, "00011"), c=(None, "00000")).frame
+    assert hl.read_panel(frame, unit="unit", time="year", treatment="d").treatment == "d"

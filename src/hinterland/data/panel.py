@@ -40,6 +40,8 @@ class Panel:
         weight: name of the column of sampling weights, if any (positive, finite).
         cluster: name of the column inference clusters on by default; ``None`` means the unit.
         coordinates: names of the longitude and latitude columns (degrees, WGS84), if any.
+        treatment: name of the column that is 1 in treated periods, if any: adoption dates are compared with it before anything is
+            estimated (:mod:`hinterland.data.reconcile`).
         columns: source and unit of measurement per column.
         findings: what the checks warned of (errors never get this far).
     """
@@ -50,6 +52,7 @@ class Panel:
     weight: str | None = None
     cluster: str | None = None
     coordinates: tuple[str, str] | None = None
+    treatment: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

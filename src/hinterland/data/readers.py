@@ -55,7 +55,8 @@ def read_panel(
         years: first and last period to keep.
         encoding: of text files and old Stata files; found out when ``None``.
         sheet: name or number (from 0) of an Excel sheet; the first by default.
-        treatment: column that is 1 once a unit is treated and 0 before; checked for values and reversal.
+        treatment: column that is 1 once a unit is treated and 0 before; checked for values and reversal, and against the adoption dates
+            of every policy that the panel is estimated with.
         numeric: columns that must hold numbers: any other cell is an error.
         text: columns of text and Excel files to leave as text.
         columns: columns to keep beside those with a role; all by default.
@@ -94,6 +95,7 @@ def read_panel(
         weight=weight,
         cluster=cluster,
         coordinates=coordinates,
+        treatment=treatment,
         columns={c: table.columns.get(c, Column(table.source)) for c in table.frame.columns},
         findings=tuple(f for f in every if f.severity == "warning"),
     )

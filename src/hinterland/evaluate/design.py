@@ -167,6 +167,7 @@ def make_design(
     Rows whose outcome, covariates, weight, fixed effect or cluster is missing are left out and counted in the notes.
 
     Raises:
+        PolicyError: the policy's dates contradict the panel's treatment column.
         EstimationError: unknown comparison, negative anticipation, outcome that never varies, nobody treated, nobody left
             to compare with.
         PanelError: unknown or non-numeric columns.
@@ -179,6 +180,7 @@ def make_design(
     panel.require(needed, "used by the model")
     _fail_if_not_numeric(panel, outcome, [s for _, s in effects if s])
 
+    _fail_if_contradicted(panel, policy)
     sample = complete_sample(panel, needed, policy, outcome)
     frame, starts = sample.frame, sample.starts
     unit = unit_codes(starts, frame.height)
@@ -252,6 +254,15 @@ def _cluster_columns(panel: Panel, cluster: str | Sequence[str] | None) -> list[
     if cluster is None:
         return [panel.cluster or panel.unit]
     return [cluster] if isinstance(cluster, str) else list(cluster)
+
+
+def _fail_if_contradicted(panel: Panel, policy: Cohorts) -> None:
+    """Compare the policy's dates with the panel's treatment column, where it has one that the policy was not made from."""
+    if panel.treatment is None or panel.treatment in (policy.path, policy.source):
+        return
+    from hinterland.data.reconcile import fail_if_contradicted
+
+    fail_if_contradicted(panel, policy, panel.treatment)
 
 
 def _fail_if_not_numeric(panel: Panel, outcome: str, slopes: Sequence[str]) -> None:

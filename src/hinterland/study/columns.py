@@ -39,6 +39,7 @@ def with_made_roles(panel: Panel, study: Study) -> Panel:
         weight=weight or panel.weight,
         cluster=cluster or panel.cluster,
         coordinates=coordinates or panel.coordinates,
+        treatment=treatment or panel.treatment,
         findings=(*panel.findings, *findings),
     )
 

@@ -28,10 +28,16 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
 
 def _policy(study: Study) -> Iterator[Problem]:
     policy = study.policy
-    given = [k for k, v in (("register", policy.register_), ("column", policy.column), ("treatment", policy.treatment)) if v is not None]
+    dated = [k for k, v in (("register", policy.register_), ("column", policy.column)) if v is not None]
+    given = dated if dated and not policy.reversible else [*dated, *(["treatment"] if policy.treatment is not None else [])]
     if len(given) != 1:
         what = "names no source of adoption dates" if not given else f"names {len(given)} sources of adoption dates: {', '.join(given)}"
-        yield ("policy",), "one-policy", f"[policy] {what}", "give exactly one of register, column and treatment"
+        yield (
+            ("policy",),
+            "one-policy",
+            f"[policy] {what}",
+            "give register or column (treatment beside it is compared with the dates), or treatment alone",
+        )
     if policy.register_ is None and given:
         only = {"timing", "partial", "uncertain", "conflict", "cutoff_month", "since", "until"} & policy.model_fields_set
         for key in sorted(only):

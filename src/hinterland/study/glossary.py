@@ -141,8 +141,6 @@ def _labels(language: Language) -> Iterator[Entry]:
 
 
 def _unbuilt() -> Iterator[Entry]:
-    for method in unbuilt.METHODS:
-        yield Entry(method, "not-available-yet", unbuilt.without_method(method))
     for table, what in unbuilt.TABLES.items():
         yield Entry(table, "not-available-yet", f"[{table}] will ask for {what}; this version does not have it")
     for key, what in unbuilt.ROBUSTNESS.items():

@@ -17,7 +17,7 @@ from hinterland.study.consistency import inconsistencies
 from hinterland.study.lines import KeyPath, LineMap, line_map
 from hinterland.study.schema import Study
 from hinterland.study.syntax import toml_problem
-from hinterland.study.unbuilt import CODE, take_out_unbuilt, without_method
+from hinterland.study.unbuilt import take_out_unbuilt
 
 PACKAGED = "demonstration"
 
@@ -191,8 +191,6 @@ def _bad_value(details: ErrorDetails, key: str, where: str) -> Finding:
             where,
             did_you_mean(value, choices) if isinstance(value, str) else f"choose one of: {', '.join(choices)}",
         )
-    if kind == "unbuilt_method":
-        return Finding(CODE, without_method(str(details["input"])), where, details["msg"])
     if kind == "unknown_method":
         return Finding("unknown-method", f"the estimator {given} is not known", where, details["msg"])
     code = "wrong-type" if kind.endswith(("_type", "_parsing", "_from_float")) else "bad-value"

@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 
 from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
-from hinterland.study import unbuilt
 
 Timing = Literal["approval_year", "first_full_year", "cutoff_month"]
 Partial = Literal["exclude", "treat", "dose"]
@@ -45,8 +44,6 @@ def _formula(value: Any) -> Any:
 
 
 def _known_method(value: str) -> str:
-    if value in unbuilt.METHODS:
-        raise PydanticCustomError("unbuilt_method", "remove it; these are available: {hint}", {"hint": ", ".join(METHODS)})
     if value not in METHODS:
         raise PydanticCustomError("unknown_method", "{hint}", {"hint": did_you_mean(value, METHODS)})
     return value
@@ -195,7 +192,10 @@ class PolicyTable(Table):
         default=None, alias="register", description="Packaged register of dated facts, such as industrial-transfer-zones."
     )
     column: str | None = Field(default=None, description="Panel column with each unit's first treated period.")
-    treatment: str | None = Field(default=None, description="Panel column that is 1 when a unit is treated and 0 when it is not.")
+    treatment: str | None = Field(
+        default=None,
+        description="Panel column that is 1 when a unit is treated and 0 when it is not. Beside register or column it is compared with their dates, and contradictions are errors.",
+    )
     reversible: bool = Field(
         default=False,
         description="The treatment column may be switched off again, or hold any number that changes with time; for methods that allow it, such as dcdh.",

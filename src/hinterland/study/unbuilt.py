@@ -6,7 +6,6 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from hinterland import __version__
-from hinterland.evaluate.methods import METHODS as BUILT
 from hinterland.study.lines import KeyPath
 
 TABLES = {
@@ -18,22 +17,6 @@ TABLES = {
     "monitor": "monitoring",
 }
 ROBUSTNESS = {"matching": "matching before the comparison", "concurrent": "concurrent policies"}
-CATALOGUE = (
-    "sun-abraham",
-    "imputation",
-    "two-stage",
-    "etwfe",
-    "stacked",
-    "lp-did",
-    "dcdh",
-    "efficient",
-    "sdid",
-    "matrix-completion",
-    "dose",
-    "triple",
-    "spillover",
-)
-METHODS = tuple(m for m in CATALOGUE if m not in BUILT)
 VERBS = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]
@@ -57,8 +40,3 @@ def take_out_unbuilt(tree: MutableMapping[str, Any]) -> Iterator[Problem]:
                     f"robustness.{key} asks for {what}, which version {__version__} does not have",
                     f"remove the key {key}",
                 )
-
-
-def without_method(method: str) -> str:
-    """The sentence about an estimator of the catalogue that is not built."""
-    return f"the estimator {method!r} is not in version {__version__}"

@@ -127,9 +127,17 @@ class Workspace:
         table, panel, made = self.study.panel, world.panel, made_columns(self.study.panel)
         coordinates = None if made.intersection(table.coordinates or ()) else table.coordinates
         weight, cluster = (None if n in made else n for n in (table.weight, table.cluster))
-        panel.require([c for c in (table.unit, table.time, weight, cluster, *(coordinates or ())) if c], "a role in [panel]")
+        policy = self.study.policy
+        treatment = None if policy.reversible or policy.treatment in made else policy.treatment
+        panel.require([c for c in (table.unit, table.time, weight, cluster, treatment, *(coordinates or ())) if c], "a role in [panel]")
         panel = replace(
-            panel, unit=table.unit, time=table.time, weight=weight, cluster=cluster, coordinates=coordinates or panel.coordinates
+            panel,
+            unit=table.unit,
+            time=table.time,
+            weight=weight,
+            cluster=cluster,
+            coordinates=coordinates or panel.coordinates,
+            treatment=treatment,
         )
         return panel if table.years is None else between(panel, table.years)
 
