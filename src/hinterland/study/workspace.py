@@ -328,6 +328,8 @@ class Workspace:
             options: dict[str, Any] = {k: v for k, v in self.study.evaluate.options.get(method, {}).items() if k not in DESIGN_OPTIONS}
             if "event_study" in METHODS[method].options:
                 options["event_study"] = dynamic
+            if "family" in METHODS[method].options:
+                options.setdefault("family", next((o.family for o in self.study.outcome if o.name == outcome), "gaussian"))
             self._fits[key] = fit(self.design(outcome, method, variant), method, **options)
         return self._fits[key]
 
