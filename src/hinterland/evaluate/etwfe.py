@@ -36,6 +36,7 @@ from hinterland.evaluate.saturated import (
     small_sample,
     spread,
     treated_mix,
+    without_rounding,
 )
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import Covariance, Moments
@@ -225,9 +226,9 @@ def _from_cohorts(layout: Layout, family: Family, inference: Inference, notes: l
 
 def _residual(model: Model, fitted: Fitted) -> Floats:
     """[n] w (y − μ)."""
-    w = model.layout.design.weight
-    residual = model.layout.design.y - fitted.mu
-    return residual if w is None else residual * w
+    w, y = model.layout.design.weight, model.layout.design.y
+    residual = y - fitted.mu
+    return without_rounding(residual, y) if w is None else without_rounding(residual * w, y * w)
 
 
 def _move(model: Model, u: Floats, tables: Floats) -> Floats:

@@ -22,6 +22,8 @@ Words = dict[str, str | int | float]
 
 FEW_UNITS = 5
 """Cohorts with fewer units are named in a note."""
+EXACT = 1e-26
+"""Squared residuals below this share of the squared outcomes are rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,11 @@ def small_sample(n: int, k: int, counted: Counted, cluster: Factor, ssc: Ssc) ->
     """
     parameters = count_parameters(k, counted, (cluster,), ssc)  # type: ignore[arg-type]  # reads the factors and the rank only
     return inflation(n, parameters, ssc) * group_factor(cluster.size, ssc), parameters
+
+
+def without_rounding(u: Floats, y: Floats) -> Floats:
+    """Weighted residuals ``u`` [n], zero where all they hold is rounding: a regression that fits every row has no standard errors."""
+    return np.zeros_like(u) if float(u @ u) <= EXACT * float(y @ y) else u
 
 
 def treated_mix(layout: Layout, k: Ints, t: Ints) -> Floats:

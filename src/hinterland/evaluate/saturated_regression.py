@@ -17,7 +17,7 @@ from hinterland.evaluate.coding import Floats
 from hinterland.evaluate.hdfe import tally
 from hinterland.evaluate.inference import CLUSTERED, Inference, coefficient_covariance
 from hinterland.evaluate.regression import absorbed, column_scale, fixed_effects_text, gram_of, independent_columns
-from hinterland.evaluate.saturated import Counted, Ints, Layout, Mask, concentration, small_sample, spread, treated_mix
+from hinterland.evaluate.saturated import Counted, Ints, Layout, Mask, concentration, small_sample, spread, treated_mix, without_rounding
 from hinterland.evaluate.saturated_systems import CellSystem, cell_system
 from hinterland.evaluate.vcov import Covariance, Moments, cluster_sums
 
@@ -135,7 +135,7 @@ def _least_squares(layout: Layout, system: CellSystem, cells: _Cells) -> _Parts:
     bread: Floats = np.linalg.inv(gram).astype(np.float64, copy=False)
     beta: Floats = bread @ (x.T @ weighted(rest))
     residual = rest - x @ beta if len(beta) else rest
-    u = weighted(residual)
+    u = without_rounding(weighted(residual), weighted(design.y))
     return _Parts(x, u, use, bread, beta, own, slopes, cells.inverse, float(residual @ u), ss_within)
 
 

@@ -64,7 +64,7 @@ def fit(
     events = _events(reference)
     _fail_unless_bool(share_variance)
     design, control = comparable(design)
-    layout = make_layout(without_singletons(design, inference.ssc), control)
+    layout = _anchored(make_layout(without_singletons(design, inference.ssc), control))
     held, notes = reference_cells(layout, events)
     shown = layout.rows[:-1] > 0
     fitted = fit_cells(layout, shown & ~held, inference)
@@ -90,19 +90,31 @@ def _fail_unless_bool(value: object) -> None:
         )
 
 
-def reference_cells(layout: Layout, events: tuple[int, ...] | None) -> tuple[Mask, list[Note]]:
-    """[K, T] cells set to zero.
+def _anchored(layout: Layout) -> Layout:
+    """The layout without cohorts of which no row before adoption is left: nothing ties their effects to a level.
 
     Raises:
-        EstimationError: a cohort has no row before its adoption, or no cohort is observed at any of ``events``.
+        EstimationError: no cohort has one.
+    """
+    design = layout.design
+    lost = base_periods(layout, design.anticipation) < 0
+    if not lost.any():
+        return layout
+    names = listed(layout.cohorts[lost].tolist(), 12)
+    if lost.all():
+        what = f"cohort(s) {names} have no row more than {design.anticipation} period(s) before adoption"
+        raise EstimationError(Finding("no-period-before", what, "cohorts", "complete their rows before adoption"), "design")
+    keep = ~np.append(lost, False)[layout.group][design.unit]
+    return make_layout(design.take(keep, Note("saturated-cohorts-unanchored", {"cohorts": names})), layout.control)
+
+
+def reference_cells(layout: Layout, events: tuple[int, ...] | None) -> tuple[Mask, list[Note]]:
+    """[K, T] cells set to zero, in a layout whose cohorts all have a row before their adoption.
+
+    Raises:
+        EstimationError: no cohort is observed at any of ``events``.
     """
     base = base_periods(layout, layout.design.anticipation)
-    lost = layout.cohorts[base < 0]
-    if len(lost):
-        what = f"cohort(s) {listed(lost.tolist(), 12)} have no row more than {layout.design.anticipation} period(s) before adoption"
-        raise EstimationError(
-            Finding("no-period-before", what, "cohorts", "leave these units out, or complete their rows before adoption"), "design"
-        )
     held = np.zeros(layout.event.shape, dtype=np.bool_)
     held[np.arange(len(base)), base] = True
     if events is None:
