@@ -269,6 +269,21 @@ def test_cohorts_with_few_doses_are_left_out_of_the_curve_and_said(frame: pl.Dat
     assert np.isfinite(slopes.aggregate("overall").estimate[0])
 
 
+def test_levels_are_averaged_over_the_cohorts_that_have_them() -> None:
+    table = make_frame(discrete=True).filter((pl.col("g").fill_null(0) != 4) | (pl.col("d") != 0.5))
+    effects = fit(make(table), dose="d", basis="levels", target="both")
+    one = fit(make(table.filter(pl.col("g").fill_null(0) != 4)), dose="d", basis="levels", target="both")
+    for name in ("att(0.5)", "acrt(0.5)", "acrt(1)", "acrt"):
+        i = effects.terms.name.index(name)
+        assert effects.estimate[i] == pytest.approx(one.estimate[i], rel=1e-9)
+        assert effects.std_error[i] == pytest.approx(one.std_error[i], rel=1e-9)
+    both = effects.terms.name.index("att(1)")
+    assert effects.estimate[both] != pytest.approx(one.estimate[both], rel=1e-3)
+    note = next(n for n in effects.notes if n.code == "dose-some-cohorts")
+    assert "att(0.5)" in str(note.values["terms"])
+    assert all(note.text(language) for language in LANGUAGES)
+
+
 # Simulation ----------------------------------------------------------------------------------------------------------
 
 

@@ -307,14 +307,20 @@ def _curve_effects(design: Design, made: _Curve, notes: tuple[Note, ...], meta: 
         raise EstimationError(Finding("no-cell", what, f"method dose, outcome {design.outcome!r}", "use basis='levels' or 'bins'"), "cells")
     place = np.searchsorted(made.shares.cohort, curves.cohort)
     raw = made.shares.share[place] * (curves.cells if options.average == "cell" else 1)
-    weight = raw / raw.sum()
-    estimate = weight @ curves.estimate
+    finite = np.isfinite(curves.estimate)
+    mass = raw @ finite
+    weight = raw[:, None] * finite / np.where(mass > 0, mass, 1.0)
+    each = np.where(finite, curves.estimate, 0.0)
+    estimate = np.where(mass > 0, (weight * each).sum(axis=0), np.nan)
     influence = np.zeros_like(curves.influence[0])
     for w, own in zip(weight, curves.influence, strict=True):
         influence += w * own
-    tilt = (curves.estimate - estimate) * (raw / made.shares.share[place])[:, None] / raw.sum()
-    influence += made.shares.influence[:, place] @ tilt
+    excess = np.where(finite, each - np.where(mass > 0, estimate, 0.0), 0.0) / np.where(mass > 0, mass, 1.0)
+    influence += made.shares.influence[:, place] @ (excess * (raw / made.shares.share[place])[:, None])
     names, index = _named(made)
+    partly = [n for n, i in zip(names, index, strict=True) if not finite[:, i].all()]
+    if partly:
+        notes = (*notes, Note("dose-some-cohorts", {"count": len(partly), "terms": listed(partly, 12)}))
     treated = int(np.isin(design.cohort, curves.cohort).sum())
     return Effects(
         method="dose",

@@ -27,8 +27,8 @@ class DoseCells:
 
     Attributes:
         weight: [n1] p;  change: [n1, m] Δ;  basis, slopes: [n1, K] Ψ and Ψ′ at the units' doses.
-        inverse: [K, K] (Ψ'PΨ)⁻¹, or ``None`` where the doses are too few for the basis.
-        coefficient: [K, m] of the regression of Δ on Ψ.
+        inverse: [K, K] (Ψ'PΨ)⁻¹, or ``None`` where the doses are too few for the basis; of levels or bins, over those that occur.
+        present: [K] functions that some unit's dose tells;  coefficient: [K, m] of the regression of Δ on Ψ, 0 for the others.
         covariates: [n1, k] X of the treated.
         lever: [n0, k] influence of the comparison units on the regression of their change on X, per unit of residual.
         residual: [n0, m] of that regression.
@@ -39,6 +39,7 @@ class DoseCells:
     basis: Floats
     slopes: Floats
     inverse: Floats | None
+    present: NDArray[np.bool_]
     coefficient: Floats
     covariates: Floats
     lever: Floats
@@ -54,15 +55,20 @@ class DoseCells:
         treated = self.weight[:, None] * (self.change - self.level)
         return Split(treated, -(self.lever @ (self.weight @ self.covariates))[:, None] * self.residual)
 
+    def told(self, at: Floats) -> NDArray[np.bool_]:
+        """[q] whether ``at`` [q, K] @ coefficient rests on functions that are present only."""
+        return np.asarray(~((at != 0) & ~self.present).any(axis=1))
+
     @property
     def slope(self) -> Floats:
-        """[m] mean of the derivative over the cohort's doses, ACRT°."""
-        return np.asarray((self.weight @ self.slopes) @ self.coefficient)
+        """[m] mean of the derivative over the cohort's doses, ACRT°; NaN where some dose's is not told."""
+        mean = self.weight @ self.slopes
+        return np.asarray(mean @ self.coefficient if self.told(self.slopes).all() else np.full(self.coefficient.shape[1], np.nan))
 
     def slope_influence(self) -> Split:
-        """Of :attr:`slope`: the doses are drawn too, so the mean derivative varies with them."""
+        """Of :attr:`slope`: the doses are drawn too, so the mean derivative varies with them (zero where there is no slope)."""
         split = self.curve_influence((self.weight @ self.slopes)[None, :])
-        own = self.weight[:, None] * (self.slopes @ self.coefficient - self.slope)
+        own = np.nan_to_num(self.weight[:, None] * (self.slopes @ self.coefficient - self.slope))
         return Split(own + split.treated[:, 0], split.comparison[:, 0])
 
     def curve_influence(self, at: Floats) -> Split:
@@ -91,9 +97,13 @@ def dose_cells(treated: Units, doses: Floats, comparison: Comparison, contrast: 
     values = basis.values(doses)
     gram = (values * weight[:, None]).T @ values
     inverse: Floats | None = None
-    coefficient = np.full((basis.size, contrast.shape[1]), np.nan)
-    if n1 >= basis.size and not is_singular(gram):
+    coefficient = np.zeros((basis.size, contrast.shape[1]))
+    present = np.diag(gram) > 0
+    if basis.kind != "spline":
+        inverse = np.diag(np.divide(1.0, np.diag(gram), out=np.zeros(basis.size), where=present))
+    elif n1 >= basis.size and not is_singular(gram):
         inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
+    if inverse is not None:
         coefficient = inverse @ (values.T @ (weight[:, None] * change))
     x = comparison.units.x
     lever = x if comparison.units.w is None else x * comparison.units.w[:, None]
@@ -103,6 +113,7 @@ def dose_cells(treated: Units, doses: Floats, comparison: Comparison, contrast: 
         basis=values,
         slopes=basis.slopes(doses),
         inverse=inverse,
+        present=present,
         coefficient=coefficient,
         covariates=treated.x,
         lever=lever @ np.linalg.inv(comparison.gram),

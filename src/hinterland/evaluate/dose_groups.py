@@ -85,7 +85,7 @@ def group_times(work: DoseSample, grid: Grid, target: Target) -> GroupTimes:
     n_treated, problem = np.zeros(p, dtype=np.int64), ["" if r else "no-comparison" for r in grid.reference]
     influence = np.zeros((work.by_cluster(np.zeros((n, 1))).shape[0], p))
     for made in _every(work, grid, post=False):
-        few = made.cells is not None and made.cells.inverse is None and target == "slope"
+        few = made.cells is not None and target == "slope" and (made.cells.inverse is None or bool(np.isnan(made.cells.slope).any()))
         for i in made.index:
             problem[i] = "few-doses" if few else made.problem
         if made.cells is None or few:
@@ -109,7 +109,7 @@ def _spread(n: int, made: _Made, split: Split) -> Floats:
 class CohortCurves:
     """Of each of K cohorts, the mean over its treated periods of q functionals.
 
-    ``cohort`` [K]; ``estimate`` [K, q]; ``influence`` K arrays [C, q]; ``cells`` [K] periods averaged; ``missing``: cells without a
+    ``cohort`` [K]; ``estimate`` [K, q], NaN where the cohort has no unit at a dose that is needed; ``influence`` K arrays [C, q]; ``cells`` [K] periods averaged; ``missing``: cells without a
     curve, ``problem`` of each.
     """
 
@@ -135,7 +135,8 @@ def cohort_curves(work: DoseSample, grid: Grid, at: Floats) -> CohortCurves:
         g = int(grid.cohort[made.index[0]])
         count[g] += len(made.index)
         parts = [_summed(cells.level_influence()), _summed(cells.slope_influence()) if slopes else None, _curve(cells, at)]
-        total[g] += np.concatenate([[cells.level.sum(), cells.slope.sum() if slopes else 0.0], (at @ cells.coefficient).sum(axis=1)])
+        curve = np.where(cells.told(at), (at @ cells.coefficient).sum(axis=1), np.nan)
+        total[g] += np.concatenate([[cells.level.sum(), cells.slope.sum() if slopes else 0.0], curve])
         for where, split in zip((slice(0, 1), slice(1, 2), slice(2, q)), parts, strict=True):
             if split is not None:
                 influence[g][made.treated, where] += split.treated
@@ -162,6 +163,7 @@ def _curve(cells: DoseCells, at: Floats) -> Split:
         cells.basis,
         cells.slopes,
         cells.inverse,
+        cells.present,
         cells.coefficient.sum(axis=1, keepdims=True),
         cells.covariates,
         cells.lever,
