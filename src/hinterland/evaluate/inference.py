@@ -19,6 +19,7 @@ from hinterland.evaluate.vcov import (
     Covariance,
     Moments,
     Ssc,
+    cluster_sums,
     count_parameters,
     covariance,
     group_factor,
@@ -158,10 +159,7 @@ def effective_clusters(moments: Moments, cluster: Factor, contrast: Floats) -> f
     contrast'β̂ (Carter, Schnepel & Steigerwald 2017, for errors uncorrelated within clusters), d = X B contrast.
     """
     d = moments.x @ (moments.bread @ contrast)
-    d *= d
-    if moments.weights is not None:
-        d *= moments.weights
-    share = np.bincount(cluster.codes, weights=d, minlength=cluster.size)
+    share = cluster_sums(d[:, None], d if moments.weights is None else d * moments.weights, cluster)
     mean = float(share.mean())
     return cluster.size / (1 + float(np.mean((share - mean) ** 2)) / mean**2) if mean > 0 else float("nan")
 
