@@ -246,9 +246,8 @@ def test_bias_coverage_and_size_of_the_nonlinear_models(family: Any, capsys: pyt
     results, linear = [], []
     for design, gain in worlds.draws(1000, 4, units=400, size=0.5):
         group = np.searchsorted(worlds.COHORTS, design.cohort)
-        plain = (np.array([0.3, 0.0, 0.6, -0.6])[group][:, None] + 0.15 * design.periods) * (1.0 if family == "poisson" else 1.6) - (
-            family == "logit"
-        )
+        level = np.array([0.3, 0.0, 0.6, -0.6])[group][:, None]
+        plain = level + 0.15 * design.periods if family == "poisson" else 2.5 * level + 0.35 * design.periods - 1.5
         mean, base = mean_of(family, plain + gain), mean_of(family, plain)
         y = rng.poisson(mean) if family == "poisson" else rng.random(mean.shape) < mean
         draw = replace(design, y=y.astype(np.float64).ravel(), comparison="not-yet-treated")

@@ -205,8 +205,8 @@ def _share_influence(layout: Layout, weight: Floats, share: Floats, whole: bool)
         cells = n_cohorts * design.n_periods
         inside = layout.cell < cells
         scale = 1 / float(unit_weight(design)[0].sum())
-        code = cluster.codes[inside].astype(np.int64) * cells + layout.cell[inside]
-        parts.append(tally(code, row_weight[inside] * scale, cluster.size * cells).reshape(cluster.size, cells))
+        place = cluster.codes[inside].astype(np.int64) * cells + layout.cell[inside]
+        parts.append(tally(place, row_weight[inside] * scale, cluster.size * cells).reshape(cluster.size, cells))
     out: Floats = np.concatenate(parts, axis=1) - total[:, None] * share
     return out
 
