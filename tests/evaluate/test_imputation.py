@@ -295,6 +295,40 @@ def test_it_is_reached_by_name(frame: pl.DataFrame) -> None:
     assert ours.band is not None
 
 
+# What must not matter -------------------------------------------------------------------------------------------------
+
+METHODS = ("imputation", "two-stage")
+
+
+def _same(a: Effects, b: Effects) -> None:
+    np.testing.assert_allclose(a.estimate, b.estimate, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(a.std_error, b.std_error, rtol=1e-7)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+def test_order_names_and_unit_and_period_shifts(frame: pl.DataFrame, method: str, gaps: float) -> None:
+    plain = frame.filter(pl.Series(np.random.default_rng(8).random(len(frame)) >= gaps))
+    number = pl.col("unit").str.slice(1).cast(pl.Int64)
+    renamed = plain.with_columns(unit=pl.format("城市{}", 9000 - number))
+    shifted = plain.with_columns(y=pl.col("y") + number - 3 * pl.col("year"))
+    base = fit(world.make(plain, covariates="~ v"), method).aggregate("event-time")
+    for other in (plain.sample(fraction=1.0, shuffle=True, seed=1), renamed, shifted):
+        _same(fit(world.make(other, covariates="~ v"), method).aggregate("event-time"), base)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_weight_counts_like_copies_of_the_unit(frame: pl.DataFrame, method: str) -> None:
+    copies = pl.concat(
+        frame.filter(pl.col("w") > k).with_columns(owner=pl.col("unit"), unit=pl.format("{}-{}", "unit", pl.lit(k))) for k in range(3)
+    )
+    options = {"variance_means": "cluster"} if method == "imputation" else {}
+    ours, many = fit(world.make(frame, weight="w"), method, **options), fit(world.make(copies, cluster="owner"), method, **options)
+    _same(ours, many)
+    for kind in ("overall", "event-time", "cohort", "calendar"):
+        _same(ours.aggregate(kind), many.aggregate(kind))  # type: ignore[arg-type]
+
+
 @pytest.mark.validate
 @pytest.mark.parametrize("method", ["imputation", "two-stage"])
 def test_bias_coverage_and_size(method: str, capsys: pytest.CaptureFixture[str]) -> None:

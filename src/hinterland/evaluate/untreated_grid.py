@@ -69,10 +69,13 @@ class Solver:
 
 def _connected(linked: Mask) -> NDArray[np.int32]:
     """[T] number of the connected component of each of T nodes, given links [T, T]."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    return np.asarray(connected_components(csr_array(linked), directed=False)[1], dtype=np.int32)
+    reach = (linked | np.eye(len(linked), dtype=np.bool_)).astype(np.float64)
+    while True:
+        further = (reach @ reach > 0).astype(np.float64)
+        if (further == reach).all():
+            break
+        reach = further
+    return np.unique(np.argmax(reach > 0, axis=1), return_inverse=True)[1].astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
