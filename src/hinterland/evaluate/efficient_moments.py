@@ -1,8 +1,7 @@
 """Means and covariances of cohorts, and what the adjusted estimator makes of them (Roth & Sant'Anna 2023).
 
 The estimator is θ̂(β) = θ̂_0 - X̂'β, with θ̂_0 = Σ A_θ,g Ȳ_g and X̂ = Σ A_0,g Ȳ_g. Its variance under random timing is at most
-Σ a_g S_g a_g' / N_g, a_g = A_θ,g - β'A_0,g (Neyman), less what the outcomes before the first treatment predict of the effects (their
-proposition 4).
+Σ a_g S_g a_g' / N_g, a_g = A_θ,g - β'A_0,g (Neyman), less what the outcomes before the first treatment predict of the effects.
 """
 
 from __future__ import annotations

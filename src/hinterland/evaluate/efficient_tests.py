@@ -1,4 +1,4 @@
-"""Tests of and under random timing (Roth & Sant'Anna 2023, sections 2.5 and 5): balance before treatment, and permutations of timing.
+"""Tests of and under random timing (Roth & Sant'Anna 2023): balance before treatment, and permutations of timing.
 
 A permutation gives every unit the adoption date of another. What is estimated weighs cohort means with weights that depend on the
 cohorts' sizes only, so each draw needs no more than sums, over its members, of each unit's weighted outcomes and their products: one

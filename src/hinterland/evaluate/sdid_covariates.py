@@ -1,6 +1,6 @@
 """Covariates of synthetic difference-in-differences, projected out of the outcome on the controls.
 
-Clarke, Pailañir, Athey & Imbens (2023, section 2.3), after Kranz (2022): the outcome is regressed on the covariates with unit and
+Clarke, Pailañir, Athey & Imbens (2023), after Kranz (2022): the outcome is regressed on the covariates with unit and
 period effects among the controls, and the method runs on what is left of it. The coefficients are a regression's, and do not
 depend on the weights.
 """

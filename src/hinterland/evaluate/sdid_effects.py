@@ -2,7 +2,7 @@
 
 τ_gt is the gap between the cohort's mean and its synthetic control in period t, less its λ-weighted mean before adoption; the
 mean over treated periods is the estimator of Arkhangelsky et al. (2021), and cohorts are averaged by treated units and periods
-(Clarke, Pailañir, Athey & Imbens 2023, eq. 4).
+(Clarke, Pailañir, Athey & Imbens 2023).
 """
 
 from __future__ import annotations
