@@ -187,6 +187,7 @@ def test_gaps_use_units_seen_in_both_periods(frame: pl.DataFrame) -> None:
     kept = frame.filter(pl.Series(np.random.default_rng(2).random(len(frame)) > 0.15))
     ours, usual = fit(make(kept), dose="d", by="group-time"), callaway_santanna(make(kept), est_method="or")
     _equal(ours, usual)
+    assert "cs-pairwise" in [n.code for n in ours.notes]
     assert np.isfinite(fit(make(kept), dose="d", target="both").std_error).all()
 
 
@@ -250,6 +251,13 @@ def test_bad_input_is_a_finding(frame: pl.DataFrame, change: pl.Expr | None, opt
         estimate(panel, "y", adoption(panel, "g"), "dose", **{"dose": "d", **options})
     assert code in [f.code for f in caught.value.findings]
     assert all(f.what and f.remedy for f in caught.value.findings)
+
+
+def test_units_that_adopt_after_the_window_may_have_their_dose(frame: pl.DataFrame) -> None:
+    table = frame.filter(pl.col("year") < 4)
+    effects = fit(make(table), dose="d")
+    nobody = fit(make(table.with_columns(d=pl.when(pl.col("g") == 4).then(0.0).otherwise(pl.col("d")))), dose="d")
+    _equal(effects, nobody)
 
 
 def test_one_dose_has_levels_and_a_note(frame: pl.DataFrame) -> None:

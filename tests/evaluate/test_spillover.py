@@ -287,6 +287,15 @@ def test_always_treated_units_reach_others_but_have_no_effect_of_their_own(frame
     assert np.isfinite(effects.std_error).all()
 
 
+def test_collinear_covariates_are_said(frame: pl.DataFrame) -> None:
+    table = frame.with_columns(x2=pl.col("x") * 2 + 1, x3=pl.col("lon"))
+    effects = fit(make(table, covariates=["x", "x2", "x3"]))
+    assert next(n for n in effects.notes if n.code == "collinear-dropped").values["names"] == "x2, x3"
+    plain = fit(make(frame, covariates="~ x"))
+    np.testing.assert_allclose(effects.estimate, plain.estimate, rtol=1e-9)
+    np.testing.assert_allclose(effects.vcov, plain.vcov, rtol=1e-7)
+
+
 def test_an_empty_ring_is_said(frame: pl.DataFrame) -> None:
     effects = fit(make(frame), rings=[(0, 0.001), (0.001, 80)])
     assert effects.terms.name[:2] == ("direct", "ring 0.001-80 km")

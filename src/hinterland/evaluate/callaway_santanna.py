@@ -96,7 +96,7 @@ def fit(
         estimates = estimate_sections(sample, Grouping(clusters.codes[scope.rows], clusters.size), grid, rule, influence_of)
         influence = estimates.influence
     _fail_if_nothing(design, sample, grid, estimates)
-    notes = (*scope.notes, *covariates.notes, *_size_notes(sample), *_gap_notes(sample, panel), *_cell_notes(sample, grid, estimates, trim))
+    notes = (*scope.notes, *covariates.notes, *size_notes(sample), *gap_notes(sample, panel), *_cell_notes(sample, grid, estimates, trim))
     _warn(notes)
     return Effects(
         method="callaway-santanna",
@@ -201,7 +201,8 @@ def _fail_if_nothing(design: Design, sample: Sample, grid: Grid, estimates: Esti
     raise EstimationError(Finding("no-cell", f"no group-time effect can be estimated: {why}", where, remedy), "cells")
 
 
-def _size_notes(sample: Sample) -> Iterable[Note]:
+def size_notes(sample: Sample) -> Iterable[Note]:
+    """Cohorts and comparison groups of few units."""
     sizes = {int(g): int((sample.cohort == g).sum()) for g in sample.treated}
     needed = sample.x.shape[1] + 4
     if single := [g for g, n in sizes.items() if n == 1]:
@@ -213,7 +214,8 @@ def _size_notes(sample: Sample) -> Iterable[Note]:
         yield Note("cs-few-never-treated", {"count": never})
 
 
-def _gap_notes(sample: Sample, panel: bool) -> Iterable[Note]:
+def gap_notes(sample: Sample, panel: bool) -> Iterable[Note]:
+    """What is done with units that miss periods."""
     used = int((sample.cohort != LEFT_OUT).sum())
     if not panel:
         yield Note("cs-cross-sections", {"rows": len(sample.y)})

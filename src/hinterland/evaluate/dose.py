@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
-from hinterland.evaluate.callaway_santanna import cohort_shares, sum_by_cluster, unit_clusters
+from hinterland.evaluate.callaway_santanna import cohort_shares, gap_notes, size_notes, sum_by_cluster, unit_clusters
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.dose_basis import Basis, bins, levels, spline
 from hinterland.evaluate.dose_groups import CohortCurves, DoseSample, GroupTimes, cohort_curves, group_times
@@ -183,7 +183,7 @@ def _doses(design: Design, name: str | None, findings: list[Finding]) -> Floats:
         if len(moved):
             what = f"the dose changes while treated in {len(moved)} unit(s): {listed(design.unit_labels[moved].tolist(), 8)}"
             findings.append(Finding("dose-changes", what, where, "give each unit one dose, such as its mean, or choose dcdh"))
-        idle = np.unique(design.unit[(values != 0) & (design.cohort[design.unit] == NEVER)])
+        idle = _without_later(design, np.unique(design.unit[(values != 0) & (design.cohort[design.unit] == NEVER)]))
         if len(idle):
             what = f"{len(idle)} unit(s) that are never treated have a dose: {listed(design.unit_labels[idle].tolist(), 8)}"
             findings.append(Finding("dose-untreated", what, where, "set their dose to 0, or give their adoption date"))
@@ -193,6 +193,12 @@ def _doses(design: Design, name: str | None, findings: list[Finding]) -> Floats:
         findings.append(Finding("dose-not-positive", what, where, "give them a dose above 0, or leave them out"))
     fail_if_any(findings, "options", EstimationError)
     return dose
+
+
+def _without_later(design: Design, units: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The ``units`` that never adopt, not even after the window: those that do may know their dose already."""
+    later = set(design.policy.table.filter(design.policy.table["cohort"].is_not_null())["unit"].to_list())
+    return units[[label not in later for label in design.unit_labels[units].tolist()]] if len(units) else units
 
 
 def _basis(given: _Options, doses: Floats) -> Basis:
@@ -248,7 +254,7 @@ def _dose_notes(design: Design, sample: Sample, dose: Floats, shape: Basis, poin
             notes.append(Note("dose-extrapolated", {"count": len(narrow), "cohorts": listed(narrow, 12)}))
     if design.policy.partial != "dose" and (dose[dose > 0] == 1).all():
         notes.append(Note("dose-one-level"))
-    return tuple(notes)
+    return (*size_notes(sample), *gap_notes(sample, panel=True), *notes)
 
 
 def _missing_notes(sample: Sample, grid: Grid, missing: list[tuple[int, str]]) -> tuple[Note, ...]:

@@ -30,7 +30,7 @@ from hinterland.evaluate.spillover_exposure import (
     ring_edges,
     ring_exposure,
 )
-from hinterland.evaluate.spillover_two_stage import fail_if_no_clean_rows
+from hinterland.evaluate.spillover_two_stage import fail_if_no_clean_rows, told_apart
 from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
 
@@ -214,7 +214,7 @@ def _identified(sample: Channels) -> Channels:
     ahead = ~clean & ~reached
     keep = unit_ok[design.unit] & period_ok[design.period] & ~ahead
     if keep.all():
-        return sample
+        return _told_apart(sample)
     notes = []
     if not unit_ok.all():
         lost = design.unit_labels[~unit_ok]
@@ -228,4 +228,19 @@ def _identified(sample: Channels) -> Channels:
         what = "no treated unit is observed before it, or a unit near it, is treated"
         remedy = "start the panel earlier, or take narrower rings"
         raise EstimationError(Finding("all-always-treated", what, "first stage of spillover", remedy), "design")
-    return sample.take(keep, notes)
+    return _told_apart(sample.take(keep, notes))
+
+
+def _told_apart(sample: Channels) -> Channels:
+    """Without covariates that the first stage cannot tell apart, with a note."""
+    design = sample.design
+    if design.covariates.shape[1] == 0:
+        return sample
+    kept = told_apart(design, sample.clean)
+    if kept.all():
+        return sample
+    names = np.array(design.covariate_names)
+    note = Note("collinear-dropped", {"names": ", ".join(names[~kept].tolist())})
+    covariates = np.asfortranarray(design.covariates[:, kept])
+    left = replace(design, covariates=covariates, covariate_names=tuple(names[kept].tolist()), notes=(*design.notes, note))
+    return replace(sample, design=left)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hinterland.errors import EstimationError, Finding, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.hdfe import tally
+from hinterland.evaluate.regression import column_scale, independent_columns
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -94,6 +95,15 @@ def system(design: Design, clean: Mask) -> System:
     scale = np.sqrt(np.maximum(np.diag(inner), np.finfo(float).tiny))
     inverse = np.linalg.pinv(schur / np.outer(scale, scale), rcond=_RANK, hermitian=True) / np.outer(scale, scale)
     return System(count, cross, schur, inverse, periods)
+
+
+def told_apart(design: Design, clean: Mask) -> Mask:
+    """[k] covariates that neither the effects of units and periods nor the covariates before them explain on clean rows."""
+    prepared, t = system(design, clean), design.n_periods
+    outer = prepared.schur[:t, t:]
+    gram = prepared.schur[t:, t:] - outer.T @ np.linalg.pinv(prepared.schur[:t, :t], rcond=_RANK, hermitian=True) @ outer
+    raw, centred = column_scale(design.covariates[clean], None if design.weight is None else design.weight[clean])
+    return independent_columns(gram, raw, centred)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
-from hinterland.evaluate.callaway_santanna import cohort_shares, sum_by_cluster, unit_clusters
+from hinterland.evaluate.callaway_santanna import cohort_shares, gap_notes, size_notes, sum_by_cluster, unit_clusters
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.drdid import OVERLAP_LIMIT, EstMethod, Rule
 from hinterland.evaluate.group_time import LEFT_OUT, BasePeriod, Grid, Sample, make_grid
@@ -91,6 +91,7 @@ def fit(
     cells = estimate_triples(sample, eligible, grid, rule, lambda values: sum_by_cluster(values, codes, size))
     _fail_if_nothing(design, cells, grid)
     only = replace(sample, cohort=np.where(eligible, sample.cohort, LEFT_OUT))
+    sized = (*size_notes(only), *gap_notes(sample, panel=True))
     return Effects(
         method="triple",
         outcome=design.outcome,
@@ -101,7 +102,7 @@ def fit(
         influence=cells.influence,
         clusters=cluster_labels(design),
         shares=cohort_shares(design, only),
-        notes=(*design.notes, *scope.notes, *left, *covariates.notes, *_cell_notes(sample, grid, cells)),
+        notes=(*design.notes, *scope.notes, *left, *covariates.notes, *sized, *_cell_notes(sample, grid, cells)),
         meta={
             "estimand": text("estimand.triple"),
             "estimand_code": "triple",
