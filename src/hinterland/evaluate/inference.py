@@ -15,6 +15,7 @@ import numpy as np
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.result import least_df
 from hinterland.evaluate.vcov import (
     Covariance,
     Moments,
@@ -173,7 +174,7 @@ def _by_leverage(design: Design, moments: Moments, inference: Inference) -> Cova
     found = adjusted_scores(projection_of(moments), cluster, 0.5 if inference.vcov == "CR2" else 1.0)
     scores = found.scores if inference.vcov == "CR2" else found.scores * np.sqrt((cluster.size - 1) / cluster.size)
     term_df = np.minimum(found.df, moments.x.shape[0]) if inference.vcov == "CR2" else None
-    df = float(cluster.size - 1) if term_df is None else float(np.nanmin(term_df, initial=np.inf))
+    df = float(cluster.size - 1) if term_df is None else least_df(term_df)
     parameters = count_parameters(moments.x.shape[1], moments, design.clusters, inference.ssc)
     return Covariance(scores.T @ scores, scores, df, parameters, (cluster.size,), term_df=term_df, notes=lost_notes(found, cluster))
 

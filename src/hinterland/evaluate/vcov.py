@@ -160,7 +160,13 @@ class Moments:
 
 
 def covariance(moments: Moments, kind: str, clusters: Sequence[Factor], ssc: Ssc) -> Covariance:
-    """The covariance ``kind`` of the coefficients. ``clusters`` also gives the grouping of the influence function."""
+    """The covariance ``kind`` of the coefficients. ``clusters`` also gives the grouping of the influence function.
+
+    Raises:
+        ValueError: another kind; :func:`hinterland.evaluate.inference.coefficient_covariance` knows them all.
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(f"covariance by row or cluster only, not {kind!r}")
     n, k = moments.x.shape
     clustered = kind == "cluster"
     parameters = count_parameters(k, moments, clusters if clustered else (), ssc)
