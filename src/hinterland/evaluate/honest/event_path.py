@@ -92,10 +92,10 @@ def event_path(effects: Effects) -> EventPath:
         effects = effects.aggregate("event-time")
     if effects.aggregation != "event-time":
         what = f"{effects.aggregation} effects have no path over event times"
-        _fail("no-event-time", what, where, "estimate an event study, or aggregate the group-time effects to 'event-time'")
+        refuse("no-event-time", what, where, "estimate an event study, or aggregate the group-time effects to 'event-time'")
     if any(n.code == "second-reference" for n in effects.notes):
         what = "two event times are normalised to zero, which sets any linear trend to zero"
-        _fail("two-references", what, where, "add units that are never treated, or use an estimator that needs one reference only")
+        refuse("two-references", what, where, "add units that are never treated, or use an estimator that needs one reference only")
     grid = _grid_of(effects)
     if varying:
         grid = _cumulate(grid, last, where)
@@ -119,7 +119,8 @@ def event_path(effects: Effects) -> EventPath:
     return path
 
 
-def _fail(code: str, what: str, where: str, remedy: str) -> NoReturn:
+def refuse(code: str, what: str, where: str, remedy: str) -> NoReturn:
+    """Raise the finding as an ``EstimationError``."""
     raise EstimationError(Finding(code, what, where, remedy), SUBJECT)
 
 
@@ -191,7 +192,7 @@ def _cumulate(grid: _Grid, last: int, where: str) -> _Grid:
     before = grid.times < 0
     behind = grid.behind[before & (grid.times <= last)]
     if len(np.unique(behind)) > 1 or (np.diff(grid.times[before]) != 1).any():
-        _fail(
+        refuse(
             "varying-base",
             "the estimates before treatment are one-period changes of different sets of treated units, not distances from one reference",
             where,
@@ -240,8 +241,8 @@ def _with_reference(grid: _Grid, last: int, where: str) -> tuple[_Grid, list[Not
         )
         return wide, [Note("path-reference-implied", {"reference": last})]
     if len(references) > 1:
-        _fail("two-references", f"{len(references)} event times are normalised to zero", where, "use an estimator with one reference")
-    _fail(
+        refuse("two-references", f"{len(references)} event times are normalised to zero", where, "use an estimator with one reference")
+    refuse(
         "no-reference",
         f"no event time is normalised to zero, and {last} is estimated: estimates before and after treatment are not differences from the same period",
         where,
@@ -257,7 +258,7 @@ def _consecutive(grid: _Grid, where: str) -> tuple[_Grid, list[Note]]:
     holes = inside.times[~usable[first : final + 1]].tolist()
     gaps = sorted(set(range(int(inside.times[0]), int(inside.times[-1]) + 1)) - set(inside.times.tolist()))
     if holes or gaps:
-        _fail(
+        refuse(
             "event-time-gap",
             f"event time(s) {', '.join(map(str, [*gaps, *holes]))} have no estimate, so changes between periods are not known",
             where,
@@ -283,6 +284,6 @@ def _cautions(effects: Effects, grid: _Grid, last: int) -> list[Note]:
 def _fail_if_too_short(path: EventPath, where: str) -> None:
     if not path.pre:
         remedy = "start the panel at least two periods before the first adoption, or keep more leads"
-        _fail("no-leads", f"there is no estimate before the reference {path.reference}", where, remedy)
+        refuse("no-leads", f"there is no estimate before the reference {path.reference}", where, remedy)
     if not (path.times >= 0).any():
-        _fail("nothing-to-average", "there is no estimate after adoption", where, "keep event times from 0 on")
+        refuse("nothing-to-average", "there is no estimate after adoption", where, "keep event times from 0 on")
