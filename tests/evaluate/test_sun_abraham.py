@@ -92,7 +92,7 @@ def test_without_never_treated_the_last_cohort_is_the_control() -> None:
     frame = BALANCED.filter(pl.col("g").is_not_null())
     effects = fit(world.make(frame))
     assert effects.meta["comparison"] == "last-treated"
-    assert [n.code for n in effects.notes][:1] == ["saturated-last-treated"]
+    assert "saturated-last-treated" in [n.code for n in effects.notes]
     assert set(effects.terms.cohort.tolist()) == {4}
     assert effects.terms.time.max() == 5
     same = fit(world.make(frame.filter(pl.col("year") < 6).with_columns(g=pl.when(pl.col("g") < 6).then(pl.col("g")))))
@@ -105,7 +105,7 @@ def test_anticipation_moves_the_reference_and_leaves_out_units_without_a_period_
     assert set(effects.terms.event_time[effects.terms.reference]) == {-3}
     early = BALANCED.with_columns(g=pl.when(pl.col("g") == 4).then(2).otherwise(pl.col("g")))
     effects = fit(world.make(early, anticipation=1))
-    assert [n.code for n in effects.notes][:1] == ["saturated-no-period-before"]
+    assert "saturated-no-period-before" in [n.code for n in effects.notes]
 
 
 def test_invariances() -> None:

@@ -38,7 +38,7 @@ def fit_with_unit_effects(layout: Layout, own: Mask, inference: Inference) -> Un
     """
     design = layout.design
     if not design.covariates.shape[1]:
-        found = fit_cells(layout, own, inference)
+        found = fit_cells(layout, own, np.zeros_like(own), inference)
         return UnitFit(found.estimate, found.covariance, found.dropped)
     columns, names = _columns(layout, own)
     fitted = least_squares(design, columns, names, inference)

@@ -24,10 +24,10 @@ from hinterland.evaluate.vcov import Covariance, Moments, cluster_sums
 
 @dataclass(frozen=True, slots=True)
 class CellFit:
-    """A fitted regression on p cells and k covariates.
+    """A fitted regression on p cells, those held at zero included, and k covariates.
 
     Attributes:
-        estimate: [p], NaN where the cell is not identified;  covariance: of the estimates (zero there).
+        estimate: [p], zero where held, NaN where not identified;  covariance: of the estimates (zero in both).
         covariates: names, coefficients and standard errors of those kept;  dropped: the collinear ones.
         ssr, ss_within, ss_total: sums of squares of residuals, of the outcome net of fixed effects, and around its mean.
     """
@@ -41,35 +41,32 @@ class CellFit:
     ss_total: float
 
 
-def fit_cells(layout: Layout, estimated: Mask, inference: Inference) -> CellFit:
-    """Regress the outcome on the cells ``estimated`` [K, T] and the design's covariates.
+def fit_cells(layout: Layout, shown: Mask, held: Mask, inference: Inference) -> CellFit:
+    """Regress the outcome on the cells ``shown`` [K, T], less those ``held`` at zero, and on the design's covariates.
 
     Raises:
         EstimationError: no cell is identified, or no degrees of freedom.
     """
-    k, t = np.nonzero(estimated)
+    k, t = np.nonzero(shown & ~held)
     system = cell_system(layout, k, t)
     kept, found = _identified(system.gram, layout, k, t)
     _fail_unless_found(layout, found)
-    parts = _least_squares(layout, system, _Cells(k, t, kept, _inverse(system.gram, kept)))
-    whole = _covariance(layout, system, parts, kept, inference)
+    place = np.flatnonzero(~held[shown])
+    cells = _Cells(k, t, kept, found, _inverse(system.gram, kept), place, int(shown.sum()))
+    parts = _least_squares(layout, system, cells)
+    whole, errors = _covariance(layout, system, parts, cells, inference)
     if inference.vcov in CLUSTERED:
-        whole = _with_effective_clusters(layout, system, parts, (k, t), whole)
-    size, names = len(k), np.array(layout.design.covariate_names, dtype=object)
-    errors = np.sqrt(np.diag(whole.vcov)[size:])
+        whole = _with_effective_clusters(layout, system, parts, cells, whole)
+    names = np.array(layout.design.covariate_names, dtype=object)
     covariates = {
         "covariate_names": names[parts.use].tolist(),
         "covariate_estimates": parts.beta.tolist(),
         "covariate_std_errors": errors.tolist(),
     }
     _, total = column_scale(layout.design.y[:, None], layout.design.weight)
-    vcov, influence = whole.vcov[:size, :size], whole.influence[:, :size]
-    if not found.all():
-        vcov, influence = vcov * np.outer(found, found), influence * found
-    by_term = None if whole.term_df is None else whole.term_df[:size]
     return CellFit(
-        estimate=np.where(found, parts.own - parts.slopes @ parts.beta, np.nan),
-        covariance=replace(whole, vcov=vcov, influence=influence, term_df=by_term),
+        estimate=spread(np.where(found, parts.own - parts.slopes @ parts.beta, np.nan), place, cells.size),
+        covariance=whole,
         covariates=covariates if len(names) else {},
         dropped=tuple(str(n) for n in names[~parts.use]),
         ssr=parts.ssr,
@@ -80,12 +77,21 @@ def fit_cells(layout: Layout, estimated: Mask, inference: Inference) -> CellFit:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """Cohort ``k`` and period ``t`` [p] of the cells, which are ``kept``, and the ``inverse`` [p, p] of their gram."""
+    """Cohort ``k`` and period ``t`` [q] of the cells estimated, which are ``kept`` (not redundant) and ``found`` (identified), the
+    ``inverse`` [q, q] of their gram, and their ``place`` [q] among the ``size`` cells shown.
+    """
 
     k: Ints
     t: Ints
     kept: Mask
+    found: Mask
     inverse: Floats
+    place: Ints
+    size: int
+
+    def put(self, values: Floats) -> Floats:
+        """[..., size] ``values`` [..., q] at their places; zero where not identified."""
+        return spread(np.where(self.found, values, 0.0), self.place, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,36 +182,35 @@ def _fail_unless_found(layout: Layout, found: Mask) -> None:
     )
 
 
-def _covariance(layout: Layout, system: CellSystem, parts: _Parts, kept: Mask, inference: Inference) -> Covariance:
-    """Of the p cells, then the k covariates."""
+def _covariance(layout: Layout, system: CellSystem, parts: _Parts, cells: _Cells, inference: Inference) -> tuple[Covariance, Floats]:
+    """Of the cells shown; and the covariates' standard errors [k]."""
     design = layout.design
     cluster, ssc = design.clusters[0], inference.ssc
-    if inference.vcov == "cluster" and len(design.clusters) == 1:
-        own = system.influence(parts.u, cluster, parts.inverse)
-        if own is not None:
-            beta = cluster_sums(parts.x, parts.u, cluster) @ parts.bread
-            if beta.shape[1]:
-                own -= beta @ parts.slopes.T
-            scores = np.concatenate([own, beta], axis=1) if beta.shape[1] else own
-            counted = Counted(absorbed(design), system.rank() if ssc.k_exact else None)
-            c, parameters = small_sample(design.n_obs, int(kept.sum()) + beta.shape[1], counted, cluster, ssc)
-            scores *= np.sqrt(c)
-            df = float(cluster.size - 1) if ssc.t_df == "min" else float(design.n_obs - parameters)
-            return Covariance(scores.T @ scores, scores, df, parameters, (cluster.size,))
-    return _by_columns(layout, system, parts, kept, inference)
+    if inference.vcov != "cluster" or len(design.clusters) > 1:
+        return _by_columns(layout, system, parts, cells, inference)
+    counted = Counted(absorbed(design), system.rank() if ssc.k_exact else None)
+    c, parameters = small_sample(design.n_obs, int(cells.kept.sum()) + len(parts.beta), counted, cluster, ssc)
+    own = system.influence(parts.u, cluster, np.sqrt(c) * cells.put(cells.inverse))
+    if own is None:
+        return _by_columns(layout, system, parts, cells, inference)
+    beta = cluster_sums(parts.x, parts.u, cluster) @ (np.sqrt(c) * parts.bread)
+    if beta.shape[1]:
+        own -= beta @ cells.put(parts.slopes.T)
+    df = float(cluster.size - 1) if ssc.t_df == "min" else float(design.n_obs - parameters)
+    return Covariance(own.T @ own, own, df, parameters, (cluster.size,)), np.linalg.norm(beta, axis=0)
 
 
-def _by_columns(layout: Layout, system: CellSystem, parts: _Parts, kept: Mask, inference: Inference) -> Covariance:
+def _by_columns(layout: Layout, system: CellSystem, parts: _Parts, cells: _Cells, inference: Inference) -> tuple[Covariance, Floats]:
     """The covariance from the regressors as columns, for every kind there is."""
     design = layout.design
-    use = np.flatnonzero(kept)
-    x = np.empty((design.n_obs, len(use) + len(parts.bread)), order="F")
+    use, k = np.flatnonzero(cells.kept), len(parts.beta)
+    x = np.empty((design.n_obs, len(use) + k), order="F")
     for place, j in enumerate(use):
-        basis = np.zeros(len(kept))
+        basis = np.zeros(len(cells.kept))
         basis[j] = -1.0
         x[:, place] = system.subtract(np.zeros(design.n_obs), basis)
     slopes = parts.slopes[use]
-    for place in range(len(parts.bread)):
+    for place in range(k):
         # x net of the cells plus its part along them is x net of the fixed effects.
         x[:, len(use) + place] = parts.x[:, place] + x[:, : len(use)] @ slopes[:, place]
     inverse = parts.inverse[np.ix_(use, use)]
@@ -213,20 +218,29 @@ def _by_columns(layout: Layout, system: CellSystem, parts: _Parts, kept: Mask, i
     bread = np.block([[inverse + slopes @ parts.bread @ slopes.T, mixed], [mixed.T, parts.bread]])
     rank = system.rank() if inference.ssc.k_exact else None
     moments = Moments(x, parts.u, bread, absorbed(design), rank, parts.ssr, design.weight)
-    found = coefficient_covariance(design, moments, inference)
-    size, where = len(kept) + len(parts.bread), np.concatenate([use, len(kept) + np.arange(len(parts.bread))])
-    vcov = spread(spread(found.vcov, where, size).T, where, size).T
-    by_term = None if found.term_df is None else spread(found.term_df, where, size, np.nan)
-    return replace(found, vcov=vcov, influence=spread(found.influence, where, size), term_df=by_term)
+    whole = coefficient_covariance(design, moments, inference)
+    count = len(use)
+
+    def put(values: Floats) -> Floats:
+        return cells.put(spread(values[..., :count], use, len(cells.kept)))
+
+    vcov = put(put(whole.vcov[:count]).T)
+    by_term = (
+        None if whole.term_df is None else spread(spread(whole.term_df[:count], use, len(cells.kept)), cells.place, cells.size, np.nan)
+    )
+    out = replace(whole, vcov=vcov, influence=put(whole.influence), term_df=by_term)
+    return out, np.sqrt(np.diag(whole.vcov)[count:])
 
 
-def _with_effective_clusters(layout: Layout, system: CellSystem, parts: _Parts, cells: tuple[Ints, Ints], found: Covariance) -> Covariance:
+def _with_effective_clusters(layout: Layout, system: CellSystem, parts: _Parts, cells: _Cells, whole: Covariance) -> Covariance:
     """The effective number of clusters behind the mean effect of treated cells (of several groupings, the least)."""
     design = layout.design
-    mix = treated_mix(layout, *cells)
+    mix = treated_mix(layout, cells.k, cells.t)
     d = -system.subtract(np.zeros(design.n_obs), parts.inverse @ mix)
     if parts.x.shape[1]:
-        d = d - parts.x @ (parts.bread @ (parts.slopes.T @ mix))
-    weighted = d * d if design.weight is None else d * d * design.weight
-    least = min(concentration(weighted, c) for c in design.clusters)
-    return replace(found, facts={**found.facts, "effective_clusters": least})
+        d -= parts.x @ (parts.bread @ (parts.slopes.T @ mix))
+    d *= d
+    if design.weight is not None:
+        d *= design.weight
+    least = min(concentration(d, c) for c in design.clusters)
+    return replace(whole, facts={**whole.facts, "effective_clusters": least})

@@ -28,7 +28,6 @@ from hinterland.evaluate.saturated import (
     make_layout,
     shares_of,
     size_notes,
-    spread,
 )
 from hinterland.evaluate.saturated_regression import CellFit, fit_cells
 from hinterland.evaluate.threads import one_thread
@@ -67,7 +66,7 @@ def fit(
     layout = _anchored(make_layout(without_singletons(design, inference.ssc), control))
     held, notes = reference_cells(layout, events)
     shown = layout.rows[:-1] > 0
-    fitted = fit_cells(layout, shown & ~held, inference)
+    fitted = fit_cells(layout, shown, held, inference)
     effects = _effects(layout, _Shown(shown, held, tuple(notes)), fitted, inference)
     meta = {**effects.meta, "share_variance": share_variance}
     return replace(effects, shares=shares_of(layout, variance=share_variance), meta=meta)
@@ -149,10 +148,6 @@ class _Shown:
 def _effects(layout: Layout, shown: _Shown, fitted: CellFit, inference: Inference) -> Effects:
     design, covariance = layout.design, fitted.covariance
     terms = cell_terms(layout, shown.cells, shown.held)
-    where = np.flatnonzero(~terms.reference)
-    size = len(terms.name)
-    estimate = spread(fitted.estimate, where, size)
-    vcov = spread(spread(covariance.vcov, where, size).T, where, size).T
     repaired = [Note("negative-variance")] if covariance.repaired else []
     dropped = [Note("collinear-dropped", {"names": listed(fitted.dropped)})] if fitted.dropped else []
     events = np.unique(layout.event[shown.held]).tolist()
@@ -161,13 +156,21 @@ def _effects(layout: Layout, shown: _Shown, fitted: CellFit, inference: Inferenc
         outcome=design.outcome,
         aggregation="group-time",
         terms=terms,
-        estimate=estimate,
-        vcov=vcov,
-        influence=spread(covariance.influence, where, size),
+        estimate=fitted.estimate,
+        vcov=covariance.vcov,
+        influence=covariance.influence,
         clusters=cluster_labels(design),
         df=covariance.df,
-        term_df=None if covariance.term_df is None else spread(covariance.term_df, where, size, np.nan),
-        notes=(*design.notes, *shown.notes, *size_notes(layout), *dropped, *lost_cells_note(terms, estimate), *repaired, *covariance.notes),
+        term_df=covariance.term_df,
+        notes=(
+            *design.notes,
+            *shown.notes,
+            *size_notes(layout),
+            *dropped,
+            *lost_cells_note(terms, fitted.estimate),
+            *repaired,
+            *covariance.notes,
+        ),
         meta=describe(
             design,
             inference,
