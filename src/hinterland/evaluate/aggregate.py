@@ -302,7 +302,10 @@ def _weights(effects: Effects, keep: Mask) -> Floats:
         return np.asarray(keep / keep.sum())
     given = {e: (n, d) for e, n, d in zip(*(meta[f"overall_{k}"] for k in ("event_times", "numerator", "denominator")), strict=True)}
     parts = np.array([given.get(int(e), (0.0, 0.0)) if use else (0.0, 0.0) for e, use in zip(effects.terms.event_time, keep, strict=True)])
-    return np.asarray(parts[:, 0] / parts[:, 1].sum())
+    total = float(parts[:, 1].sum())
+    if total == 0:
+        _fail_empty(effects, "treatment has not changed on average over these event times, so there is no effect per unit of it")
+    return np.asarray(parts[:, 0] / total)
 
 
 def _mean_of(effects: Effects, min_e: int | None, max_e: int | None) -> Effects:

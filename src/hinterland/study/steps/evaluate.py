@@ -42,7 +42,7 @@ def results(work: Workspace, outcome: str, method: str, seed: int) -> tuple[Effe
 
 def has_own_average(effects: Effects) -> bool:
     """Whether these event-time effects come with an overall effect that their estimator defines."""
-    return effects.aggregation == "event-time" and "overall_event_times" in effects.meta
+    return effects.aggregation == "event-time" and sum(effects.meta.get("overall_denominator", ())) != 0
 
 
 def _banded(work: Workspace, effects: Effects, seed: int) -> Effects:
