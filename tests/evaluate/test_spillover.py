@@ -222,6 +222,19 @@ def test_direct_effects_average_to_the_direct_channel(frame: pl.DataFrame) -> No
     assert np.isfinite(cells.aggregate("event-time").std_error).all()
 
 
+def test_averages_of_direct_effects_weigh_rows_and_keep_the_spatial_covariance(frame: pl.DataFrame) -> None:
+    table = frame.filter(pl.Series(np.random.default_rng(5).random(len(frame)) > 0.1))
+    cells = fit(make(table, weight="w"), effect="direct", vcov="conley", cutoff_km=150)
+    overall = cells.aggregate("overall")
+    assert overall.estimate[0] == pytest.approx(fit(make(table, weight="w")).estimate[0], rel=1e-9)
+    columns, _ = columns_of(table)
+    treated = table.filter(pl.Series(columns[:, 0] == 1)).group_by("g", "year").agg(pl.col("w").sum())
+    weight = {(g, t): w for g, t, w in treated.iter_rows()}
+    share = np.array([weight[g, t] for g, t in zip(cells.terms.cohort, cells.terms.time, strict=True)], dtype=float)
+    share /= share.sum()
+    assert overall.std_error[0] == pytest.approx(np.sqrt(share @ cells.vcov @ share), rel=1e-9)
+
+
 def test_event_study_averages_to_the_channels(frame: pl.DataFrame) -> None:
     study = fit(make(frame), effect="event-study", leads=2)
     names = study.terms.name

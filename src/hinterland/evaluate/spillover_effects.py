@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding
-from hinterland.evaluate.design import Design
+from hinterland.evaluate.design import Design, cells
 from hinterland.evaluate.hdfe import singletons
 from hinterland.evaluate.inference import Inference, near_notes, neighbourhood
 from hinterland.evaluate.regression import (
@@ -83,7 +83,8 @@ def pooled_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
         extra_names = (*extra_names, *(f"neighbours' {name}" for name in design.covariate_names))
     alone = singletons(absorbed(design))
     if alone.any() and inference.ssc.singletons == "drop":
-        sample, extra = sample.take(~alone, [Note("singletons-dropped", {"count": int(alone.sum())})]), extra[~alone]
+        dropped = Note("singletons-dropped", {"count": int(alone.sum()), "cells": cells(design, np.flatnonzero(alone))})
+        sample, extra = sample.take(~alone, [dropped]), extra[~alone]
         design = sample.design
     columns, names = sample.columns
     matrix = np.asfortranarray(np.concatenate([columns, extra], axis=1))
@@ -178,7 +179,7 @@ def _meta(sample: Channels, inference: Inference, facts: Mapping[str, Any], code
 
 
 def direct_effects(sample: Channels, inference: Inference, facts: Mapping[str, Any]) -> Effects:
-    """ATT(g, t) of treated cells against clean rows; shares of cohorts are taken as given, so averages weigh as the sample does."""
+    """ATT(g, t) of treated cells against clean rows; averages weigh cells by their treated rows, taken as given."""
     design = sample.design
     rows = np.flatnonzero(sample.level != 0)
     period = design.periods[design.period[rows]]
@@ -190,7 +191,6 @@ def direct_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
     fitted = _fit(sample, columns, names, inference)
     kept = cells[fitted.kept]
     count = np.bincount(place.reshape(-1), minlength=len(cells))[fitted.kept]
-    weight = None if design.weight is None else design.weight
     return Effects(
         method="spillover",
         outcome=design.outcome,
@@ -200,20 +200,22 @@ def direct_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
         vcov=fitted.vcov,
         influence=fitted.influence,
         clusters=cluster_labels(design),
-        shares=_shares(design, kept[:, 0], weight),
+        shares=_shares(design, kept, rows, fitted.vcov),
         notes=(*design.notes, *fitted.notes),
         meta=_meta(sample, inference, facts, "spillover-direct"),
     )
 
 
-def _shares(design: Design, cohorts: Ints, weight: Floats | None) -> CohortShares:
-    """Weighted shares of cohorts among units, as given: their influence is zero."""
-    rows = np.ones(design.n_obs) if weight is None else weight
-    seen = np.bincount(design.unit, minlength=design.n_units)
-    unit = np.bincount(design.unit, rows, design.n_units) / seen
-    values = np.unique(cohorts)
-    share = np.array([unit[design.cohort == g].sum() for g in values]) / unit.sum()
-    return CohortShares(values, share, np.zeros((design.clusters[0].size, len(values))))
+def _shares(design: Design, cells: Ints, rows: Ints, vcov: Floats) -> CohortShares:
+    """Weights of cells (cohort, period) [p, 2] by their treated ``rows``, as given: their influence is zero."""
+    weight = np.ones(len(rows)) if design.weight is None else design.weight[rows]
+    own = np.column_stack([design.cohort[design.unit[rows]], design.periods[design.period[rows]]])
+    total = 1.0 * design.n_obs if design.weight is None else float(design.weight.sum())
+    share = np.array([weight[(own == cell).all(axis=1)].sum() for cell in cells]) / total
+    p = len(cells)
+    joint = np.zeros((2 * p, 2 * p))
+    joint[:p, :p] = vcov
+    return CohortShares(cells[:, 0], share, np.zeros((design.clusters[0].size, p)), joint, cells[:, 1])
 
 
 def event_effects(sample: Channels, inference: Inference, leads: int, facts: Mapping[str, Any]) -> Effects:
