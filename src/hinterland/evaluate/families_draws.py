@@ -55,10 +55,12 @@ def hypotheses(tests: Any) -> Hypotheses:
         return _from_p_values(tests)
     if any(type(i) is not type(items[0]) for i in items):
         kinds = ", ".join(sorted({type(i).__name__ for i in items}))
-        raise _wrong("mixed-tests", f"the tests are of several kinds: {kinds}", "give results of one kind, or p-values")
+        raise _wrong(
+            Finding("mixed-tests", f"the tests are of several kinds: {kinds}", "argument tests", "give results of one kind, or p-values")
+        )
     rows = [row for item in items for row in _rows(item)]
     if not rows:
-        raise _wrong("no-tests", "none of the results has a statistic", "give results with standard errors")
+        raise _wrong(Finding("no-tests", "none of the results has a statistic", "argument tests", "give results with standard errors"))
     clusters = max((len(i.influence) if isinstance(i, Effects) else i.n_boot_clusters if isinstance(i, WildTest) else 0) for i in items)
     missing = sum(int((~np.isfinite(i.std_error) & ~i.terms.reference).sum()) for i in items if isinstance(i, Effects))
     return Hypotheses(
@@ -73,14 +75,14 @@ def hypotheses(tests: Any) -> Hypotheses:
     )
 
 
-def _wrong(code: str, what: str, remedy: str) -> EstimationError:
-    return EstimationError(Finding(code, what, "argument tests", remedy), "family")
+def _wrong(finding: Finding) -> EstimationError:
+    return EstimationError(finding, "family")
 
 
 def _items(tests: Any) -> list[Any]:
     items = [tests] if isinstance(tests, (Effects, WildTest, RandomisationTest, Placebo)) else list(tests)
     if not items:
-        raise _wrong("no-tests", "there is no test", "give at least one result or p-value")
+        raise _wrong(Finding("no-tests", "there is no test", "argument tests", "give at least one result or p-value"))
     return items
 
 
@@ -89,10 +91,16 @@ def _from_p_values(tests: Any) -> Hypotheses:
     try:
         p = np.array([float(v) for v in (tests.values() if isinstance(tests, Mapping) else tests)])
     except (TypeError, ValueError):
-        raise _wrong("bad-p-value", "the tests are neither results nor numbers", "give results of one kind, or p-values") from None
+        raise _wrong(
+            Finding("bad-p-value", "the tests are neither results nor numbers", "argument tests", "give results of one kind, or p-values")
+        ) from None
     bad = [f"{n}: {v:g}" for n, v in zip(names, p, strict=True) if not 0 <= v <= 1]
     if bad:
-        raise _wrong("bad-p-value", f"not a p-value: {', '.join(bad[:8])}", "give numbers from 0 to 1, none of them missing")
+        raise _wrong(
+            Finding(
+                "bad-p-value", f"not a p-value: {', '.join(bad[:8])}", "argument tests", "give numbers from 0 to 1, none of them missing"
+            )
+        )
     blank, missing = ("",) * len(p), np.full(len(p), np.nan)
     return Hypotheses(blank, blank, names, missing, missing, p, 0)
 
@@ -129,7 +137,7 @@ def joint_draws(tests: Any, family: Hypotheses, draws: int, seed: int, weights: 
         drawn = np.stack([i.draws["statistic"].cast(float).fill_null(float("nan")).to_numpy()[1:] for i in items], axis=1)
         return _complete(drawn), False, len(drawn)
     what = f"{len(family.terms)} p-values do not say how the statistics move together"
-    raise _wrong("no-joint-draws", what, "give results, or use 'holm' or 'benjamini-hochberg'")
+    raise _wrong(Finding("no-joint-draws", what, "argument tests", "give results, or use 'holm' or 'benjamini-hochberg'"))
 
 
 def _complete(drawn: Floats) -> Floats:
@@ -140,7 +148,7 @@ def _complete(drawn: Floats) -> Floats:
 def _fail_if_different(keys: Sequence[tuple[object, ...]]) -> None:
     if len(set(keys)) > 1:
         remedy = "draw all tests with the same seed, number of draws, groups and weights, on the same units"
-        raise _wrong("different-draws", "the tests were not drawn jointly", remedy)
+        raise _wrong(Finding("different-draws", "the tests were not drawn jointly", "argument tests", remedy))
 
 
 def _multiplied(items: Sequence[Effects], draws: int, seed: int, weights: Weights) -> tuple[Floats, bool, int]:
@@ -166,7 +174,7 @@ def _lined_up(items: Sequence[Effects]) -> tuple[np.ndarray[Any, np.dtype[np.str
     names = {n.strip("[]'\"") for n in names}
     if len(names) > 1:
         remedy = "cluster all of them on the same column"
-        raise _wrong("different-clusters", f"the results are clustered on {', '.join(sorted(names))}", remedy)
+        raise _wrong(Finding("different-clusters", f"the results are clustered on {', '.join(sorted(names))}", "argument tests", remedy))
     labels = np.unique(np.concatenate([i.clusters for i in items]))
     columns = []
     for item in items:

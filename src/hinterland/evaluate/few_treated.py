@@ -252,6 +252,8 @@ class _Resampled:
         total = np.zeros(len(self.chosen))
         for j, kappa in enumerate(self.kappa):
             value = path @ kappa
+            if not np.abs(value).any():
+                continue
             a, b = _variance(value, self.size)
             total += (value / np.sqrt(a + b / self.size))[self.chosen[:, j]] * np.sqrt(a + b / self.own[j])
         value = path @ self.common

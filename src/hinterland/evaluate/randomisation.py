@@ -252,7 +252,7 @@ def _summarise(
     estimate, t = moments.at(0.0, "coefficient"), moments.at(0.0, "t")
     p_coefficient, p_statistic = p_exact(estimate), p_exact(t)
     low = high = float("nan")
-    if moments.constant is not None:
+    if moments.constant is not None and np.isfinite(t[0]):
         low, high = invert(lambda delta: p_exact(moments.at(float(estimate[0]) - delta, statistic)), float(estimate[0]), error, 1 - level)
     return RandomisationTest(
         method=effects.method,
@@ -294,6 +294,8 @@ def _remarks(plan: _Plan, moments: Moments, estimate: Floats, *, exact: bool, me
     undefined = int(np.count_nonzero(~np.isfinite(estimate)))
     if undefined:
         notes.append(Note("ri-undefined", {"count": undefined, "draws": draws}))
+    if not np.isfinite(float(plan.effects.std_error[0])):
+        notes.append(Note("ri-no-statistic", {"method": plan.method}))
     if not moments.linear:
         notes.append(Note("ri-no-interval", {"method": plan.method}))
     if meta.get("strata"):
