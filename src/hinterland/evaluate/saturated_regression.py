@@ -17,7 +17,18 @@ from hinterland.evaluate.coding import Floats
 from hinterland.evaluate.hdfe import tally
 from hinterland.evaluate.inference import CLUSTERED, Inference, coefficient_covariance
 from hinterland.evaluate.regression import absorbed, column_scale, fixed_effects_text, gram_of, independent_columns
-from hinterland.evaluate.saturated import Counted, Ints, Layout, Mask, concentration, small_sample, spread, treated_mix, without_rounding
+from hinterland.evaluate.saturated import (
+    Counted,
+    Ints,
+    Layout,
+    Mask,
+    concentration,
+    small_sample,
+    spread,
+    subtract_product,
+    treated_mix,
+    without_rounding,
+)
 from hinterland.evaluate.saturated_systems import CellSystem, cell_system
 from hinterland.evaluate.vcov import Covariance, Moments, cluster_sums
 
@@ -195,7 +206,7 @@ def _covariance(layout: Layout, system: CellSystem, parts: _Parts, cells: _Cells
         return _by_columns(layout, system, parts, cells, inference)
     beta = cluster_sums(parts.x, parts.u, cluster) @ (np.sqrt(c) * parts.bread)
     if beta.shape[1]:
-        own -= beta @ cells.put(parts.slopes.T)
+        subtract_product(own, beta, cells.put(parts.slopes.T))
     df = float(cluster.size - 1) if ssc.t_df == "min" else float(design.n_obs - parameters)
     return Covariance(own.T @ own, own, df, parameters, (cluster.size,)), np.linalg.norm(beta, axis=0)
 
