@@ -95,7 +95,7 @@ def fit(
         meta={
             **_facts(design, sample, estimand),
             "controls": controls,
-            "comparison": controls,
+            "comparison": "not-yet-treated",
             "contrasts": contrasts,
             "vcov": variance,
             **_adjustment_facts(fitted, beta),
@@ -142,7 +142,7 @@ def _facts(design: Design, sample: Sample, estimand: Estimand) -> dict[str, Any]
         "covariates": [],
         "fixed_effects": [],
         "weights": None,
-        "cluster": [design.clusters[0].name],
+        "cluster": design.clusters[0].name,
         "n_clusters": len(sample.units),
         "n_obs": sample.y.size,
         "n_units": len(sample.units),

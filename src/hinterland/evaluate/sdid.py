@@ -247,7 +247,7 @@ def _facts(fitted: _Fitted, estimand: str) -> dict[str, Any]:
         "covariate_estimates": [] if fitted.projection is None else [float(b) for b in fitted.projection.beta],
         "fixed_effects": [],
         "weights": None,
-        "cluster": [design.clusters[0].name],
+        "cluster": design.clusters[0].name,
         "n_obs": (treated + len(sample.controls)) * len(sample.periods),
         "n_units": treated + len(sample.controls),
         "n_treated": treated,

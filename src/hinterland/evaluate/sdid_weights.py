@@ -113,7 +113,10 @@ class Problem:
         copies = np.ones((1, self.count)) if counts is None else counts
         total = copies.sum(axis=1)
         mean = copies @ self.rows / total[:, None]
-        product = Gram.of(np.ascontiguousarray(self.rows.T), len(copies)).weighted(copies) - total[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        product = (
+            Gram.of(np.ascontiguousarray(self.rows.T), len(copies)).weighted(copies)
+            - total[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        )
         k = self.before
         ridge = np.maximum(total * self.zeta_lambda**2, 1e-14 * np.trace(product[:, :k, :k], axis1=1, axis2=2))
         flat = np.where(ridge > 0, ridge, 1.0)
