@@ -7,7 +7,7 @@ error plus how far effects differ within the group: conservative, and exact wher
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def deviations(design: Design, cells: Cells, effect: Floats, rule: tuple[Groups,
         total = np.bincount(code, weights=squares)
         centre = np.bincount(code, weights=squares * effect) / total
         return Deviations(effect - centre[code], _alone(np.bincount(code) == 1, labels))
-    pair, back = np.unique(code * design.clusters[0].size + design.clusters[0].codes[cells.rows], return_inverse=True)
+    pair, back = np.unique(code.astype(np.int64) * design.clusters[0].size + design.clusters[0].codes[cells.rows], return_inverse=True)
     sums = np.bincount(back, weights=v)
     own = sums[back]
     total = np.bincount(code, weights=own * v)
@@ -64,16 +64,16 @@ def deviations(design: Design, cells: Cells, effect: Floats, rule: tuple[Groups,
     return Deviations(values, _alone(alone, labels))
 
 
-def _groups(cells: Cells, groups: Groups) -> tuple[Ints, list[str]]:
+def _groups(cells: Cells, groups: Groups) -> tuple[NDArray[np.integer[Any]], list[str]]:
     """Group of each row [m], and the groups' labels."""
     cohort, time = cells.cohort, cells.time
     if groups == "all":
         return np.zeros(len(cells.rows), dtype=np.int64), ["all"]
     if groups == "cohort-period":
-        return cells.code[cells.rows], [f"({g}, {t})" for g, t in zip(cohort, time, strict=True)]
+        return cells.code, [f"({g}, {t})" for g, t in zip(cohort, time, strict=True)]
     value = cohort if groups == "cohort" else time if groups == "period" else time - cohort
     labels, of_cell = np.unique(value, return_inverse=True)
-    return of_cell.ravel()[cells.code[cells.rows]], [str(x) for x in labels]
+    return of_cell.ravel()[cells.code], [str(x) for x in labels]
 
 
 def _alone(alone: NDArray[np.bool_], labels: list[str]) -> tuple[str, ...]:

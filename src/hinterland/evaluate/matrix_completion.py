@@ -126,7 +126,7 @@ def _jackknife(grid: _Grid, cells: Cells, fitted: tuple[float, Completed, Floats
     group = _groups(clusters, grid.design, *plan)
     count = int(group.max()) + 1
     rows_unit = grid.design.unit[cells.rows]
-    code = cells.code[cells.rows]
+    code = cells.code
     left = np.tile(estimate, (count, 1))
     lost = np.zeros(cells.size, dtype=np.bool_)
     of_unit = group[clusters]

@@ -47,7 +47,7 @@ def fit(design: Design, *, second_stage: SecondStage = "group-time", leads: bool
     total, omega = cell_weights(design, cells)
     effect = stage.residual[cells.rows]
     estimate = cells.sum(omega * effect)
-    influence = own_influence(design, cells, omega * (effect - estimate[cells.code[cells.rows]]))
+    influence = own_influence(design, cells, omega * (effect - estimate[cells.code]))
     stage.charge(influence, cells, omega)
     effects = group_time(
         "two-stage",

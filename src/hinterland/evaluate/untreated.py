@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, listed
-from hinterland.evaluate.coding import compact
+from hinterland.evaluate.coding import Codes, compact
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.regression import absorbed
 from hinterland.evaluate.result import Floats
@@ -43,9 +43,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cohort × period cells: ``code`` [n] of each row (-1: in none), ``cohort`` and ``time`` [p] (labels), ``rows`` [m] in some cell."""
+    """Cohort × period cells: ``cohort`` and ``time`` [p] (labels), ``rows`` [m] in some cell and the ``code`` [m] of each one's cell."""
 
-    code: Ints
+    code: Codes
     cohort: Ints
     time: Ints
     rows: Ints
@@ -57,7 +57,7 @@ class Cells:
 
     def sum(self, values: Floats) -> Floats:
         """[p] sums of ``values`` [m], given for ``rows``, by cell."""
-        return np.asarray(np.bincount(self.code[self.rows], weights=values, minlength=self.size), dtype=np.float64)
+        return np.asarray(np.bincount(self.code, weights=values, minlength=self.size), dtype=np.float64)
 
 
 class Prediction(Protocol):
@@ -169,11 +169,8 @@ def make_cells(design: Design, chosen: Mask) -> Cells:
     """The cells of the ``chosen`` rows [n], all of ever-treated units, ordered by cohort then period."""
     cohorts = design.cohorts
     rows = np.flatnonzero(chosen)
-    group = np.searchsorted(cohorts, design.cohort)[design.unit[rows]]
-    raw = (group * design.n_periods + design.period[rows]).astype(np.int32)
-    present, codes = compact(raw, len(cohorts) * design.n_periods)
-    code = np.full(design.n_obs, -1, dtype=np.int64)
-    code[rows] = codes
+    group = (np.searchsorted(cohorts, design.cohort) * design.n_periods).astype(np.int32)[design.unit[rows]]
+    present, code = compact(group + design.period[rows], len(cohorts) * design.n_periods)
     return Cells(code, cohorts[present // design.n_periods], design.periods[present % design.n_periods], rows)
 
 

@@ -49,7 +49,9 @@ class AbsorbedStage:
 
     def charge(self, out: Floats, cells: Cells, omega: Floats) -> None:
         """Add the part of each cell's influence [C, p] that comes from estimating the first stage."""
-        code = cells.code[self.inside]
+        code = np.full(self.design.n_obs, -1)
+        code[cells.rows] = cells.code
+        code = code[self.inside]
         weight = np.zeros(self.design.n_obs)
         weight[cells.rows] = omega
         weight = weight[self.inside]

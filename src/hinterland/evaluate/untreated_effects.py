@@ -21,7 +21,7 @@ def cell_weights(design: Design, cells: Cells) -> tuple[Floats, Floats]:
     """Weight of each cell [p], and of each of its rows within it [m] (they sum to one)."""
     raw = np.ones(len(cells.rows)) if design.weight is None else design.weight[cells.rows]
     total = cells.sum(raw)
-    return total, raw / total[cells.code[cells.rows]]
+    return total, raw / total[cells.code]
 
 
 def own_influence(design: Design, cells: Cells, values: Floats) -> Floats:
@@ -29,7 +29,7 @@ def own_influence(design: Design, cells: Cells, values: Floats) -> Floats:
     cluster = design.clusters[0]
     flat = cluster.codes[cells.rows].astype(np.int64)
     flat *= cells.size
-    flat += cells.code[cells.rows]
+    flat += cells.code
     sums = np.bincount(flat, weights=values, minlength=cluster.size * cells.size)
     return np.asarray(sums, dtype=np.float64).reshape(cluster.size, cells.size)
 
@@ -100,7 +100,7 @@ def group_time(method: str, design: Design, cells: Cells, estimate: Floats, infl
         cohort=cells.cohort,
         time=cells.time,
         event_time=cells.time - cells.cohort,
-        n_treated=np.bincount(cells.code[cells.rows], minlength=cells.size),
+        n_treated=np.bincount(cells.code, minlength=cells.size),
     )
     return Effects(
         method=method,
@@ -117,7 +117,7 @@ def group_time(method: str, design: Design, cells: Cells, estimate: Floats, infl
 
 def single_notes(cells: Cells) -> tuple[Note, ...]:
     """A note on cohorts of one unit: their own variation cannot be estimated."""
-    count = np.bincount(cells.code[cells.rows], minlength=cells.size)
+    count = np.bincount(cells.code, minlength=cells.size)
     alone = [int(g) for g in np.unique(cells.cohort) if count[cells.cohort == g].max() == 1]
     if not alone:
         return ()

@@ -6,6 +6,7 @@ units connect. A treated row can be predicted when its period is connected with 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,8 @@ from hinterland.evaluate.regression import independent_columns
 from hinterland.evaluate.untreated import Cells, Sample
 
 Mask = NDArray[np.bool_]
-BLOCK = 32_768
+BLOCK = 4096
+"""Units worked on at a time, so that what is read twice is still in the cache."""
 UNDETERMINED = 1e-7
 """A covariate that untreated rows do not vary in counts as moving on a treated row beyond this share of its largest value."""
 
@@ -53,11 +55,16 @@ class Solver:
 
     def residual(self, values: Floats) -> Floats:
         """[N, T] ``values`` less their prediction by unit and period effects, in every cell."""
-        out = values - np.einsum("it,it->i", self.share, values)[:, None]
-        theta = self.inverse @ np.einsum("it,it->t", self.w0, out)
-        out -= theta
-        out += (self.share @ theta)[:, None]
-        return np.asarray(out)
+        out = np.empty(values.shape)
+        moments = np.zeros(values.shape[1])
+        for at in blocks(len(values)):
+            np.subtract(values[at], np.einsum("it,it->i", self.share[at], values[at])[:, None], out=out[at])
+            moments += np.einsum("it,it->t", self.w0[at], out[at])
+        theta = self.inverse @ moments
+        for at in blocks(len(values)):
+            out[at] -= theta
+            out[at] += (self.share[at] @ theta)[:, None]
+        return out
 
     def connected(self) -> Mask | None:
         """[N, T] cells whose prediction is determined; ``None``: all."""
@@ -65,6 +72,11 @@ class Solver:
             return None
         own = self.group[np.argmax(self.w0 > 0, axis=1)]
         return np.asarray(self.group == own[:, None])
+
+
+def blocks(size: int) -> Iterator[slice]:
+    """Slices of ``BLOCK`` rows."""
+    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
 def _connected(linked: Mask) -> NDArray[np.int32]:
@@ -103,9 +115,9 @@ class GridStage:
         from scipy.sparse import csr_array
 
         design, rows = self.design, cells.rows
-        code, unit = cells.code[rows], design.unit[rows]
+        code, unit = cells.code, design.unit[rows]
         t = design.n_periods
-        table = np.bincount(code * t + design.period[rows], weights=omega, minlength=cells.size * t).reshape(cells.size, t)
+        table = np.bincount(code * np.int32(t) + design.period[rows], weights=omega, minlength=cells.size * t).reshape(cells.size, t)
         target = csr_array((omega, (code, unit)), shape=(cells.size, design.n_units))
         steps = [self.inverse_of(table - target @ self.solver.share)]
         scores = [self.score]
@@ -117,8 +129,8 @@ class GridStage:
         clusters = unit_clusters(design)
         score = sum_by_cluster(np.hstack(scores) if self.x else self.score, clusters, len(out))
         step = np.vstack(steps)
-        for start in range(0, len(out), BLOCK):
-            out[start : start + BLOCK] -= score[start : start + BLOCK] @ step
+        for at in blocks(len(out)):
+            out[at] -= score[at] @ step
 
     def inverse_of(self, moments: Floats) -> Floats:
         """[T, p] period coefficients of targets with moments [p, T]."""
@@ -177,13 +189,14 @@ def to_grid(design: Design, values: Floats, position: NDArray[np.int64] | None) 
 def _cross_products(w0: Floats, x: list[Floats], y: Floats) -> tuple[Floats, Floats]:
     """X'W₀X [k, k] and X'W₀y [k] of grids."""
     k = len(x)
-    gram, moments, weighted = np.empty((k, k)), np.empty(k), np.empty_like(w0)
-    for j in range(k):
-        np.multiply(w0, x[j], out=weighted)
-        moments[j] = np.vdot(weighted, y)
-        for i in range(j + 1):
-            gram[i, j] = gram[j, i] = np.vdot(weighted, x[i])
-    return gram, moments
+    gram, moments = np.zeros((k, k)), np.zeros(k)
+    for at in blocks(len(w0) if k else 0):
+        for j in range(k):
+            weighted = w0[at] * x[j][at]
+            moments[j] += np.vdot(weighted, y[at])
+            for i in range(j + 1):
+                gram[i, j] += np.vdot(weighted, x[i][at])
+    return np.triu(gram) + np.triu(gram, 1).T, moments
 
 
 def _rows(values: NDArray[Any], position: NDArray[np.int64] | None) -> NDArray[Any]:
