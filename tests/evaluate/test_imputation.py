@@ -158,6 +158,12 @@ def test_units_never_seen_untreated_are_left_out_and_named(frame: pl.DataFrame) 
     assert {f.code for f in error.value.findings} == {"nothing-to-impute"}
 
 
+def test_a_single_untreated_unit_is_noted(frame: pl.DataFrame) -> None:
+    only = frame.filter(pl.col("g").is_null())["unit"][0]
+    ours = fit(design_of(frame.filter(pl.col("g").is_not_null() | (pl.col("unit") == only))), "imputation")
+    assert next(n for n in ours.notes if n.code == "untreated-alone").values["periods"] == "6, 7"
+
+
 # Variance ------------------------------------------------------------------------------------------------------------
 
 

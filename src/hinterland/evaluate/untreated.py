@@ -205,4 +205,10 @@ def impute(sample: Sample, stage: Prediction) -> tuple[Mask, tuple[Note, ...]]:
             "units": listed(design.unit_labels[np.unique(design.unit[lost])].tolist(), 8),
         }
         notes.append(Note("untreated-not-determined", values))
+    alone = np.flatnonzero(
+        (np.bincount(design.period[free], minlength=design.n_periods) == 1)
+        & (np.bincount(design.period[chosen], minlength=design.n_periods) > 0)
+    )
+    if len(alone):
+        notes.append(Note("untreated-alone", {"count": len(alone), "periods": listed(design.periods[alone].tolist(), 12)}))
     return chosen, tuple(notes)
