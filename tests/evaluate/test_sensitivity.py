@@ -257,6 +257,20 @@ def test_same_path_cumulated_by_event_time(effects: Any) -> None:
     assert path.vcov == pytest.approx(plain.vcov)
 
 
+def test_window(effects: Any) -> None:
+    short = sensitivity(effects, min_e=-3, max_e=1)
+    same = sensitivity(event_paths.make_effects(ESTIMATES[1:5], VCOV[1:5, 1:5], TIMES[1:5]))
+    assert short.frame["conf_low"].to_list() == pytest.approx(same.frame["conf_low"].to_list(), rel=1e-6)
+    assert code_of(lambda: sensitivity(effects, min_e=0)) == {"empty-window"}
+
+
+def test_restrictions_on_long_event_studies() -> None:
+    times = [*range(-9, -1), *range(11)]
+    long = event_paths.make_effects(np.where(np.array(times) < 0, 0.01, 0.4), covariance(len(times), 9), times)
+    found = sensitivity(long, "smoothness", [0.01], estimand="average", bias="positive")
+    assert np.isfinite(found.frame["conf_low"].to_numpy()).all()
+
+
 def test_gap_at_the_reference_is_taken_as_the_reference() -> None:
     found = event_path(event_paths.make_effects(ESTIMATES, VCOV, TIMES, reference=None))
     assert found.times.tolist() == TIMES
@@ -346,7 +360,7 @@ def coverage(kind: Any, method: Any, scale: float, reps: int = 2000) -> float:
         moments = make_moments(polyhedron, truth, vcov, weights, complete=True)
         first = Hybridisation("none")
         if method == "c-lf":
-            first = Hybridisation("least-favourable", problem.kappa, least_favourable(moments, problem.draws, problem.kappa)[0])
+            first = Hybridisation("least-favourable", problem.kappa, least_favourable(moments, problem.draws, problem.kappa))
         for r in np.flatnonzero(~accepted):
             if method == "c-f":
                 along = moments.root @ vcov @ fixed.weights

@@ -76,6 +76,7 @@ def equivalence_test(
     *,
     statistic: Statistic = "max",
     method: Method = "intersection-union",
+    min_e: int | None = None,
     level: float = 0.05,
     draws: int = 2000,
     seed: int = 0,
@@ -89,13 +90,14 @@ def equivalence_test(
             which has more power; ``mean``: a folded-normal test; ``rms``: self-normalised by estimates on growing parts of the
             clusters, taken in an order that ``seed`` draws.
         method: for ``max``: ``intersection-union`` or ``bootstrap``.
+        min_e: leave out earlier event times.
         level: size of the test;  draws, seed: of the bootstrap, and of the clusters' order.
 
     Raises:
         EstimationError: bad options, effects without a path over event times; for ``rms`` a covariance that is not that of the influence function.
     """
     _fail_if_bad_options(statistic, method, level, threshold, draws)
-    path = event_path(effects)
+    path = event_path(effects, min_e)
     estimates, vcov = path.estimates[: path.pre], path.vcov[: path.pre, : path.pre]
     given = float("nan") if threshold is None else float(threshold)
     p_value = float("nan")
@@ -118,7 +120,9 @@ def equivalence_test(
 
 
 @one_thread()
-def non_inferiority(effects: Effects, threshold: float | None = None, *, level: float = 0.05) -> Equivalence:
+def non_inferiority(
+    effects: Effects, threshold: float | None = None, *, min_e: int | None = None, max_e: int | None = None, level: float = 0.05
+) -> Equivalence:
     """How far the average effect can move when a linear difference in trends is allowed for (Bilinski & Hatfield 2018).
 
     The trend is fitted by least squares, through zero at the reference, to the estimates before treatment; the change of the average
@@ -130,7 +134,7 @@ def non_inferiority(effects: Effects, threshold: float | None = None, *, level: 
     _fail_if_bad_options("mean", "intersection-union", level, threshold, 999)
     from scipy import special
 
-    path = event_path(effects)
+    path = event_path(effects, min_e, max_e)
     distance = (path.times - path.reference).astype(np.float64)
     before, after = distance[: path.pre], distance[path.pre :][path.times[path.pre :] >= 0]
     weights = before / (before @ before) * after.mean()

@@ -85,6 +85,8 @@ def pretrend_power(
     slope: float | None = None,
     deviations: Sequence[float] | Mapping[int, float] | None = None,
     test: Test = "individual",
+    min_e: int | None = None,
+    max_e: int | None = None,
     level: float = 0.05,
 ) -> PretrendPower:
     """Power of the pre-trend test, and the bias that is left when it is passed.
@@ -95,12 +97,13 @@ def pretrend_power(
         slope: or take this slope per period;  deviations: or these deviations, one per event time but the reference, or by event time
             (0 where none is named).
         test: ``individual``, as in R's ``pretrends``: reject when any estimate before treatment is significant; or ``joint``.
+        min_e, max_e: leave out earlier or later event times.
         level: of each t test, or of the joint test; critical values are normal and chi-squared.
 
     Raises:
         EstimationError: bad options, effects without a path over event times, or a singular covariance of the leads.
     """
-    path = event_path(effects)
+    path = event_path(effects, min_e, max_e)
     _fail_if_bad_options(power, test, level, slope is not None and deviations is not None)
     _fail_if_singular(path)
     rule = _Rule(path, test, level)
@@ -240,5 +243,5 @@ def _fail_if_singular(path: EventPath) -> None:
     if np.linalg.eigvalsh(vcov / np.outer(scale, scale))[0] > _NEARLY_SINGULAR:
         return
     what = f"the covariance of the {path.pre} estimates before treatment is singular"
-    remedy = "use fewer leads (aggregate('event-time', min_e=…)), or clusters that are more numerous"
+    remedy = "use fewer leads (min_e=…), or clusters that are more numerous"
     raise EstimationError(Finding("singular-leads", what, f"{path.method} on {path.outcome!r}", remedy), "power")

@@ -98,6 +98,8 @@ def sensitivity(
     weights: Sequence[float] | Mapping[int, float] | None = None,
     bias: Bias | None = None,
     monotone: Monotone | None = None,
+    min_e: int | None = None,
+    max_e: int | None = None,
     level: float = 0.95,
     draws: int = _DRAWS,
     seed: int = 0,
@@ -116,7 +118,8 @@ def sensitivity(
         weights: of the effects instead: one per event time from 0 on, or by event time.
         bias: the deviation after treatment is ``positive`` or ``negative``.
         monotone: the deviation is ``increasing`` or ``decreasing`` from the reference on.
-        level: of the intervals;  draws, seed: of the least-favourable critical values of ``c-lf``.
+        min_e, max_e: leave out earlier or later event times, such as leads that rest on few treated units.
+        level: of the intervals;  draws, seed: of the least-favourable critical values of ``c-lf`` (a fifth of the draws with restrictions).
 
     No interval is cut off at the ends of a search grid: ends are searched for until found, and marked open where there are none.
 
@@ -124,7 +127,7 @@ def sensitivity(
         EstimationError: bad options, or effects without the path over event times that this needs.
     """
     _fail_if_bad_options(kind, method, estimand, bias=bias, monotone=monotone, level=level, draws=draws)
-    path = event_path(effects)
+    path = event_path(effects, min_e, max_e)
     shape = Shape(kind, path.pre, path.post, bias, monotone)
     vector = _weight_vector(path, estimand, weights)
     chosen: Method = method or _default_method(shape)

@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 Hybrid = Literal["none", "least-favourable", "fixed-length"]
 
 _FLAT = 1e-10
+_GAIN = 1e-9
 _MOST_ROUNDS = 60
 
 
@@ -43,14 +44,16 @@ class Moments:
         """[n, p] γ'y(θ) for ``theta`` [n]."""
         return self.vertices @ self.level - theta[:, None] * (self.vertices @ self.slope)
 
-    def with_vertices(self, found: Floats) -> Moments:
-        """With those of ``found`` [n, m] that are new; the same object when none is."""
-        distance = np.abs(found[:, None, :] - self.vertices[None]).max(axis=2).min(axis=1)
-        fresh = found[distance > 1e-7 * np.abs(found).max(axis=1)]
+    def improved(self, y: Floats) -> Moments:
+        """With the vertices that do better at the rows of ``y`` [n, m] than those known; the same object when there are none."""
+        if self.polytope is None:
+            return self
+        found = best_vertices(self.polytope, y)
+        gain = np.einsum("nm,nm->n", found, y) - (y @ self.vertices.T).max(axis=1)
+        fresh = found[gain > _GAIN * np.abs(y / self.polytope.w[:, 0]).max(axis=1)]
         if not len(fresh):
             return self
-        digits = np.round(fresh / np.abs(fresh).max(), 7)
-        _, first = np.unique(digits, axis=0, return_index=True)
+        _, first = np.unique(np.round(fresh / np.abs(fresh).max(), 7), axis=0, return_index=True)
         return replace(self, vertices=np.vstack([self.vertices, fresh[np.sort(first)]]))
 
 
@@ -81,14 +84,14 @@ def make_moments(polyhedron: Polyhedron, estimates: Floats, vcov: Floats, weight
     return Moments(a @ estimates - polyhedron.d, slope, spread, a, vertices, None if complete else polytope)
 
 
-def least_favourable(moments: Moments, draws: Floats, size: float) -> tuple[float, Moments]:
-    """The 1 - ``size`` quantile of η when every moment binds, from ``draws`` [n, pre + post] of estimates with mean zero; and the moments
-    with the vertices met on the way.
-    """
-    if moments.polytope is not None:
-        moments = moments.with_vertices(best_vertices(moments.polytope, draws @ moments.root.T))
-    largest = (draws @ (moments.vertices @ moments.root).T).max(axis=1)
-    return float(np.quantile(largest, 1 - size)), moments
+def least_favourable(moments: Moments, draws: Floats, size: float) -> float:
+    """The 1 - ``size`` quantile of η when every moment binds, from ``draws`` [n, pre + post] of estimates with mean zero."""
+    if moments.polytope is None:
+        largest = (draws @ (moments.vertices @ moments.root).T).max(axis=1)
+    else:
+        y = draws @ moments.root.T
+        largest = np.einsum("nm,nm->n", best_vertices(moments.polytope, y), y)
+    return float(np.quantile(largest, 1 - size))
 
 
 def acceptable(moments: Moments, critical: float) -> tuple[float, float]:
@@ -111,8 +114,7 @@ def complete_bounds(moments: Moments, critical: float) -> tuple[float, float, Mo
         ends = np.array([e for e in (low, high) if np.isfinite(e)])
         if moments.polytope is None or not len(ends):
             break
-        found = best_vertices(moments.polytope, moments.level - ends[:, None] * moments.slope)
-        richer = moments.with_vertices(found)
+        richer = moments.improved(moments.level - ends[:, None] * moments.slope)
         if richer is moments:
             break
         moments = richer
@@ -199,10 +201,7 @@ def _tail(z: Floats, low: Floats, high: Floats) -> Floats:
 
 def _generate(moments: Moments, theta: Floats) -> Moments:
     """The moments with every vertex that maximises at ``theta``, or at its limits of truncation."""
-    polytope = moments.polytope
-    if polytope is None:
-        return moments
-    moments = moments.with_vertices(best_vertices(polytope, moments.level - theta[:, None] * moments.slope))
+    moments = moments.improved(moments.level - theta[:, None] * moments.slope)
     for _ in range(_MOST_ROUNDS):
         values = moments.values(theta)
         spread = moments.vertices @ moments.vcov @ moments.vertices.T
@@ -221,7 +220,7 @@ def _generate(moments: Moments, theta: Floats) -> Moments:
             # Beyond forty standard deviations the truncation no longer matters.
             reach = np.clip(v, eta - 40 * sd, eta + 40 * sd)[moving] - eta[moving]
             targets.append(y + reach[:, None] * direction)
-        richer = moments.with_vertices(best_vertices(polytope, np.vstack(targets)))
+        richer = moments.improved(np.vstack(targets))
         if richer is moments:
             return moments
         moments = richer

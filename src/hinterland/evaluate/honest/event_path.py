@@ -70,8 +70,8 @@ class _Grid:
         return replace(self, estimates=matrix @ self.estimates, vcov=vcov, influence=influence, zero=zero)
 
 
-def event_path(effects: Effects) -> EventPath:
-    """The event path of ``effects``.
+def event_path(effects: Effects, min_e: int | None = None, max_e: int | None = None) -> EventPath:
+    """The event path of ``effects``, from event time ``min_e`` to ``max_e`` where these are given.
 
     Group-time effects are aggregated by event time. One-period changes before treatment (Callaway–Sant'Anna with a varying base) are
     cumulated to distances from the last untreated period, exactly: by cell for group-time effects; for effects by event time only
@@ -102,7 +102,10 @@ def event_path(effects: Effects) -> EventPath:
         notes.append(Note("path-cumulated", {"reference": last}))
     grid, moved = _with_reference(grid, last, where)
     notes += moved
-    grid, trimmed = _consecutive(grid, where)
+    inside = (grid.times >= (grid.times[0] if min_e is None else min_e)) & (grid.times <= (grid.times[-1] if max_e is None else max_e))
+    if not inside[grid.times == last].any():
+        refuse("empty-window", f"the window {min_e} to {max_e} does not hold the reference {last}", where, "widen it")
+    grid, trimmed = _consecutive(grid.take(inside), where)
     notes += [*trimmed, *_cautions(effects, grid, last)]
     live = ~grid.zero
     path = EventPath(
@@ -262,7 +265,7 @@ def _consecutive(grid: _Grid, where: str) -> tuple[_Grid, list[Note]]:
             "event-time-gap",
             f"event time(s) {', '.join(map(str, [*gaps, *holes]))} have no estimate, so changes between periods are not known",
             where,
-            "restrict the window with aggregate('event-time', min_e=…, max_e=…), or widen the sample",
+            "restrict the window with min_e and max_e, or widen the sample",
         )
     dropped = np.delete(grid.times, np.arange(first, final + 1)).tolist()
     return inside, [Note("path-ends-dropped", {"times": ", ".join(map(str, dropped))})] if dropped else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,9 +21,10 @@ from hinterland.evaluate.honest.restrictions import Polyhedron, Shape, polyhedra
 
 Floats = NDArray[np.float64]
 Method = Literal["flci", "conditional", "c-f", "c-lf"]
-Critical = Callable[[Moments, float], tuple[float, Moments]]
 
-_POINTS = 1000
+_POINTS, _FEWER_POINTS = 1000, 200
+"""Points at which an interval is searched, and where each point is a linear programme."""
+_THINNED = 5
 _SECTIONS, _ROUNDS = 32, 10
 _WIDEST = 12
 """Doublings of the search for the end of a conditional interval, from forty standard errors on: beyond, the end is open."""
@@ -35,8 +35,7 @@ class Problem:
     """Estimates [pre + post] with their covariance, the effect ``weights`` [post], and how to bound it.
 
     ``draws`` [n, pre + post] of the estimates around zero, for least-favourable critical values; ``kappa``: the size of a hybrid's first stage;
-    ``path``: the bias-variance frontier; ``critical`` and ``vertices``: of the one polyhedron of a bound that is not relative, whose
-    normals do not change with it (NaN and none otherwise).
+    ``path``: the bias-variance frontier; ``critical``: the critical value of a bound that is not relative, since it does not change with it.
     """
 
     estimates: Floats
@@ -49,7 +48,6 @@ class Problem:
     kappa: float
     path: Frontier | None = None
     critical: float = np.nan
-    vertices: Floats | None = None
 
     @property
     def estimate(self) -> float:
@@ -85,13 +83,17 @@ def make_problem(
     problem = Problem(estimates, vcov, weights, shape, method, level, normals, (1 - level) / 10, path)
     if shape.relative or method != "c-lf":
         return problem
-    critical, moments = least_favourable(_moments(problem, polyhedra(shape, 0.0)[0]), normals, problem.kappa)
-    return replace(problem, critical=critical, vertices=moments.vertices)
+    critical = least_favourable(_moments(problem, polyhedra(shape, 0.0)[0]), _drawn(problem), problem.kappa)
+    return replace(problem, critical=critical)
+
+
+def _drawn(problem: Problem) -> Floats:
+    """The draws for a critical value; one in five where each is a linear programme."""
+    return problem.draws[:: _THINNED if problem.shape.restricted else 1]
 
 
 def _moments(problem: Problem, polyhedron: Polyhedron) -> Moments:
-    moments = make_moments(polyhedron, problem.estimates, problem.vcov, problem.weights, complete=not problem.shape.restricted)
-    return moments if problem.vertices is None else replace(moments, vertices=problem.vertices)
+    return make_moments(polyhedron, problem.estimates, problem.vcov, problem.weights, complete=not problem.shape.restricted)
 
 
 def interval(problem: Problem, bound: float) -> Interval:
@@ -102,8 +104,8 @@ def interval(problem: Problem, bound: float) -> Interval:
     mirror = problem.shape.relative and not problem.shape.restricted
     for number, polyhedron in enumerate(polyhedra(problem.shape, bound)):
         moments = _moments(problem, polyhedron)
-        if problem.method == "c-lf" and problem.vertices is None and not (mirror and number % 2):
-            critical, moments = least_favourable(moments, problem.draws, problem.kappa)
+        if problem.method == "c-lf" and problem.shape.relative and not (mirror and number % 2):
+            critical = least_favourable(moments, _drawn(problem), problem.kappa)
         found.append(_accepted(problem, moments, _first_stage(problem, moments, bound, critical)))
     lows, highs = [i.low for i in found if i.low <= i.high], [i.high for i in found if i.low <= i.high]
     return Interval(min(lows), max(highs)) if lows else Interval(np.nan, np.nan)
@@ -136,8 +138,9 @@ def _accepted(problem: Problem, moments: Moments, hybrid: Hybridisation) -> Inte
     low, high, moments = _search(problem, moments, hybrid)
     if not low <= high:
         return Interval(np.nan, np.nan)
+    points = _FEWER_POINTS if problem.shape.restricted else _POINTS
     for _ in range(_WIDEST):
-        theta = np.linspace(low, high, _POINTS)
+        theta = np.linspace(low, high, points)
         margin, moments = p_margin(moments, theta, alpha, hybrid)
         accepted = np.flatnonzero(margin >= 0)
         open_low, open_high = bool(margin[0] >= 0), bool(margin[-1] >= 0)
@@ -149,11 +152,11 @@ def _accepted(problem: Problem, moments: Moments, hybrid: Hybridisation) -> Inte
     unbounded = hybrid.kind == "none"
     first, last = int(accepted[0]), int(accepted[-1])
     ends = [theta[first], theta[last]]
-    outside = [theta[max(first - 1, 0)], theta[min(last + 1, _POINTS - 1)]]
+    outside = [theta[max(first - 1, 0)], theta[min(last + 1, points - 1)]]
     refined = _refine(moments, np.array(ends), np.array(outside), alpha, hybrid)
     return Interval(
         -np.inf if unbounded and first == 0 else float(refined[0]),
-        np.inf if unbounded and last == _POINTS - 1 else float(refined[1]),
+        np.inf if unbounded and last == points - 1 else float(refined[1]),
     )
 
 
