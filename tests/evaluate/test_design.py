@@ -66,7 +66,10 @@ def test_missing_rows_are_left_out_and_counted(toy: Make, missing: float | None)
     assert (design.n_obs, design.n_units, design.balanced) == (19, 5, False)
     assert design.unit_labels.tolist() == ["u000", "u002", "u003", "u004", "u005"]
     assert design.cohort.tolist() == [2003, 2003, NEVER, 2003, NEVER]
-    assert [(n.code, dict(n.values)) for n in design.notes] == [("rows-missing", {"count": 5, "total": 24, "columns": "y (5)", "units": 1})]
+    missing_rows, gaps = design.notes
+    cells = "u001, 2001; u001, 2002; u001, 2003; u001, 2004; u002, 2002"
+    assert dict(missing_rows.values) == {"count": 5, "total": 24, "columns": "y (5)", "units": 1, "cells": cells}
+    assert (gaps.code, gaps.values["units"]) == ("design-gaps", "'u002' (3)")
 
 
 def test_missing_coordinates_cost_no_row(toy: Make) -> None:

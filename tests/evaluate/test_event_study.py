@@ -77,7 +77,7 @@ def test_without_never_treated_the_earliest_lead_is_a_second_reference(toy: Make
     made = toy(starts=(2004, 2005, 2006))
     effects = estimate(made.panel, "y", made.policy, "event-study")
     assert effects.terms.event_time[effects.terms.reference].tolist() == [-5, -1]
-    assert [n.code for n in effects.notes] == ["second-reference"]
+    assert [n.code for n in effects.notes] == ["design-no-never", "second-reference"]
     binned = estimate(made.panel, "y", made.policy, "event-study", leads=-2, lags=2)
     assert binned.terms.event_time[binned.terms.reference].tolist() == [-1]
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
-from hinterland.errors import Finding, PolicyError, fail_if_any
+from hinterland.errors import Finding, PolicyError, fail_if_any, listed
 from hinterland.labels import Note
 
 
@@ -43,7 +43,16 @@ def adoption(panel: Panel, column: str, never: Sequence[int | float | str | None
             )
         )
     fail_if_any(findings, "adoption column", PolicyError)
-    return _cohorts(panel, values.select("unit", "cohort"), column)
+    made = _cohorts(panel, values.select("unit", "cohort"), column)
+    return replace(made, notes=(*made.notes, *_undated(panel, column)))
+
+
+def _undated(panel: Panel, column: str) -> list[Note]:
+    """A note on units without a date: they count as never treated, but a missing date may also mean that nobody knows."""
+    raw = panel.frame[column]
+    empty = raw.is_null() | raw.is_nan() if raw.dtype.is_float() else raw.is_null()
+    units = panel.frame.filter(empty)[panel.unit].cast(pl.String).unique(maintain_order=True)
+    return [Note("policy-undated", {"count": len(units), "units": listed(units.to_list(), 8)})] if len(units) else []
 
 
 def adoption_from_treatment(panel: Panel, column: str, *, reversible: bool = False) -> Cohorts:

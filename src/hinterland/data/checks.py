@@ -167,17 +167,19 @@ def _repeats(keys: pl.DataFrame) -> bool:
     return bool(keys.sort("unit", "time").select(same.any()).item())
 
 
-def fail_if_infinite(table: Table, roles: Roles) -> list[Finding]:  # noqa: ARG001  # one signature for all checks
-    """No number may be infinite."""
+def fail_if_infinite(table: Table, roles: Roles) -> list[Finding]:
+    """No number may be infinite, but for +inf in a column without a role: it may stand for "never" in a column of dates."""
     floats = [c for c, t in table.frame.schema.items() if t.is_float()]
     if not floats or not table.frame.height:
         return []
+    named = {name for _, name in roles.named()}
     has = table.frame.select(pl.col(floats).is_infinite().any()).row(0)
     findings = []
     for name in (c for c, yes in zip(floats, has, strict=True) if yes):
         at = table.frame[name].is_infinite().fill_null(value=False).arg_true()
         remedy = "correct the cells, or empty them if the value is missing; a logarithm of 0 gives -inf: use log1p"
-        findings.append(Finding("infinite", f"{len(at)} value(s) of {name!r} are infinite", table.where(at, name), remedy))
+        if name in named or not (table.frame[name][at] > 0).all():
+            findings.append(Finding("infinite", f"{len(at)} value(s) of {name!r} are infinite", table.where(at, name), remedy))
     return findings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -215,8 +215,29 @@ def make_design(
         columns={c: _carried(frame, c) for c in columns},
         notes=(*policy.notes, *sample.notes),
     )
+    design = replace(design, notes=(*design.notes, *_oddities(design)))
     fail_if_any(_estimability(design), "design", EstimationError)
     return design
+
+
+def _oddities(design: Design) -> Iterator[Note]:
+    """What every method should say of the sample: gaps, cohorts of one unit, nobody untreated to the end."""
+    if not design.balanced:
+        seen = np.bincount(design.unit, minlength=design.n_units)
+        short = np.flatnonzero(seen < design.n_periods)
+        order = short[np.argsort(seen[short], kind="stable")]
+        worst = ", ".join(f"{design.unit_labels[i]!r} ({seen[i]})" for i in order[:5]) + (", …" if len(short) > 5 else "")
+        share = 1 - design.n_obs / (design.n_units * design.n_periods)
+        yield Note(
+            "design-gaps", {"count": len(short), "total": design.n_units, "periods": design.n_periods, "share": share, "units": worst}
+        )
+    inside = design.cohort[(design.cohort != NEVER) & ~design.always_treated]
+    cohorts, sizes = np.unique(inside, return_counts=True)
+    if (sizes == 1).any() and len(cohorts) > 1:
+        alone = [f"{g} ({design.unit_labels[design.cohort == g][0]})" for g in cohorts[sizes == 1]]
+        yield Note("design-single-unit-cohorts", {"count": len(alone), "cohorts": ", ".join(alone[:8]) + (", …" if len(alone) > 8 else "")})
+    if design.n_treated == design.n_units and len(cohorts):
+        yield Note("design-no-never", {"last": int(cohorts[-1]), "count": int(sizes[-1])})
 
 
 def _carried(frame: pl.DataFrame, name: str) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, listed
 from hinterland.evaluate.coding import Factor, Floats
-from hinterland.evaluate.design import Design
+from hinterland.evaluate.design import Design, cells
 from hinterland.evaluate.hdfe import Absorber, absorber, project_off, singletons
 from hinterland.evaluate.inference import Inference, InferenceOptions, coefficient_covariance
 from hinterland.evaluate.vcov import Covariance, Moments, Ssc
@@ -92,8 +92,8 @@ def without_singletons(design: Design, ssc: Ssc) -> Design:
         return design
     if ssc.singletons == "drop":
         _fail_if_only_singletons(design, alone)
-        return design.take(~alone, Note("singletons-dropped", {"count": count}))
-    return replace(design, notes=(*design.notes, Note("singletons-kept", {"count": count})))
+        return design.take(~alone, Note("singletons-dropped", {"count": count, "cells": cells(design, np.flatnonzero(alone))}))
+    return replace(design, notes=(*design.notes, Note("singletons-kept", {"count": count, "cells": cells(design, np.flatnonzero(alone))})))
 
 
 def _fail_if_only_singletons(design: Design, alone: NDArray[np.bool_]) -> None:

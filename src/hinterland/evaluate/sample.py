@@ -49,7 +49,7 @@ def complete_sample(panel: Panel, needed: Sequence[str], policy: Cohorts, outcom
         bad = np.logical_or.reduce(list(missing.values()))
         kept = np.zeros(len(starts), dtype=np.bool_)
         kept[unit_codes(starts, frame.height)[~bad]] = True
-        notes.append(_missing_note(missing, bad, kept))
+        notes.append(_missing_note(missing, bad, kept, cells_in_words(frame, panel, bad)))
         frame = frame.filter(pl.Series(~bad))
         starts, cohort, dose = _restart(frame, panel.unit), cohort[kept], dose[kept]
     if frame.is_empty():
@@ -65,10 +65,17 @@ def _missing(series: pl.Series) -> NDArray[np.bool_] | None:
     return series.is_null().to_numpy() if series.null_count() else None
 
 
-def _missing_note(missing: Mapping[str, NDArray[np.bool_]], bad: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Note:
+def cells_in_words(frame: pl.DataFrame, panel: Panel, rows: NDArray[np.bool_]) -> str:
+    """The unit and period of the first rows of a selection."""
+    at = np.flatnonzero(rows)
+    shown = "; ".join(f"{u}, {t}" for u, t in frame.select(panel.unit, panel.time)[at[:5]].iter_rows())
+    return shown + ("; …" if len(at) > 5 else "")
+
+
+def _missing_note(missing: Mapping[str, NDArray[np.bool_]], bad: NDArray[np.bool_], kept: NDArray[np.bool_], cells: str) -> Note:
     counts = sorted(((int(rows.sum()), c) for c, rows in missing.items()), key=lambda pair: -pair[0])
     columns = ", ".join(f"{c} ({k})" for k, c in counts)
-    values: dict[str, str | int | float] = {"count": int(bad.sum()), "total": len(bad), "columns": columns, "units": int((~kept).sum())}
+    values: dict[str, str | int | float] = {"count": int(bad.sum()), "total": len(bad), "columns": columns, "units": int((~kept).sum()), "cells": cells}
     return Note("rows-missing", values)
 
 
