@@ -226,7 +226,7 @@ def _oddities(design: Design) -> Iterator[Note]:
         seen = np.bincount(design.unit, minlength=design.n_units)
         short = np.flatnonzero(seen < design.n_periods)
         order = short[np.argsort(seen[short], kind="stable")]
-        worst = ", ".join(f"{design.unit_labels[i]!r} ({seen[i]})" for i in order[:5]) + (", …" if len(short) > 5 else "")
+        worst = ", ".join(f"{str(design.unit_labels[i])!r} ({seen[i]})" for i in order[:5]) + (", …" if len(short) > 5 else "")
         share = 1 - design.n_obs / (design.n_units * design.n_periods)
         yield Note(
             "design-gaps", {"count": len(short), "total": design.n_units, "periods": design.n_periods, "share": share, "units": worst}
