@@ -192,17 +192,25 @@ def test_forms_agree(toy: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     r = next(iter(restrictions(fitted, "twfe", None).values()))
     restricted = fitted.restrict(r, impose_null=True)[1]
     boot, groups = boot_factor(design, None), fitted.groupings()
+    sums = fitted.products((boot, *(g.factor for g in groups)))
+    monkeypatch.setattr(wild_forms, "NARROW", 0)
+    multiplied = fitted.products((boot,))[0]
+    monkeypatch.setattr(wild_forms, "MOMENTS", 0)
+    by_rows = fitted.products((boot,))[0]
+    assert by_rows.gram is None
+    for other in (multiplied, by_rows):
+        assert_allclose(sums[0].along(restricted), other.along(restricted), rtol=1e-9, atol=1e-12)
     v = next(weight_blocks(boot.size, 99, "webb", 0))
-    low = wild_forms.form(fitted.prepared, restricted, boot, groups, signs=False)
+    low = wild_forms.form(fitted.prepared, restricted, sums, groups, signs=False)
     assert isinstance(low, wild_forms.LowRank)
     monkeypatch.setattr(wild_forms, "DENSE", 0)
-    sparse = wild_forms.form(fitted.prepared, restricted, boot, groups, signs=False)
+    sparse = wild_forms.form(fitted.prepared, restricted, sums, groups, signs=False)
     monkeypatch.setattr(wild_forms, "_nests", lambda *_: False)
-    gram = wild_forms.form(fitted.prepared, restricted, boot, groups, signs=False)
+    gram = wild_forms.form(fitted.prepared, restricted, sums, groups, signs=False)
     assert isinstance(gram, wild_forms.Gram)
     monkeypatch.setattr(wild_forms, "PROJECTIONS", 119)
     with pytest.raises(EstimationError, match="wild-too-large"):
-        wild_forms.form(fitted.prepared, restricted, boot, groups, signs=False)
+        wild_forms.form(fitted.prepared, restricted, sums, groups, signs=False)
     for other in (sparse, gram):
         for ours, theirs in zip(low(v), other(v), strict=True):
             assert_allclose(ours, theirs, rtol=1e-8, atol=1e-12)

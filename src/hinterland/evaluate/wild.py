@@ -127,11 +127,12 @@ def wild_bootstrap(
     wanted = restrictions(fitted, method, term)
     boot = boot_factor(fitted.design, bootcluster)
     groupings = fitted.groupings()
+    products = fitted.products((boot, *(g.factor for g in groupings)))
     forms, estimates = [], []
     for direction in wanted.values():
         estimate, restricted = fitted.restrict(direction, impose_null=impose_null)
         estimates.append(estimate)
-        forms.append(form(fitted.prepared, restricted, boot, groupings, signs=weights == "rademacher"))
+        forms.append(form(fitted.prepared, restricted, products, groupings, signs=weights == "rademacher"))
     variances = _variances(fitted, wanted)
     enumerated = enumerable(boot.size, draws, weights)
     samples = _sample(forms, boot.size, draws, weights, seed)

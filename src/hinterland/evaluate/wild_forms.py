@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,22 +30,68 @@ PROJECTIONS = 3000
 """Most bootstrap clusters where each costs a projection of all rows."""
 STORED = 200_000_000
 """Most numbers in the tables of clusters by bootstrap clusters."""
+SORTED = 2000
+NARROW = 6
+"""Clusters up to which, and regressors beyond which, rows are sorted and multiplied cluster by cluster."""
+MOMENTS = 50_000_000
+"""Most numbers in the cross products of all regressors by cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restricted:
     """One restriction, as rows.
 
-    ``z`` [n] the restricted direction;  ``wz`` [n] times the weights;  ``residuals`` 1 or 2 columns [n]: û, and z where the null is imposed;
-    ``x`` [n, p] all residualised regressors;  ``bread`` [p, p];  ``weights`` [n] or ``None``.
+    ``slope`` [p] with z = X slope;  ``z`` [n] the restricted direction;  ``wz`` [n] times the weights;  ``residuals`` 1 or 2 columns [n]: û, and z where the
+    null is imposed;  ``x`` [n, p] all residualised regressors;  ``bread`` [p, p];  ``weights`` [n] or ``None``.
     """
 
+    slope: Floats
     z: Floats
     wz: Floats
     residuals: tuple[Floats, ...]
     x: Floats
     bread: Floats
     weights: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Sums over the clusters of one grouping, which serve every restriction.
+
+    ``scores`` [G, p] Σ x w û;  ``gram`` [G, p, p] Σ x w x', or ``None`` where that is too large (see :data:`MOMENTS`).
+    """
+
+    factor: Factor
+    scores: Floats
+    gram: Floats | None
+
+    @classmethod
+    def of(cls, factor: Factor, x: Floats, u: Floats, weights: Floats | None) -> Products:
+        """Sum over the rows of x [n, p] and weighted residuals u [n]."""
+        p = x.shape[1]
+        scores = np.stack([_sums(x[:, j] * u, factor) for j in range(p)], axis=1)
+        if factor.size * p * p > MOMENTS:
+            return cls(factor, scores, None)
+        gram = np.empty((factor.size, p, p))
+        if factor.size <= SORTED and p > NARROW:
+            order = np.argsort(factor.codes, kind="stable")
+            rows = np.ascontiguousarray(x[order])
+            weighted = rows if weights is None else rows * weights[order, None]
+            ends = np.searchsorted(factor.codes[order], np.arange(factor.size + 1))
+            for g, (start, end) in enumerate(pairwise(ends.tolist())):
+                gram[g] = rows[start:end].T @ weighted[start:end]
+            return cls(factor, scores, gram)
+        for j in range(p):
+            own = x[:, j] if weights is None else x[:, j] * weights
+            for k in range(j + 1):
+                gram[:, j, k] = gram[:, k, j] = _sums(own * x[:, k], factor)
+        return cls(factor, scores, gram)
+
+    def along(self, restricted: Restricted) -> Floats:
+        """[G, p] Σ x w z."""
+        if self.gram is not None:
+            return np.asarray(self.gram @ restricted.slope)
+        return np.stack([_sums(restricted.x[:, j] * restricted.wz, self.factor) for j in range(restricted.x.shape[1])], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +176,22 @@ def _scaled(table: Any, values: Floats) -> Any:
     return table.multiply(values[:, None]).tocsr() if hasattr(table, "toarray") else table * values[:, None]
 
 
-def form(prepared: Absorber, restricted: Restricted, boot: Factor, groupings: Sequence[Grouping], *, signs: bool) -> Form:
+def form(prepared: Absorber, restricted: Restricted, products: Sequence[Products], groupings: Sequence[Grouping], *, signs: bool) -> Form:
     """The cheapest exact form of the bootstrap.
 
     Args:
         prepared: the projection off the fixed effects.
         restricted: the restriction.
-        boot: the grouping that shares a weight;  groupings: those that the variance sums over.
+        products: sums over the grouping that shares a weight, then over each of ``groupings``, those that the variance sums over.
         signs: the weights are ±1.
 
     Raises:
         EstimationError: the bootstrap clusters are too many for fixed effects that cut across them.
     """
+    boot = products[0].factor
     total = float(restricted.z @ restricted.wz)
     own = np.stack([_sums(restricted.wz * u, boot) for u in restricted.residuals]) / total
-    nested = all(_nests(prepared, f) for f in (boot, *(g.factor for g in groupings)))
-    if nested and (tables := _tables(prepared, restricted, boot, groupings)) is not None:
+    if nests(prepared, [p.factor for p in products]) and (tables := _tables(prepared, restricted, products)) is not None:
         left, right, middle = tables
         if len(groupings) == 1 and groupings[0].factor.codes is boot.codes and boot.size > 2 * len(middle):
             scale = groupings[0].scale / total**2
@@ -191,8 +238,12 @@ def _dense(table: Any) -> Floats:
     return np.asarray(table.toarray() if hasattr(table, "toarray") else table, dtype=np.float64)
 
 
+def nests(prepared: Absorber, factors: Sequence[Factor]) -> bool:
+    """Whether every level of the fixed effect that was eliminated first lies within one cluster of each grouping."""
+    return all(_nests(prepared, f) for f in factors)
+
+
 def _nests(prepared: Absorber, factor: Factor) -> bool:
-    """Whether every level of the factor that was eliminated first lies within one cluster."""
     if isinstance(prepared, Balanced):
         units = Factor("", np.repeat(np.arange(prepared.units, dtype=np.int32), prepared.periods), prepared.units)
         return is_nested(units, factor)
@@ -201,24 +252,24 @@ def _nests(prepared: Absorber, factor: Factor) -> bool:
     return False
 
 
-def _tables(
-    prepared: Absorber, restricted: Restricted, boot: Factor, groupings: Sequence[Grouping]
-) -> tuple[list[Any], tuple[Any, ...], Floats] | None:
+def _tables(prepared: Absorber, restricted: Restricted, products: Sequence[Products]) -> tuple[list[Any], tuple[Any, ...], Floats] | None:
     """Per grouping l [H, m]; per residual r [G, m]; and m [m, m]: what the fixed effects that clusters share, and the regressors, take out.
 
     z and the residuals are orthogonal to the factor eliminated first, and it lies within clusters, so it takes nothing out.
     ``None`` where the other fixed effects are too many for a generalised inverse.
     """
-    others, inverse = _others(prepared)
-    levels = sum(f.size for f in others)
-    if levels > DIRECT or (sum(g.factor.size for g in groupings) * boot.size > STORED and len(groupings) > 1):
+    boot, others = products[0], _others(prepared)
+    factors, inverse = others
+    levels = sum(f.size for f in factors)
+    if levels > DIRECT or (sum(g.factor.size for g in products[1:]) * boot.factor.size > STORED and len(products) > 2):
         return None
     middle = np.zeros((levels + len(restricted.bread),) * 2)
     middle[:levels, :levels] = inverse()
     middle[levels:, levels:] = restricted.bread
+    left = [_table(restricted.wz, p.factor, factors, p.along(restricted)) for p in products[1:]]
     weighted = [u if restricted.weights is None else u * restricted.weights for u in restricted.residuals]
-    left = [_table(restricted.wz, g.factor, others, restricted.x) for g in groupings]
-    right = tuple(_table(u, boot, others, restricted.x) for u in weighted)
+    shared = (boot.scores, boot.along(restricted))
+    right = tuple(_table(u, boot.factor, factors, r) for u, r in zip(weighted, shared, strict=False))
     return left, right, middle
 
 
@@ -233,9 +284,8 @@ def _others(prepared: Absorber) -> tuple[tuple[Factor, ...], Any]:
     return prepared.others, lambda: np.stack([prepared.solve(e) for e in np.eye(size)], axis=1)
 
 
-def _table(values: Floats, clusters: Factor, others: Sequence[Factor], x: Floats) -> Any:
-    """[G, m] sums of values by cluster and level of the other fixed effects, then of values times each regressor by cluster."""
-    regressors = np.stack([_sums(values * x[:, j], clusters) for j in range(x.shape[1])], axis=1)
+def _table(values: Floats, clusters: Factor, others: Sequence[Factor], regressors: Floats) -> Any:
+    """[G, m] sums of values by cluster and level of the other fixed effects, then ``regressors`` [G, p]: of values times each regressor."""
     levels = sum(f.size for f in others)
     if clusters.size * levels <= DENSE:
         return np.concatenate([*(_cross(values if f.slope is None else values * f.slope, clusters, f) for f in others), regressors], axis=1)

@@ -24,7 +24,7 @@ from hinterland.evaluate.regression import (
     without_singletons,
 )
 from hinterland.evaluate.vcov import Moments, Ssc, count_parameters, intersect
-from hinterland.evaluate.wild_forms import Grouping, Restricted
+from hinterland.evaluate.wild_forms import Grouping, Products, Restricted, nests
 from hinterland.labels import Note
 
 Term = str | Sequence[str] | Mapping[str, float] | None
@@ -52,10 +52,23 @@ class Regression:
     def restrict(self, weights: Floats, *, impose_null: bool) -> tuple[float, Restricted]:
         """R'β̂ for R = ``weights`` [p], and the restriction as one regressor z = X B R / (R'B R)."""
         slope = self.bread @ weights
-        z = self.x @ (slope / (weights @ slope))
+        slope = slope / (weights @ slope)
+        z = self.x @ slope
         w = self.design.weight
         residuals = (self.residuals, z) if impose_null else (self.residuals,)
-        return float(weights @ self.estimate), Restricted(z, z if w is None else z * w, residuals, self.x, self.bread, w)
+        return float(weights @ self.estimate), Restricted(slope, z, z if w is None else z * w, residuals, self.x, self.bread, w)
+
+    def products(self, factors: Sequence[Factor]) -> tuple[Products, ...]:
+        """Sums over the clusters of each grouping, made once for all restrictions; empty where they are of no use, since clusters cut across fixed effects."""
+        w = self.design.weight
+        if not nests(self.prepared, factors):
+            return tuple(Products(factor, np.zeros((0, 0)), None) for factor in factors)
+        u = self.residuals if w is None else self.residuals * w
+        made: dict[int, Products] = {}
+        for factor in factors:
+            if id(factor.codes) not in made:
+                made[id(factor.codes)] = Products.of(factor, self.x, u, w)
+        return tuple(made[id(factor.codes)] for factor in factors)
 
     def groupings(self) -> tuple[Grouping, ...]:
         """The groupings of the cluster-robust variance, each with its signed small-sample factor (Cameron, Gelbach & Miller 2011)."""
