@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hinterland.evaluate.method import REGRESSION_INFERENCE, Method, Option
+from hinterland.evaluate.method import INFLUENCE_INFERENCE, REGRESSION_INFERENCE, Method, Option
 
 ENTRIES: tuple[Method, ...] = (
     Method(
@@ -11,8 +11,9 @@ ENTRIES: tuple[Method, ...] = (
         "Callaway, Goodman-Bacon & Sant'Anna (2024), NBER Working Paper 32117",
         "hinterland.evaluate.dose",
         ("gaussian",),
-        frozenset({"covariates", "weights", "anticipation", "unbalanced", "not-yet-treated", "dose"}),
+        frozenset({"covariates", "weights", "anticipation", "unbalanced", "not-yet-treated", "dose", "two-way-clusters"}),
         {
+            **INFLUENCE_INFERENCE,
             "dose": Option(
                 None, (), "column with the dose of treated units (None: the share of the unit that the policy covers)", column=True
             ),

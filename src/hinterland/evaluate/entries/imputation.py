@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hinterland.evaluate.method import Method, Option
+from hinterland.evaluate.method import INFLUENCE_INFERENCE, Method, Option
 
-_ACCEPTS = frozenset({"covariates", "weights", "anticipation", "unbalanced", "fixed-effects", "not-yet-treated"})
+_ACCEPTS = frozenset({"covariates", "weights", "anticipation", "unbalanced", "fixed-effects", "not-yet-treated", "two-way-clusters"})
 
 ENTRIES = (
     Method(
@@ -15,6 +15,7 @@ ENTRIES = (
         ("gaussian",),
         _ACCEPTS,
         {
+            **INFLUENCE_INFERENCE,
             "variance_groups": Option(
                 "cohort-period",
                 ("cohort-period", "cohort", "event-time", "period", "all"),
@@ -34,6 +35,7 @@ ENTRIES = (
         ("gaussian",),
         _ACCEPTS,
         {
+            **INFLUENCE_INFERENCE,
             "second_stage": Option("group-time", ("group-time", "event-study", "static"), "indicators of the second stage"),
             "leads": Option(False, (False, True), "include first-stage residuals of periods before adoption"),
         },
