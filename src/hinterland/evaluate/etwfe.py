@@ -14,7 +14,8 @@ import numpy as np
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.coding import Factor, Floats
-from hinterland.evaluate.design import Design, cells
+from hinterland.evaluate.design import Design
+from hinterland.evaluate.design_checks import cells
 from hinterland.evaluate.etwfe_model import CellEffects, Family, Fitted, Model, cell_effects, fit_model
 from hinterland.evaluate.etwfe_units import fit_with_unit_effects
 from hinterland.evaluate.inference import CLUSTERED, coefficient_covariance

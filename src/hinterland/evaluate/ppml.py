@@ -13,7 +13,8 @@ import numpy as np
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding
-from hinterland.evaluate.design import Design, Floats, cells
+from hinterland.evaluate.design import Design, Floats
+from hinterland.evaluate.design_checks import cells
 from hinterland.evaluate.event_study import (
     EventWindow,
     covariate_values,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, listed
 from hinterland.evaluate.coding import Factor, Floats
-from hinterland.evaluate.design import Design, cells
+from hinterland.evaluate.design import Design
+from hinterland.evaluate.design_checks import cells
 from hinterland.evaluate.hdfe import Absorber, absorber, project_off, singletons
 from hinterland.evaluate.inference import Inference, InferenceOptions, coefficient_covariance
 from hinterland.evaluate.vcov import Covariance, Moments, Ssc

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding
-from hinterland.evaluate.design import Design, cells
+from hinterland.evaluate.design import Design
+from hinterland.evaluate.design_checks import cells
 from hinterland.evaluate.hdfe import singletons
 from hinterland.evaluate.inference import Inference, near_notes, neighbourhood
 from hinterland.evaluate.regression import (
