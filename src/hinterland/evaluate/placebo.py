@@ -53,7 +53,7 @@ class Placebo:
 
     def __repr__(self) -> str:
         if self.kind == "space":
-            return f"Placebo({self.method}, {self.outcome}, space: {self.estimate:.6g}, exact p = {self.p_exact:.4g} ({self.n_draws} draws; t: {self.p_exact_statistic:.4g})"
+            return f"Placebo({self.method}, {self.outcome}, space: {self.estimate:.6g}, exact p = {self.p_exact:.4g} ({self.n_draws} draws; t: {self.p_exact_statistic:.4g}))"
         parts = ", ".join(f"-{r['shift']}: {r['estimate']:.4g} (p {r['p_value']:.3g})" for r in self.shifts.iter_rows(named=True))
         return f"Placebo({self.method}, {self.outcome}, time: {parts})"
 
