@@ -29,7 +29,7 @@ from typing import Any
 from hinterland.errors import HinterlandWarning
 
 ARROW = re.compile(r"^(?P<code>.*?)(?P<space>\s*)# → (?P<value>.*)$")
-FENCE = re.compile(r"^```(\w*)\s*$")
+FENCE = re.compile(r"^```([^`]*)$")
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 ANY_NUMBER = "\u0001"
 
@@ -64,7 +64,7 @@ def blocks(page: str) -> list[Block]:
     for number, line in enumerate(page.splitlines(), 1):
         fence = FENCE.match(line)
         if opened is None and fence:
-            opened = Block(fence.group(1), number + 1, "")
+            opened = Block(fence.group(1).strip(), number + 1, "")
         elif opened is not None and line.rstrip() == "```":
             found.append(opened)
             opened = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hinterland.data.cohorts import Cohorts
     from hinterland.data.panel import Panel
-    from hinterland.data.policy import PolicyRegister, adoption, policy_register
+    from hinterland.data.policy import PolicyRegister, adoption, adoption_from_treatment, policy_register
     from hinterland.data.readers import read_panel
     from hinterland.data.world import World, simulate
     from hinterland.errors import (
@@ -25,12 +25,20 @@ if TYPE_CHECKING:
         RunError,
         StudyError,
     )
-    from hinterland.evaluate.design import Design
+    from hinterland.evaluate.design import Design, make_design
     from hinterland.evaluate.diagnose import diagnose
     from hinterland.evaluate.estimate import estimate
+    from hinterland.evaluate.families import adjust
+    from hinterland.evaluate.few_treated import few_treated
+    from hinterland.evaluate.leave_one_out import leave_one_out
     from hinterland.evaluate.methods import methods
+    from hinterland.evaluate.moments import panel_moments
     from hinterland.evaluate.placebo import placebo
+    from hinterland.evaluate.randomisation import randomisation_test
     from hinterland.evaluate.result import Effects
+    from hinterland.evaluate.sensitivity import sensitivity
+    from hinterland.evaluate.spillover_displacement import displacement_test
+    from hinterland.evaluate.wild import wild_bootstrap
     from hinterland.labels import Note
     from hinterland.report.compare import compare
     from hinterland.report.figures import plot_data
@@ -57,17 +65,27 @@ _PUBLIC = {
     "RunError": "errors",
     "StudyError": "errors",
     "World": "data.world",
+    "adjust": "evaluate.families",
     "adoption": "data.policy",
+    "adoption_from_treatment": "data.policy",
     "compare": "report.compare",
     "diagnose": "evaluate.diagnose",
+    "displacement_test": "evaluate.spillover_displacement",
     "estimate": "evaluate.estimate",
+    "few_treated": "evaluate.few_treated",
+    "leave_one_out": "evaluate.leave_one_out",
+    "make_design": "evaluate.design",
     "methods": "evaluate.methods",
+    "panel_moments": "evaluate.moments",
     "placebo": "evaluate.placebo",
     "plot_data": "report.figures",
     "policy_register": "data.policy",
+    "randomisation_test": "evaluate.randomisation",
     "read_panel": "data.readers",
     "run": "study.runner",
+    "sensitivity": "evaluate.sensitivity",
     "simulate": "data.world",
+    "wild_bootstrap": "evaluate.wild",
 }
 
 __all__ = [
@@ -89,17 +107,27 @@ __all__ = [
     "StudyError",
     "World",
     "__version__",
+    "adjust",
     "adoption",
+    "adoption_from_treatment",
     "compare",
     "diagnose",
+    "displacement_test",
     "estimate",
+    "few_treated",
+    "leave_one_out",
+    "make_design",
     "methods",
+    "panel_moments",
     "placebo",
     "plot_data",
     "policy_register",
+    "randomisation_test",
     "read_panel",
     "run",
+    "sensitivity",
     "simulate",
+    "wild_bootstrap",
 ]
 
 

@@ -14,6 +14,7 @@ NEEDS_DATA = ("how-to/real-zones.md", "how-to/replicate-table.md")
 """Pages on real data, which are beside the project and not in it."""
 RUN = (
     "tutorial/first-study.md",
+    "reference/python.md",
     "how-to/own-data.md",
     "how-to/choose-estimator.md",
     "how-to/verify.md",

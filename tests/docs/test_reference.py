@@ -24,6 +24,12 @@ def test_every_public_name_is_documented(docs: Path) -> None:
     assert "`hinterland.__version__`" in page
 
 
+def test_every_public_name_has_an_example(docs: Path, snippets: ModuleType) -> None:
+    page = (docs / "reference" / "python.md").read_text(encoding="utf-8")
+    code = "\n".join(b.text for b in snippets.blocks(page) if b.language == "python")
+    assert {n for n in hl.__all__ if not re.search(rf"\bhl\.{n}\b", code)} == {"__version__"}
+
+
 def test_everything_documented_exists(docs: Path) -> None:
     for name in DIRECTIVE.findall((docs / "reference" / "python.md").read_text(encoding="utf-8")):
         module, _, attribute = name.rpartition(".")
