@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,15 +27,33 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(_cell(c) for c in row)} |" for row in rows)]) + "\n"
 
 
+HEADINGS: Mapping[str, str] = {
+    "imputation.toml": "Imputation and matrix completion",
+    "designs.toml": "Doses, triple differences, spillovers",
+    "saturated.toml": "Saturated and stacked regressions",
+    "weighting.toml": "Efficient and synthetic weights",
+    "inference.toml": "Covariances",
+    "resampling.toml": "Tests by resampling, families of tests",
+    "sensitivity.toml": "Sensitivity, power, equivalence, selection",
+}
+"""Headings of the label files whose findings have none of their own, in the order of the page."""
+
+
 def finding_groups(language: Language = "en") -> dict[str, list[str]]:
-    """Codes under the headings of the label file, in its order."""
-    text = files("hinterland.labels").joinpath(language, "findings.toml").read_text(encoding="utf-8")
+    """Codes under their headings: the comments of ``findings.toml`` in its order, then the other label files that hold findings."""
+    folder = files("hinterland.labels").joinpath(language)
+    texts = {e.name: e.read_text(encoding="utf-8") for e in folder.iterdir() if e.name.endswith(".toml")}
+    order = ["findings.toml", *HEADINGS, *sorted(n for n in texts if n not in ("findings.toml", *HEADINGS))]
     groups: dict[str, list[str]] = {}
-    for line in text.partition("[finding]")[2].splitlines():
-        if line.startswith("# "):
-            groups[line[2:]] = []
-        elif " = " in line:
-            groups[list(groups)[-1]].append(line.partition(" = ")[0])
+    for name in order:
+        heading = HEADINGS.get(name, "")
+        for line in texts[name].partition("[finding]\n")[2].partition("\n[")[0].splitlines():
+            if line.startswith("# "):
+                heading = line[2:]
+            elif " = " in line and not heading:
+                raise ValueError(f"labels/{language}/{name} holds findings: give the file a heading in HEADINGS")
+            elif " = " in line:
+                groups.setdefault(heading, []).append(line.partition(" = ")[0])
     return groups
 
 
