@@ -58,3 +58,22 @@ def test_every_method_has_its_module_and_the_options_it_declares() -> None:
         outer = set(INFLUENCE_INFERENCE) if method.reinferred else set()
         assert outer <= set(method.options), method.id
         assert declared == {n: o.default for n, o in method.options.items() if n not in outer}, method.id
+
+
+@pytest.mark.filterwarnings("ignore::hinterland.HinterlandWarning")
+@pytest.mark.parametrize("method", ["callaway-santanna", "sun-abraham", "imputation", "lp-did", "twfe", "event-study", "dcdh"])
+def test_a_method_that_has_no_use_for_the_share_covered_says_so(toy: Make, cohorts: Make, method: str) -> None:
+    made = toy(60)
+    units = [f"u{i:03d}" for i in range(60)]
+    first = [(2004, 2006, None, None)[i % 4] for i in range(60)]
+    policies = [cohorts(units, first, [s if f else 0.0 for f in first]) for s in (0.5, 1.0)]
+    half, full = (estimate(made.panel, "y", policy, method) for policy in policies)
+    assert "dose-not-used" not in {n.code for n in full.notes}
+    notes = [n for n in half.notes if n.code == "dose-not-used"]
+    if "dose" in METHODS[method].accepts:
+        assert not notes
+        assert method == "dcdh" or not np.allclose(half.estimate, full.estimate)
+        return
+    np.testing.assert_array_equal(half.estimate, full.estimate)
+    assert notes[0].values["count"] == 30
+    assert method in str(notes[0])

@@ -147,6 +147,14 @@ def test_regression_event_study_of_one_cohort_is_the_difference_of_event_studies
     assert regression.aggregation == "event-time"
 
 
+@pytest.mark.parametrize("event_study", [False, True])
+def test_regression_takes_places_as_treated_in_full(frame: pl.DataFrame, event_study: bool) -> None:
+    whole = make(frame)
+    half = replace(whole, dose=whole.dose * 0.5, policy=replace(whole.policy, partial="dose"))
+    options: dict[str, Any] = {"partition": "q", "estimator": "regression", "event_study": event_study}
+    _equal(fit(half, **options), fit(whole, **options))
+
+
 def test_regression_absorbs_named_places_and_industries() -> None:
     rng = np.random.default_rng(3)
     cities, industries, years = 24, 6, 5

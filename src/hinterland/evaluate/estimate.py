@@ -18,6 +18,7 @@ from hinterland.evaluate.design import Design, make_design, switching
 from hinterland.evaluate.inference import CLUSTERED
 from hinterland.evaluate.method import INFLUENCE_INFERENCE
 from hinterland.evaluate.methods import METHODS, Method
+from hinterland.evaluate.regression import dosed
 from hinterland.evaluate.reinfer import fit_with_vcov
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
@@ -87,6 +88,7 @@ def fit(design: Design, method: str, *, bootstrap: Mapping[str, Any] | None = No
     fail_if_not_accepted(chosen, design)
     _fail_if_bootstrap_unknown(bootstrap or {})
     effects = _with_few_clusters_noted(_with_missing_errors_noted(_fit(chosen, design, options)))
+    effects = _with_coverage_noted(chosen, design, effects)
     if bootstrap is None:
         return effects
     return effects.with_band(
@@ -133,6 +135,15 @@ def _with_missing_errors_noted(effects: Effects) -> Effects:
     names = [name for name, missing in zip(effects.terms.name, without, strict=True) if missing]
     values: dict[str, str | int | float] = {"count": len(names), "terms": listed(names, 8), "clusters": int(effects.meta["n_clusters"])}
     return replace(effects, notes=(*effects.notes, Note("no-std-error", values)))
+
+
+def _with_coverage_noted(method: Method, design: Design, effects: Effects) -> Effects:
+    """A note where units are covered in part and the method has no use for the share: it takes them as treated in full."""
+    if "dose" in method.accepts or not dosed(design):
+        return effects
+    part = (design.dose > 0) & (design.dose < 1)
+    units = listed(design.unit_labels[part].tolist(), 8)
+    return replace(effects, notes=(*effects.notes, Note("dose-not-used", {"count": int(part.sum()), "method": method.id, "units": units})))
 
 
 def find_method(method: str) -> Method:

@@ -26,7 +26,8 @@ class Method:
 
     ``module`` holds ``fit(design, **options) -> Effects``. ``accepts`` lists what the method is defined on, out of
     ``covariates``, ``weights``, ``anticipation``, ``unbalanced``, ``repeated-cross-sections``, ``fixed-effects``,
-    ``two-way-clusters``, ``not-yet-treated``, ``always-treated``, ``non-absorbing``, ``dose``.
+    ``two-way-clusters``, ``not-yet-treated``, ``always-treated``, ``non-absorbing``, ``dose`` (without it, units covered in part count as
+    treated in full, and a note says so).
     """
 
     id: str

@@ -48,7 +48,8 @@ def fit_regression(
         reference: event time set to zero, or ``None`` for one coefficient.
         inference: the covariance.
     """
-    design = replace(design, columns={**design.columns, "": eligible[design.unit]})
+    whole = (design.cohort != NEVER).astype(np.float64)
+    design = replace(design, dose=whole, columns={**design.columns, "": eligible[design.unit]})
     if reference is not None:
         design = without_always_treated(design)
     factors = (_by_period(design, _place(design, wanted["place"])), _by_period(design, _industry(design, wanted["industry"])))

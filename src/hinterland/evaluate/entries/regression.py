@@ -11,7 +11,7 @@ ENTRIES = (
         "Wooldridge (2010), Econometric Analysis of Cross Section and Panel Data, ch. 10",
         "hinterland.evaluate.twfe",
         ("gaussian",),
-        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "always-treated", "non-absorbing"}),
+        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "always-treated", "non-absorbing", "dose"}),
         dict(REGRESSION_INFERENCE),
     ),
     Method(
@@ -20,7 +20,7 @@ ENTRIES = (
         "Schmidheiny & Siegloch (2023), Journal of Applied Econometrics 38(5)",
         "hinterland.evaluate.event_study",
         ("gaussian",),
-        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters"}),
+        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "dose"}),
         {
             **REGRESSION_INFERENCE,
             "leads": Option(None, (), "earliest event time; earlier ones are binned into it (None: all)"),
@@ -34,7 +34,7 @@ ENTRIES = (
         "Correia, Guimarães & Zylkin (2020), Stata Journal 20(1)",
         "hinterland.evaluate.ppml",
         ("poisson",),
-        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "always-treated"}),
+        frozenset({"covariates", "weights", "unbalanced", "fixed-effects", "two-way-clusters", "always-treated", "dose"}),
         {
             **REGRESSION_INFERENCE,
             "event_study": Option(False, (False, True), "leads and lags instead of one effect"),
