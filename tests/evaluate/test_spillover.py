@@ -235,6 +235,18 @@ def test_averages_of_direct_effects_weigh_rows_and_keep_the_spatial_covariance(f
     assert overall.std_error[0] == pytest.approx(np.sqrt(share @ cells.vcov @ share), rel=1e-9)
 
 
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_means_over_cohorts_weigh_their_treated_units(frame: pl.DataFrame, weight: str | None) -> None:
+    by_cohort = fit(make(frame, weight=weight), effect="direct").aggregate("cohort")
+    mass = frame.filter(pl.col("g").is_in([4, 6])).unique("unit").group_by("g").agg(n=pl.len(), w=pl.col("w").sum()).sort("g")
+    size = mass["n" if weight is None else "w"].to_numpy()
+    assert size[0] != size[1]
+    share = size / size.sum()
+    overall = by_cohort.aggregate("overall")
+    assert overall.estimate[0] == pytest.approx(share @ by_cohort.estimate, rel=1e-9)
+    assert overall.std_error[0] == pytest.approx(np.sqrt(share @ by_cohort.vcov @ share), rel=1e-9)
+
+
 def test_event_study_averages_to_the_channels(frame: pl.DataFrame) -> None:
     study = fit(make(frame), effect="event-study", leads=2)
     names = study.terms.name

@@ -208,15 +208,21 @@ def direct_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
 
 
 def _shares(design: Design, cells: Ints, rows: Ints, vcov: Floats) -> CohortShares:
-    """Weights of cells (cohort, period) [p, 2] by their treated ``rows``, as given: their influence is zero."""
+    """Weights, as given: of cohorts, by their units with treated ``rows``; of cells (cohort, period) [p, 2], by the treated rows."""
     weight = np.ones(len(rows)) if design.weight is None else design.weight[rows]
+    unit, place = np.unique(design.unit[rows], return_inverse=True)
+    by_unit = np.bincount(place, weight) / np.bincount(place)
     own = np.column_stack([design.cohort[design.unit[rows]], design.periods[design.period[rows]]])
+    cohorts = np.unique(cells[:, 0])
+    whole = [by_unit[design.cohort[unit] == g].sum() for g in cohorts]
+    mass = [weight[(own == cell).all(axis=1)].sum() for cell in cells]
     total = 1.0 * design.n_obs if design.weight is None else float(design.weight.sum())
-    share = np.array([weight[(own == cell).all(axis=1)].sum() for cell in cells]) / total
-    p = len(cells)
-    joint = np.zeros((2 * p, 2 * p))
+    p, size = len(cells), len(cohorts) + len(cells)
+    joint = np.zeros((p + size, p + size))
     joint[:p, :p] = vcov
-    return CohortShares(cells[:, 0], share, np.zeros((design.clusters[0].size, p)), joint, cells[:, 1])
+    time = np.concatenate([np.full(len(cohorts), BLANK), cells[:, 1]])
+    share = np.array([*whole, *mass]) / total
+    return CohortShares(np.concatenate([cohorts, cells[:, 0]]), share, np.zeros((design.clusters[0].size, size)), joint, time)
 
 
 def event_effects(sample: Channels, inference: Inference, leads: int, facts: Mapping[str, Any]) -> Effects:
