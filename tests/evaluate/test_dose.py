@@ -124,6 +124,12 @@ def test_levels_are_a_difference_in_mean_changes_per_dose() -> None:
     assert len(counts) == 3
 
 
+def test_numbers_of_knots_and_bins_may_come_from_numpy(frame: pl.DataFrame) -> None:
+    made = make(frame)
+    _equal(fit(made, dose="d", knots=np.int64(1)), fit(made, dose="d", knots=1))  # type: ignore[arg-type]  # what numpy users pass
+    _equal(fit(made, dose="d", basis="bins", bins=np.int64(3)), fit(made, dose="d", basis="bins", bins=3))  # type: ignore[arg-type]
+
+
 def test_bins_are_levels_within_edges() -> None:
     frame = make_frame(discrete=True)
     stepped = fit(make(frame), dose="d", basis="bins", bins=[0.2, 0.4, 0.7, 1.0])
@@ -258,6 +264,17 @@ def test_units_that_adopt_after_the_window_may_have_their_dose(frame: pl.DataFra
     effects = fit(make(table), dose="d")
     nobody = fit(make(table.with_columns(d=pl.when(pl.col("g") == 4).then(0.0).otherwise(pl.col("d")))), dose="d")
     _equal(effects, nobody)
+
+
+def test_cohorts_seen_in_their_anticipation_only_have_no_dose_on_the_curve(frame: pl.DataFrame) -> None:
+    table = frame.filter(pl.col("year") < 4).with_columns(d=pl.when(pl.col("g") == 4).then(0.0).otherwise(pl.col("d")))
+    effects = fit(make(table, anticipation=1), dose="d")
+    assert min(effects.meta["marks"]) == table.filter(pl.col("g") == 3)["d"].min()
+    assert "dose-extrapolated" not in {n.code for n in effects.notes}
+    cells = fit(make(table, anticipation=1), dose="d", by="group-time", target="slope", degree=1)
+    assert set(cells.terms.cohort) == {3}
+    with pytest.raises(EstimationError, match="no unit is treated inside the window"):
+        fit(make(table.filter(pl.col("g").is_null() | (pl.col("g") == 4)), anticipation=1), dose="d")
 
 
 def test_one_dose_has_levels_and_a_note(frame: pl.DataFrame) -> None:

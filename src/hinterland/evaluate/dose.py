@@ -8,7 +8,7 @@ would have responded to another as those who received that one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.dose_basis import Basis, bins, levels, spline
 from hinterland.evaluate.dose_groups import CohortCurves, DoseSample, GroupTimes, cohort_curves, group_times
 from hinterland.evaluate.group_time import LEFT_OUT, BasePeriod, Grid, Sample, make_grid
-from hinterland.evaluate.group_time_sample import make_covariates, make_sample, make_scope
+from hinterland.evaluate.group_time_sample import Scope, make_covariates, make_sample, make_scope
 from hinterland.evaluate.regression import cluster_labels
 from hinterland.evaluate.result import CohortShares, Effects, Terms
 from hinterland.evaluate.threads import one_thread
@@ -93,10 +93,10 @@ def fit(
     Raises:
         EstimationError: bad options; doses that are not positive on treated units, change while treated, or are too few for the basis.
     """
-    options = _Options(target, by, basis, degree, knots, bins, grid, average, base_period)
+    options = _Options(target, by, basis, degree, _plain(knots), _plain(bins), grid, average, base_period)
     found = _option_findings(options)
     amount = _doses(design, dose, found)
-    scope = make_scope(design, balance=False)
+    scope = _adopting(design, make_scope(design, balance=False))
     used = amount[np.isin(scope.cohort, scope.treated)]
     shape = _basis(options, used)
     points = _grid(options, shape, used)
@@ -157,6 +157,10 @@ def _option_findings(given: _Options) -> list[Finding]:
     return findings
 
 
+def _plain(value: int | Sequence[float]) -> int | Sequence[float]:
+    return int(value) if isinstance(value, np.integer) else value
+
+
 def _numbers(values: Any) -> bool:
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -193,6 +197,16 @@ def _doses(design: Design, name: str | None, findings: list[Finding]) -> Floats:
         findings.append(Finding("dose-not-positive", what, where, "give them a dose above 0, or leave them out"))
     fail_if_any(findings, "options", EstimationError)
     return dose
+
+
+def _adopting(design: Design, scope: Scope) -> Scope:
+    """The scope with the cohorts that adopt inside the window only: others, seen in their anticipation alone, have no dose yet."""
+    treated = scope.treated[scope.treated <= design.periods[scope.n_periods - 1]]
+    if len(treated) == 0:
+        what = "no unit is treated inside the window"
+        where = f"cohorts {listed(scope.treated.tolist(), 8)}, last period {design.periods[scope.n_periods - 1]}"
+        raise EstimationError(Finding("nobody-treated", what, where, "widen the panel's years past the first adoption"), "design")
+    return replace(scope, treated=treated)
 
 
 def _without_later(design: Design, units: NDArray[np.int32]) -> NDArray[np.int32]:
