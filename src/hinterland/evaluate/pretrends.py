@@ -24,6 +24,8 @@ MIN_TREATED = 10
 """Event-time leads with fewer treated units behind them are left out of the joint test."""
 LEAST_TREATED = 5
 """Event-time leads with fewer treated units behind them are left out of the usual test too: they have no variance to speak of."""
+FITTED = ("sdid-fitted-before", "two-stage-fitted-before")
+"""Notes of estimators whose effects before treatment are residuals of what was fitted there: small by construction, so no test."""
 OVERSIZED = 1.1
 """A Wald statistic whose mean under the null exceeds its degrees of freedom by more than this factor rejects too often."""
 
@@ -113,8 +115,10 @@ def pretrend_test(
         small_sample: see above.
 
     Raises:
-        EstimationError: effects of another aggregation, ``leads`` below 1, or no pre-treatment term to test.
+        EstimationError: effects of another aggregation, ``leads`` below 1, no pre-treatment term to test, or terms that are residuals of
+            what was fitted before treatment.
     """
+    _fail_if_fitted(effects)
     relative = _event_time(effects)
     anticipation = int(effects.meta.get("anticipation", 0) or 0)
     last = -1 if include_anticipation else -1 - anticipation
@@ -156,6 +160,23 @@ def pretrend_test(
             *_notes(effects, chosen, law, {"rank": rank, "anticipation": 0 if include_anticipation else anticipation}),
         ),
     )
+
+
+def fitted_before(effects: Effects) -> bool:
+    """Whether the estimates before treatment are residuals of a fit to the same periods."""
+    return any(n.code in FITTED for n in effects.notes)
+
+
+def adjusted_before(effects: Effects) -> bool:
+    """Whether each term is adjusted for outcomes before treatment with a coefficient of its own, as under random timing."""
+    return effects.method == "efficient" and effects.meta.get("beta") != 1.0
+
+
+def _fail_if_fitted(effects: Effects) -> None:
+    if fitted_before(effects):
+        what = "the effects before treatment are residuals of what was fitted to those periods, so they are small by construction"
+        remedy = "test another estimator: event-study, callaway-santanna, or imputation with pretrends="
+        raise EstimationError(Finding("no-leads", what, f"{effects.method} on {effects.outcome!r}", remedy), "pre-trend test")
 
 
 def _event_time(effects: Effects) -> NDArray[np.int64]:
@@ -274,6 +295,8 @@ def _notes(effects: Effects, chosen: NDArray[np.bool_], law: _Law, facts: Mappin
         notes.append(Note("pretrend-singular", {"rank": facts["rank"], "leads": count, "clusters": len(effects.clusters)}))
     if facts["anticipation"]:
         notes.append(Note("pretrend-anticipation", {"periods": facts["anticipation"]}))
+    if adjusted_before(effects):
+        notes.append(Note("pretrend-random-timing"))
     oversized = law.poor or (effects.aggregation == "group-time" and _inflation(effects, chosen) > OVERSIZED)
     verdict = "pretrend-oversized" if oversized else "pretrend-rejected"
     code = verdict if law.p_value < REJECTED else "pretrend-not-proof"

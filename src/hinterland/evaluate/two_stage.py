@@ -15,6 +15,7 @@ from hinterland.evaluate.result import Effects
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.untreated import first_stage, impute, make_cells, untreated_sample
 from hinterland.evaluate.untreated_effects import cell_weights, facts, group_time, observed_shares, own_influence, single_notes
+from hinterland.labels import Note
 
 SecondStage = Literal["group-time", "event-study", "static"]
 
@@ -27,7 +28,8 @@ def fit(design: Design, *, second_stage: SecondStage = "group-time", leads: bool
         design: N units, T periods, n rows. Rows up to ``anticipation`` periods before adoption are not used in the first stage.
         second_stage: indicators of the second stage: one per cohort and period (``group-time``), per event time (``event-study``), or
             one for treatment (``static``). The last two are averages of the first, with the same standard errors as if regressed.
-        leads: include the untreated periods of treated units: means of first-stage residuals, by period before adoption.
+        leads: include the untreated periods of treated units: means of first-stage residuals, by period before adoption. They show the
+            fit; since the first stage was fitted to these rows, they are no test of parallel trends.
 
     Returns:
         Effects whose averages weigh by observations, estimated: averages' standard errors include how effects differ between the
@@ -56,7 +58,7 @@ def fit(design: Design, *, second_stage: SecondStage = "group-time", leads: bool
         estimate,
         influence,
         shares=observed_shares(design, cells, total, estimated=True),
-        notes=(*design.notes, *notes, *single_notes(cells)),
+        notes=(*design.notes, *notes, *single_notes(cells), *((Note("two-stage-fitted-before"),) if leads else ())),
         meta=facts(design, stage, "two-stage", second_stage=second_stage, leads=leads),
     )
     if second_stage == "group-time":

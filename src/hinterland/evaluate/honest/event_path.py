@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding
-from hinterland.evaluate.pretrends import MIN_TREATED
+from hinterland.evaluate.pretrends import MIN_TREATED, adjusted_before, fitted_before
 from hinterland.evaluate.result import BLANK, Effects
 from hinterland.labels import Note
 
@@ -78,9 +78,10 @@ def event_path(effects: Effects, min_e: int | None = None, max_e: int | None = N
     where the same treated units are behind every one of them. Another reference is moved to the last untreated period.
 
     Raises:
-        EstimationError: not by event time, no single reference, gaps, or nothing before or after it.
+        EstimationError: not by event time, fitted before treatment, no single reference, gaps, or nothing before or after it.
     """
     where = f"{effects.method} on {effects.outcome!r}"
+    _fail_if_fitted(effects, where)
     anticipation = int(effects.meta.get("anticipation", 0) or 0)
     last = -1 - anticipation
     notes: list[Note] = []
@@ -120,6 +121,21 @@ def event_path(effects: Effects, min_e: int | None = None, max_e: int | None = N
     )
     _fail_if_too_short(path, where)
     return path
+
+
+def _fail_if_fitted(effects: Effects, where: str) -> None:
+    """Refuse estimates before treatment that are fitted, or adjusted each in its own way: they are no distances from one reference."""
+    remedy = "use an event study with a reference, or callaway-santanna"
+    if fitted_before(effects):
+        refuse(
+            "no-reference",
+            "the estimates before treatment were fitted to be small, so they are no differences from a period",
+            where,
+            remedy,
+        )
+    if adjusted_before(effects):
+        what = "each estimate is adjusted for outcomes before treatment with a coefficient of its own (beta), so they are not differences from the same period"
+        refuse("no-reference", what, where, f"estimate with beta=1, or {remedy}")
 
 
 def refuse(code: str, what: str, where: str, remedy: str) -> NoReturn:
@@ -245,12 +261,15 @@ def _with_reference(grid: _Grid, last: int, where: str) -> tuple[_Grid, list[Not
         return wide, [Note("path-reference-implied", {"reference": last})]
     if len(references) > 1:
         refuse("two-references", f"{len(references)} event times are normalised to zero", where, "use an estimator with one reference")
-    refuse(
-        "no-reference",
-        f"no event time is normalised to zero, and {last} is estimated: estimates before and after treatment are not differences from the same period",
-        where,
-        "use an event study with a reference, or callaway-santanna with base_period='universal' (Roth 2024)",
+    remedy = "use an event study with a reference, or callaway-santanna with base_period='universal' (Roth 2024)"
+    if not (grid.times <= last).any():
+        refuse("no-leads", "there is no estimate before treatment", where, remedy)
+    zero = f"{references[0]}" if len(references) else "no event time"
+    seen = "estimated" if here.any() else "missing"
+    what = (
+        f"{zero} is normalised to zero, and {last} is {seen}: estimates before and after treatment are not differences from the same period"
     )
+    refuse("no-reference", what, where, remedy)
 
 
 def _consecutive(grid: _Grid, where: str) -> tuple[_Grid, list[Note]]:
