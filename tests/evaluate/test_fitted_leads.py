@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.evaluate.staggered import make, make_frame
+
+sys.path.insert(0, str(Path(__file__).parent))
+from staggered import make, make_frame
 
 from hinterland.errors import EstimationError
 from hinterland.evaluate.equivalence import equivalence_test

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
-from hinterland.evaluate.design import Design
+from hinterland.evaluate.design import Design, switching
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.paths import treatment_codes
 from hinterland.evaluate.permutation import Scheme, make_scheme, permutations
@@ -82,7 +82,7 @@ def make_kernel(design: Design, method: str, scheme: Scheme) -> tuple[Kernel, in
 
 def batch_findings(design: Design, method: str) -> list[Finding]:
     """Why ``method`` has no batch on this design; empty where it has one."""
-    findings = no_batch(method)
+    findings = [*no_batch(method), *switching(design, f"the batch of {method}")]
     if len(design.clusters) > 1:
         findings.append(
             Finding(

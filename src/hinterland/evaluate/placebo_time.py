@@ -10,7 +10,7 @@ import polars as pl
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, fail_if_any
-from hinterland.evaluate.design import Design
+from hinterland.evaluate.design import Design, switching
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.paths import adoption_index
 from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, no_batch, no_draws
@@ -28,7 +28,7 @@ def placebo_time(design: Design, method: str = "twfe", *, shifts: Sequence[int] 
     Raises:
         EstimationError: a shift that is not larger than the anticipation, or after which nobody is treated; a method without a placebo.
     """
-    fail_if_any(no_batch(method), "placebo", EstimationError)
+    fail_if_any([*no_batch(method), *switching(design, "the placebo in time")], "placebo", EstimationError)
     actual = _overall(fit(design, method), method, None)
     rows, notes = [], []
     for shift in sorted(set(shifts)):
