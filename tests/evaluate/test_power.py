@@ -108,3 +108,16 @@ def test_singular_leads_are_refused() -> None:
     effects = event_paths.make_effects(ESTIMATES, vcov + 1e-15 * np.eye(5), TIMES)
     with pytest.raises(EstimationError, match="singular"):
         pretrend_power(effects)
+
+
+def test_as_many_leads_as_a_long_monthly_panel_has() -> None:
+    """Independent leads: the box has the probability of a product, whatever their number."""
+    times = [*range(-37, -1), 0]
+    effects = event_paths.make_effects(np.zeros(37), 0.01 * np.eye(37), times)
+    assert pretrend_power(effects, slope=0.0).power == pytest.approx(1 - 0.95**36, abs=1e-6)
+
+
+@pytest.mark.parametrize("slope", [float("nan"), float("inf")])
+def test_a_slope_that_is_no_number_is_refused(effects: Any, slope: float) -> None:
+    with pytest.raises(EstimationError, match="slope is"):
+        pretrend_power(effects, slope=slope)

@@ -104,7 +104,7 @@ def pretrend_power(
         EstimationError: bad options, effects without a path over event times, or a singular covariance of the leads.
     """
     path = event_path(effects, min_e, max_e)
-    _fail_if_bad_options(power, test, level, slope is not None and deviations is not None)
+    _fail_if_bad_options(power, test, level, slope, both=slope is not None and deviations is not None)
     _fail_if_singular(path)
     rule = _Rule(path, test, level)
     distance = (path.times - path.reference).astype(np.float64)
@@ -224,7 +224,7 @@ def _deviation_vector(path: EventPath, deviations: Sequence[float] | Mapping[int
     return values
 
 
-def _fail_if_bad_options(power: float, test: str, level: float, both: bool) -> None:
+def _fail_if_bad_options(power: float, test: str, level: float, slope: float | None, *, both: bool) -> None:
     findings = []
     if not 0 < level < 1:
         findings.append(Finding("bad-level", f"level is {level!r}", "argument level", "give a probability such as 0.05"))
@@ -232,6 +232,10 @@ def _fail_if_bad_options(power: float, test: str, level: float, both: bool) -> N
         findings.append(Finding("bad-power", f"power is {power!r}", "argument power", "give a probability such as 0.5 or 0.8"))
     if test not in get_args(Test):
         findings.append(Finding("unknown-value", f"test is {test!r}", "argument test", did_you_mean(str(test), get_args(Test))))
+    if slope is not None and not np.isfinite(slope):
+        findings.append(
+            Finding("bad-trend", f"slope is {slope!r}", "argument slope", "give a finite number, in units of the outcome per period")
+        )
     if both:
         findings.append(Finding("bad-trend", "both a slope and deviations are given", "arguments slope and deviations", "give one of them"))
     fail_if_any(findings, "power", EstimationError)

@@ -257,10 +257,13 @@ def _bounds(path: EventPath, shape: Shape, grid: Sequence[float] | None, seen: f
         full = np.concatenate([np.zeros(path.pre), weights])
         top = seen if np.isfinite(seen) else float(np.sqrt(full @ path.vcov @ full))
         return [float(b) for b in np.linspace(0, top, 10)]
-    bounds = sorted({float(b) for b in grid})
+    try:
+        bounds = sorted({float(b) for b in grid})
+    except (TypeError, ValueError):
+        bounds = []
     if not bounds or not all(np.isfinite(b) and b >= 0 for b in bounds):
         remedy = "give finite bounds of 0 or more, such as [0.5, 1, 1.5, 2]"
-        raise EstimationError(Finding("bad-grid", f"grid is {list(grid)!r}", "argument grid", remedy), "sensitivity")
+        raise EstimationError(Finding("bad-grid", f"grid is {grid!r}", "argument grid", remedy), "sensitivity")
     return bounds
 
 

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _POINTS = 20_011
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113)
+
+
+def _primes(count: int) -> NDArray[np.int64]:
+    """The first ``count`` primes."""
+    most = max(20, int(2 * count * np.log(count + 2)))
+    sieve = np.ones(most, dtype=np.bool_)
+    sieve[:2] = False
+    for i in range(2, int(most**0.5) + 1):
+        if sieve[i]:
+            sieve[i * i :: i] = False
+    return np.flatnonzero(sieve)[:count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +32,7 @@ class Rectangle:
 
 
 def rectangle(mean: Floats, vcov: Floats, low: Floats, high: Floats) -> Rectangle:
-    """Probability and conditional mean of N(``mean``, ``vcov``) in [low, high] (k ≤ 30), to about five digits.
+    """Probability and conditional mean of N(``mean``, ``vcov``) in [low, high], to about five digits.
 
     The product of conditional probabilities is averaged over a Richtmyer lattice; variables with the narrowest limits come first.
     """
@@ -33,7 +43,7 @@ def rectangle(mean: Floats, vcov: Floats, low: Floats, high: Floats) -> Rectangl
     order = np.argsort(special.ndtr(b) - special.ndtr(a), kind="stable")
     root = np.linalg.cholesky((vcov / np.outer(scale, scale))[np.ix_(order, order)])
     a, b, k = a[order], b[order], len(mean)
-    steps = np.sqrt(np.array(_PRIMES[:k], dtype=np.float64))
+    steps = np.sqrt(_primes(k).astype(np.float64))
     points = np.abs(2 * np.modf(np.arange(1, _POINTS + 1)[:, None] * steps)[0] - 1)
     z, weight = np.zeros((_POINTS, k)), np.ones(_POINTS)
     for j in range(k):
