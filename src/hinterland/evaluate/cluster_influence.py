@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hinterland.errors import EstimationError, Finding, listed
 from hinterland.evaluate.coding import Floats
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.estimate import fail_if_not_accepted, find_method
 from hinterland.evaluate.inference import Inference, coefficient_covariance, effective_clusters, lost_notes
 from hinterland.evaluate.regression import TREATED, solve_least_squares, treatment
 from hinterland.evaluate.threads import one_thread
@@ -101,11 +102,12 @@ def cluster_influence(design: Design) -> ClusterInfluence:
     coefficient is not identified has no such estimate, and is named in the notes.
 
     Raises:
-        EstimationError: several groupings; the treatment is collinear with the fixed effects; clusters that cut through units and are large.
+        EstimationError: several groupings; a design that ``twfe`` is not defined on; the treatment is collinear with the fixed effects; clusters that cut through units and are large.
     """
     if len(design.clusters) > 1:
         what = f"influence is defined for one grouping, not for {listed(c.name for c in design.clusters)}"
         raise EstimationError(Finding("not-defined", what, "argument cluster", "cluster on one column"), "options")
+    fail_if_not_accepted(find_method("twfe"), design)
     cluster = design.clusters[0]
     columns = np.empty((design.n_obs, 1 + len(design.covariate_names)), order="F")
     columns[:, 0] = treated = treatment(design)

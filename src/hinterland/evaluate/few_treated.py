@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
 from hinterland.evaluate.coding import Floats
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.few_treated_groups import Outcome, by_group, cluster_t, fail_if_few, sign_changes, two_samples
+from hinterland.evaluate.few_treated_groups import Outcome, by_group, cluster_t, fail_if_alike, fail_if_few, sign_changes, two_samples
 from hinterland.evaluate.few_treated_paths import Contributions, contributions
 from hinterland.evaluate.inversion import invert
 from hinterland.evaluate.randomisation import unit_values
@@ -176,6 +176,7 @@ def _conley_taber(found: Contributions, donors: NDArray[np.bool_], request: _Req
     else:
         chosen = np.random.default_rng(request.seed).integers(0, choices, size=(request.draws, count))
     drawn = table[np.arange(count), chosen].sum(axis=1)
+    fail_if_alike(float(drawn.std()), found.estimate, "the paths of the untreated clusters")
 
     def p_value(delta: float) -> float:
         return float((1 + np.count_nonzero(np.abs(drawn) >= abs(delta) * (1 - 1e-10))) / (1 + len(drawn)))
@@ -195,6 +196,7 @@ def _ferman_pinto(found: Contributions, donors: NDArray[np.bool_], request: _Req
         return float((1 + np.count_nonzero(np.abs(drawn) >= abs(delta) * (1 - 1e-10))) / (1 + len(drawn)))
 
     scale = float(model(0.0).std())
+    fail_if_alike(scale, estimate, "the paths of the clusters")
     low, high = invert(p_value, estimate, scale, 1 - request.level)
     delta = estimate - request.null
     untreated = int((donors & ~found.treated).sum())
@@ -283,9 +285,8 @@ def _variance(value: Floats, size: Floats) -> tuple[float, float]:
 
 def _from_groups(design: Design, method: str, estimator: str, groups: str | NDArray[Any] | None, request: _Request) -> FewTreatedTest:
     """The tests from one estimate per group."""
-    name = groups if isinstance(groups, str) else design.clusters[0].name
-    codes = unit_values(design, "groups", design.clusters[0].name if groups is None else groups)
-    estimates, lost = by_group(design, estimator, codes if codes is not None else np.zeros(design.n_units, dtype=np.intp))
+    name, codes = _groups(design, groups)
+    estimates, lost = by_group(design, estimator, codes)
     meta = {"seed": request.seed, "cluster": design.clusters[0].name, "groups": name}
     notes: tuple[Note, ...] = (*design.notes, *((Note("ft-groups-left-out", {"count": lost, "used": len(estimates)}),) if lost else ()))
     if method == "ibragimov-muller" and groups is None and len(estimates) < 2:
@@ -310,6 +311,21 @@ def _from_groups(design: Design, method: str, estimator: str, groups: str | NDAr
         outcome,
         _Frame(request.null, request.level, method != "sign-changes" or len(estimates) <= 16, notes, meta),
     )
+
+
+def _groups(design: Design, groups: str | NDArray[Any] | None) -> tuple[str | None, Index]:
+    """What the groups are called (``None`` where they are given by unit), and that of each unit [N]; the clusters by default.
+
+    Raises:
+        EstimationError: several groupings and none named, or groups that change within units.
+    """
+    if groups is None and len(design.clusters) > 1:
+        where = f"cluster = {', '.join(c.name for c in design.clusters)}"
+        what = "there are several groupings to take the groups from"
+        raise EstimationError(Finding("not-batched", what, where, "name one of them: groups="), "few treated clusters")
+    wanted = design.clusters[0].name if groups is None else groups
+    codes = unit_values(design, "groups", wanted)
+    return wanted if isinstance(wanted, str) else None, np.zeros(design.n_units, dtype=np.intp) if codes is None else codes
 
 
 def _sizes(design: Design, size: str | None) -> Floats | None:

@@ -66,10 +66,18 @@ def fail_if_few(estimates: Floats, least: int, lost: int) -> None:
     raise EstimationError(Finding("few-groups", what, "argument groups", remedy), "few treated clusters")
 
 
+def fail_if_alike(error: float, scale: float, what: str) -> None:
+    """Raise where nothing differs, so that there is no variation to judge an estimate by."""
+    if not error > 1e-12 * abs(scale):
+        remedy = "choose an outcome that varies, or other groups"
+        raise EstimationError(Finding("no-positive-variance", f"{what} do not differ at all", "outcome", remedy), "few treated clusters")
+
+
 def cluster_t(estimates: Floats, null: float, level: float) -> Outcome:
     """The t test of Ibragimov & Müller (2010) on q estimates."""
     q = len(estimates)
     mean, error = float(estimates.mean()), float(estimates.std(ddof=1) / np.sqrt(q))
+    fail_if_alike(error, mean, f"the estimates of {q} groups")
     p, half = _student(mean - null, error, q - 1, level)
     return Outcome(mean, error, p, mean - half, mean + half, (q, 0), estimates)
 
@@ -99,6 +107,7 @@ def two_samples(found: Contributions, design: Design, null: float, level: float)
             Finding("few-groups", what, "clusters", "the comparison needs two of each: use conley-taber"), "few treated clusters"
         )
     error = float(np.sqrt(one.var(ddof=1) / len(one) + none.var(ddof=1) / len(none)))
+    fail_if_alike(error, float(np.abs(change[np.isfinite(change)]).max()), "the changes of the clusters")
     estimate = found.estimate + float(one.mean() - none.mean())
     p, half = _student(estimate - null, error, min(len(one), len(none)) - 1, level)
     return Outcome(estimate, error, p, estimate - half, estimate + half, (len(one), len(none)), change)
@@ -119,6 +128,7 @@ def sign_changes(estimates: Floats, null: float, level: float, draws: int, seed:
     else:
         signs = np.concatenate([np.ones((1, q)), np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, q))])
     mean, error = float(estimates.mean()), float(estimates.std(ddof=1) / np.sqrt(q))
+    fail_if_alike(error, mean, f"the estimates of {q} groups")
 
     def p_value(delta: float) -> float:
         distance = _ratio(signs * (estimates - mean + delta))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.estimate import fail_if_not_accepted, find_method
 from hinterland.evaluate.regression import (
     column_scale,
     fail_if_nothing_left,
@@ -140,9 +141,10 @@ def oster(design: Design, r_max: float | None = None, *, beta: float = 0.0, delt
         r2: whether ``r_max`` is a share of the variance net of fixed effects (``within``) or of all of it (``overall``).
 
     Raises:
-        EstimationError: no covariates, bad options, or a treatment that is collinear with the fixed effects or the covariates.
+        EstimationError: no covariates, bad options, a design that ``twfe`` is not defined on, or a treatment that is collinear with the fixed effects or the covariates.
     """
     _fail_if_bad_options(design, r2, beta, delta)
+    fail_if_not_accepted(find_method("twfe"), design)
     sums = _sums(design)
     moments, r_max = _moments(sums, r_max, r2)
     needed = relative_selection(moments, beta)

@@ -10,6 +10,7 @@ import numpy as np
 from hinterland.errors import EstimationError, Finding, did_you_mean, listed
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.estimate import fail_if_not_accepted, find_method
 from hinterland.evaluate.event_study import event_columns, event_window, term_name, without_always_treated
 from hinterland.evaluate.hdfe import Absorber, project_off
 from hinterland.evaluate.regression import (
@@ -102,8 +103,10 @@ def regression(
     """The regression behind ``twfe`` or ``event-study``.
 
     Raises:
-        EstimationError: another method, or a regression that cannot be estimated.
+        EstimationError: another method, a design that the method is not defined on, or a regression that cannot be estimated.
     """
+    if method in REGRESSIONS:
+        fail_if_not_accepted(find_method(method), design)
     if method == "twfe":
         design = without_singletons(design, ssc)
         columns = np.empty((design.n_obs, 1 + len(design.covariate_names)), order="F")
