@@ -59,6 +59,9 @@ def hypotheses(tests: Any) -> Hypotheses:
             Finding("mixed-tests", f"the tests are of several kinds: {kinds}", "argument tests", "give results of one kind, or p-values")
         )
     rows = [row for item in items for row in _rows(item)]
+    if not all(np.isfinite([row.statistic, row.p_value]).all() for row in rows):
+        named = ", ".join(f"{row.estimator} on {row.outcome}" for row in rows if not np.isfinite([row.statistic, row.p_value]).all())
+        raise _wrong(Finding("no-tests", f"there is no t statistic for {named}", "argument tests", "leave out what has no standard error"))
     if not rows:
         raise _wrong(Finding("no-tests", "none of the results has a statistic", "argument tests", "give results with standard errors"))
     clusters = max((len(i.influence) if isinstance(i, Effects) else i.n_boot_clusters if isinstance(i, WildTest) else 0) for i in items)

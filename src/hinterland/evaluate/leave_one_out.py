@@ -77,7 +77,8 @@ def leave_one_out(design: Design, by: str = "cluster", method: str = "twfe", **o
 
     Args:
         design: N units.
-        by: ``cluster``, ``unit``, ``cohort`` (treated cohorts), or a column of ``design.columns`` that is constant within units.
+        by: ``cluster``, ``unit``, ``cohort`` (treated cohorts), the name of one of the design's groupings, or a column of ``design.columns``,
+            constant within units.
         method: estimator id; effects by cohort and period are averaged to one overall effect.
         options: of the estimator. Without any, ``twfe`` with unit and period effects is computed by subtraction, without another fit.
 
@@ -118,28 +119,41 @@ def _headline(effects: Effects) -> tuple[float, float]:
 
 def _groups_of(design: Design, by: str) -> _Groups:
     starts = np.flatnonzero(np.append(True, design.unit[1:] != design.unit[:-1]))
+    factors = {c.name: c for c in design.clusters}
     if by == "unit":
         return _Groups(np.arange(design.n_units), tuple(design.unit_labels.tolist()))
     if by == "cohort":
         cohorts = design.cohorts
         of = np.where(design.cohort == NEVER, -1, np.searchsorted(cohorts, design.cohort))
         found = _Groups(of, tuple(str(c) for c in cohorts))
-    elif by == "cluster" or by in design.columns:
-        values = design.clusters[0].codes if by == "cluster" else design.columns[by]
+    elif by == "cluster" or by in design.columns or by in factors:
+        cluster = _grouping(design) if by == "cluster" else None if by in design.columns else factors[by]
+        values = design.columns[by] if cluster is None else cluster.codes
         if not (values == values[starts][design.unit]).all():
             what = f"{by!r} is not constant within units"
             raise EstimationError(Finding("not-a-group", what, "argument by", "name a column that is"), "leave-one-out")
         levels, of = np.unique(values[starts], return_inverse=True)
-        labels = design.clusters[0].labels if by == "cluster" else None
+        labels = None if cluster is None else cluster.labels
         found = _Groups(of, tuple(str(v if labels is None else labels[v]) for v in levels))
     else:
-        known = ["cluster", "unit", "cohort", *design.columns]
+        known = ["cluster", "unit", "cohort", *factors, *design.columns]
         what = f"there are no groups {by!r}"
         raise EstimationError(Finding("not-a-group", what, "argument by", did_you_mean(by, known)), "leave-one-out")
     if len(found.labels) < 2:
         what = f"{by!r} has {len(found.labels)} group(s)"
         raise EstimationError(Finding("nothing-to-leave-out", what, "argument by", "name groups that are more"), "leave-one-out")
     return found
+
+
+def _grouping(design: Design) -> Factor:
+    """The design's one grouping. Raises ``EstimationError`` where there are several, so that none is taken silently."""
+    if len(design.clusters) == 1:
+        return design.clusters[0]
+    named = listed(c.name for c in design.clusters)
+    what = f"there are several groupings of clusters: {named}"
+    raise EstimationError(
+        Finding("not-a-group", what, "argument by", f"name one of them, such as {design.clusters[0].name!r}"), "leave-one-out"
+    )
 
 
 def _nested(design: Design) -> bool:

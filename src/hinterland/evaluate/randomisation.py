@@ -43,7 +43,8 @@ class RandomisationTest:
         estimate, std_error: of the actual assignment.
         statistic: which p-value is ``p_value``, and which test ``conf_low`` and ``conf_high`` invert: ``t`` or ``coefficient``.
         p_value: of the sharp null of no effect on anybody;  p_coefficient, p_statistic: from the estimate and from its t statistic.
-        conf_low, conf_high: the constant effects that are not rejected; NaN where not asked for or not defined.
+        conf_low, conf_high: the constant effects that are not rejected; infinite where the test never rejects, NaN where not asked for or not
+            defined.
         level: of the interval.
         draws: ``draw, estimate, statistic``; draw 0 is the actual assignment.
         enumerated: the draws are all assignments that exist;  n_assignments: how many exist (infinite beyond 10^300).
@@ -133,7 +134,7 @@ def randomisation_test(
         assignments = np.concatenate(chunks or list(permutations(plan.scheme, draws, seed, draws)))
         moments = looped(plan.design, request, assignments, interval=interval, executor=executor)
     names = {k: v if isinstance(v, str) else None for k, v in (("strata", strata), ("block", block))}
-    meta = {"seed": seed, "comparison": design.comparison, "cluster": design.clusters[0].name, **names}
+    meta = {"seed": seed, "comparison": design.comparison, "cluster": " + ".join(c.name for c in design.clusters), **names}
     return _summarise(plan, moments, statistic, level, exact=exact, meta=meta)
 
 
@@ -254,6 +255,10 @@ def _summarise(
     low = high = float("nan")
     if moments.constant is not None and np.isfinite(t[0]):
         low, high = invert(lambda delta: p_exact(moments.at(float(estimate[0]) - delta, statistic)), float(estimate[0]), error, 1 - level)
+    bare = int(np.count_nonzero(np.isfinite(estimate) & ~np.isfinite(t))) if np.isfinite(error) else 0
+    extra = [Note("ri-no-variance", {"count": bare, "draws": len(t) - 1})] if bare else []
+    if np.isinf([low, high]).any():
+        extra.append(Note("ri-unbounded", {"level": level, "smallest": 1 / int(np.isfinite(t if statistic == "t" else estimate).sum())}))
     return RandomisationTest(
         method=effects.method,
         outcome=effects.outcome,
@@ -270,7 +275,7 @@ def _summarise(
         draws=draws_frame(estimate, t),
         enumerated=exact,
         n_assignments=plan.scheme.distinct,
-        notes=(*effects.notes, *_remarks(plan, moments, estimate, exact=exact, meta=meta)),
+        notes=(*effects.notes, *_remarks(plan, moments, estimate, exact=exact, meta=meta), *extra),
         meta=meta,
     )
 
