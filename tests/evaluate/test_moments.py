@@ -150,6 +150,44 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     assert "'11'" in found["duplicate-unit-period"]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "rows", "code"),
+    [
+        ("w", None, pl.col("unit") == 7, "bad-weight"),
+        ("w", None, (pl.col("unit") == 7) & (pl.col("year") < 2004), "bad-weight"),
+        ("w", float("inf"), pl.col("unit") == 7, "bad-weight"),
+        ("w", float("nan"), pl.col("unit") == 7, "bad-weight"),
+        ("province", None, pl.col("unit") == 7, "cluster-not-nested"),
+        ("province", None, (pl.col("unit") == 7) & (pl.col("year") < 2004), "cluster-not-nested"),
+        ("unit", None, pl.col("unit") == 7, "unit-missing"),
+        ("year", None, (pl.col("unit") == 7) & (pl.col("year") == 2004), "years-outside"),
+        ("g", 2004.5, pl.col("unit") == 7, "not-a-period"),
+    ],
+)
+def test_what_is_missing_or_no_number_is_named(tmp_path: Path, column: str, value: Any, rows: pl.Expr, code: str) -> None:
+    data = frame(60).with_columns(pl.col("g").cast(pl.Float64))
+    bad = data.with_columns(pl.when(rows).then(pl.lit(value)).otherwise(pl.col(column)).alias(column))
+    with pytest.raises(PanelError) as caught:
+        reduce(bad, tmp_path, weight="w", cluster="province")
+    found = {f.code: f.where for f in caught.value.findings}
+    assert code in found
+    assert ("7" if column != "unit" else "None") in found[code]
+
+
+def test_a_second_row_without_an_outcome_is_a_repeated_row(tmp_path: Path) -> None:
+    data = frame(60)
+    again = data.filter((pl.col("unit") == 11) & (pl.col("year") == 2004)).with_columns(y=pl.lit(None, dtype=pl.Float64))
+    with pytest.raises(PanelError, match="more than one row for a period"):
+        reduce(pl.concat([data, again]), tmp_path)
+
+
+def test_periods_given_are_all_periods(tmp_path: Path) -> None:
+    years = frame(60)["year"].unique().to_list()
+    assert_allclose(reduce(frame(60), tmp_path, periods=[*years, years[0]]).total, reduce(frame(60), tmp_path).total)
+    with pytest.raises(PanelError, match="not among the periods given"):
+        reduce(frame(60), tmp_path, periods=years[:-1])
+
+
 def test_units_with_gaps_can_be_left_out_and_are_counted(tmp_path: Path) -> None:
     data = frame(60).with_columns(y=pl.when((pl.col("unit") == 3) & (pl.col("year") == 2004)).then(float("nan")).otherwise("y"))
     moments = reduce(data, tmp_path, gaps="drop")

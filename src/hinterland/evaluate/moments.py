@@ -110,19 +110,19 @@ def panel_moments(
         adoption: column of the first treated period; missing values and those in ``never`` mean never treated.
         cluster: column that does not vary within units; ``None`` clusters by unit.
         weight: column of weights that do not vary within units.
-        periods: the period labels. Given, the data are read once; else the time column is read before.
+        periods: the period labels of all rows. Given, the data are read once; else the time column is read before.
         gaps: what happens to units that miss a period or an outcome: ``error``, or ``drop`` (counted in ``left_out``).
 
     Raises:
-        PanelError: every problem of the data at once, with examples: unknown columns, repeated unit-periods, gaps, adoption, cluster or
-            weight that varies within a unit, weights that are not positive.
+        PanelError: every problem of the data at once, with examples: unknown columns, repeated unit-periods, rows in other periods or
+            without a unit, gaps, adoption, cluster or weight that is missing or varies within a unit, weights that are not positive.
     """
     if gaps not in ("error", "drop"):
         raise PanelError(Finding("unknown-value", f"gaps is {gaps!r}", "argument gaps", "choose 'error' or 'drop'"), "options")
     roles = _Roles(outcome, unit, time, adoption, cluster, weight, tuple(never))
     with _opened(source, memory) as (frame, engine):
         _fail_if_columns_unknown(frame, roles)
-        labels = np.array(sorted(periods), dtype=np.int64) if periods is not None else _periods_of(frame, roles)
+        labels = np.unique(np.array(periods, dtype=np.int64)) if periods is not None else _periods_of(frame, roles)
         if len(labels) < 2:
             what = f"the panel has {len(labels)} period(s)"
             raise PanelError(Finding("one-period", what, f"column {time!r}", "a comparison needs a period before and after"), "panel")
@@ -208,7 +208,15 @@ def _by_unit(frame: nw.LazyFrame[Any], roles: _Roles, periods: Ints) -> nw.LazyF
     one = nw.lit(1.0)
     per_period = {f"_y{k}": nw.when(present & (time == int(p))).then(nw.col("_y")).max() for k, p in enumerate(periods)}
     keys = {"_w": nw.col(roles.weight).cast(nw.Float64) if roles.weight else one, "_c": nw.col(roles.cluster or roles.unit)}
-    grouped = numbered.with_columns(**keys).with_columns(_ok=nw.when(present).then(one)).group_by(nw.col(roles.unit).alias("_unit"))
+    whole = len(periods) == periods[-1] - periods[0] + 1
+    inside = (time >= int(periods[0])) & (time <= int(periods[-1])) if whole else time.is_in(periods.tolist())
+    marks = {
+        "_ok": nw.when(present).then(one),
+        "_inside": nw.when(inside).then(1).otherwise(0),
+        "_no_c": nw.when(nw.col("_c").is_null()).then(1).otherwise(0) if roles.cluster else nw.lit(0),
+        "_no_w": nw.when(_finite(nw.col("_w"))).then(0).otherwise(1) if roles.weight else nw.lit(0),
+    }
+    grouped = numbered.with_columns(**keys).with_columns(**marks).group_by(nw.col(roles.unit).alias("_unit"))
     units = grouped.agg(
         _rows=nw.len(),
         _seen=nw.col("_ok").sum(),
@@ -218,6 +226,7 @@ def _by_unit(frame: nw.LazyFrame[Any], roles: _Roles, periods: Ints) -> nw.LazyF
         _w_low=nw.col("_w").min(),
         _c=nw.col("_c").max(),
         _c_low=nw.col("_c").min(),
+        **{name: nw.col(name).sum() for name in marks if name != "_ok"},
         **per_period,
     )
     filled = sum((nw.when(nw.col(f"_y{k}").is_null()).then(0).otherwise(1) for k in range(len(periods))), start=nw.lit(0))
@@ -240,20 +249,23 @@ def _cohort(roles: _Roles) -> nw.Expr:
     return nw.when(never).then(nw.lit(float("inf"))).otherwise(date)
 
 
-_PROBLEMS = ("_repeated", "_gap", "_moved_date", "_moved_weight", "_moved_cluster", "_bad_weight")
+_PROBLEMS = ("_repeated", "_elsewhere", "_unnamed", "_gap", "_moved_date", "_no_date", "_moved_weight", "_moved_cluster", "_bad_weight")
 
 
-def _flagged(units: nw.LazyFrame[Any], roles: _Roles, n_periods: int) -> nw.LazyFrame[Any]:
+def _flagged(units: nw.LazyFrame[Any], n_periods: int) -> nw.LazyFrame[Any]:
     import narwhals as nw
 
     whole = nw.col("_cells") == n_periods
     return units.with_columns(
-        _repeated=nw.col("_seen") > nw.col("_cells"),
+        _repeated=(nw.col("_inside") > n_periods) | ((nw.col("_inside") == nw.col("_rows")) & (nw.col("_seen") > nw.col("_cells"))),
+        _elsewhere=nw.col("_inside") < nw.col("_rows"),
+        _unnamed=nw.col("_unit").is_null(),
         _gap=~whole,
         _moved_date=nw.col("_g") != nw.col("_g_low"),
+        _no_date=_finite(nw.col("_g")) & (nw.col("_g") % 1.0 != 0.0),
         _moved_weight=nw.col("_w") != nw.col("_w_low"),
-        _moved_cluster=nw.col("_c") != nw.col("_c_low"),
-        _bad_weight=~(nw.col("_w_low") > 0.0) if roles.weight else nw.lit(value=False),
+        _moved_cluster=(nw.col("_no_c") > 0) | (nw.col("_c") != nw.col("_c_low")),
+        _bad_weight=(nw.col("_no_w") > 0) | ~(nw.col("_w_low") > 0.0),
     )
 
 
@@ -261,7 +273,7 @@ def _by_cell(units: nw.LazyFrame[Any], roles: _Roles, n_periods: int) -> nw.Lazy
     """Sums by cohort (and cluster) over units without gaps, and how many units have each problem."""
     import narwhals as nw
 
-    flagged = _flagged(units, roles, n_periods)
+    flagged = _flagged(units, n_periods)
     z = {f"_z{k}": nw.col(f"_y{k}") - nw.col("_y0") for k in range(n_periods)}
     weighted = flagged.with_columns(**z).with_columns(_full=nw.when(~nw.col("_gap")).then(nw.col("_w")))
     w = nw.col("_full")
@@ -281,8 +293,19 @@ def _problems(cells: pl.DataFrame, units: nw.LazyFrame[Any], roles: _Roles, gaps
     """Every problem of the units, with up to five of them named (which takes a second pass, on bad data only)."""
     said = {
         "_repeated": ("duplicate-unit-period", "unit(s) have more than one row for a period", "leave one row per unit and period"),
+        "_elsewhere": (
+            "years-outside",
+            f"unit(s) have rows whose {roles.time!r} is missing, or not among the periods given",
+            "leave these rows out first, or give their periods",
+        ),
+        "_unnamed": ("unit-missing", f"unit(s) have no {roles.unit!r}", "fill in the code, or leave these rows out"),
         "_gap": ("gaps", "unit(s) miss a period or a finite outcome", "complete the panel, or set gaps='drop' to leave these units out"),
         "_moved_date": ("varying-adoption", f"unit(s) have several values of {roles.adoption!r}", "give a unit one first treated period"),
+        "_no_date": (
+            "not-a-period",
+            f"unit(s) have a {roles.adoption!r} that is no whole period",
+            "give whole periods, and missing values for units never treated",
+        ),
         "_moved_weight": (
             "weight-varies",
             f"unit(s) have several values of {roles.weight!r}",
@@ -290,12 +313,12 @@ def _problems(cells: pl.DataFrame, units: nw.LazyFrame[Any], roles: _Roles, gaps
         ),
         "_moved_cluster": (
             "cluster-not-nested",
-            f"unit(s) are in several clusters {roles.cluster!r}",
-            "cluster on a column that does not vary within units",
+            f"unit(s) are in several clusters {roles.cluster!r}, or in none",
+            "cluster on a column that is filled in and does not vary within units",
         ),
         "_bad_weight": (
             "bad-weight",
-            f"unit(s) have a weight {roles.weight!r} that is not positive",
+            f"unit(s) have a weight {roles.weight!r} that is missing, infinite or not positive",
             "give every unit a positive, finite weight",
         ),
     }
@@ -303,15 +326,15 @@ def _problems(cells: pl.DataFrame, units: nw.LazyFrame[Any], roles: _Roles, gaps
     for flag, (code, what, remedy) in said.items():
         count = int(cells[flag].sum() or 0)
         if count and not (flag == "_gap" and gaps == "drop"):
-            found.append(Finding(code, f"{count} {what}", _examples(units, roles, cells, flag), remedy))
+            found.append(Finding(code, f"{count} {what}", _examples(units, cells, flag), remedy))
     return found
 
 
-def _examples(units: nw.LazyFrame[Any], roles: _Roles, cells: pl.DataFrame, flag: str) -> str:
+def _examples(units: nw.LazyFrame[Any], cells: pl.DataFrame, flag: str) -> str:
     import narwhals as nw
 
     n_periods = sum(c.startswith("s") and c[1:].isdigit() for c in cells.columns) + 1
-    named = _collected(_flagged(units, roles, n_periods).filter(nw.col(flag)).select("_unit").sort("_unit").head(5))["_unit"]
+    named = _collected(_flagged(units, n_periods).filter(nw.col(flag)).select("_unit").sort("_unit").head(5))["_unit"]
     return f"units {listed(named.cast(pl.String).to_list(), 5)}"
 
 
