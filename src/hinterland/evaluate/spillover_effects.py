@@ -23,7 +23,7 @@ from hinterland.evaluate.regression import (
     independent_columns,
     least_squares,
 )
-from hinterland.evaluate.result import BLANK, CohortShares, Effects, Terms
+from hinterland.evaluate.result import BLANK, CohortShares, Effects, Terms, least_df
 from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL, Channels
 from hinterland.evaluate.spillover_exposure import lagged
 from hinterland.evaluate.spillover_two_stage import two_stage
@@ -38,7 +38,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """Coefficients [p] of columns that were kept, their influence by cluster [C, p] and covariance, and notes."""
+    """Coefficients [p] of columns that were kept, their influence by cluster [C, p], covariance and degrees of freedom, and notes."""
 
     names: tuple[str, ...]
     estimate: Floats
@@ -46,6 +46,7 @@ class _Fitted:
     vcov: Floats
     notes: tuple[Note, ...]
     kept: Mask
+    term_df: Floats | None = None
 
 
 def _fit(sample: Channels, columns: Floats, names: tuple[str, ...], inference: Inference) -> _Fitted:
@@ -93,7 +94,7 @@ def pooled_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
     covariance = made.covariance
     kept = np.array([n in made.names for n in (TREATED, *names[1:])])
     notes = (*_staggered(design), *made.notes)
-    fitted = _Fitted((DIRECT, *made.names[1:]), made.estimate, covariance.influence, covariance.vcov, notes, kept)
+    fitted = _Fitted((DIRECT, *made.names[1:]), made.estimate, covariance.influence, covariance.vcov, notes, kept, covariance.term_df)
     meta = describe(design, inference, covariance, covariance.df, "spillover", **_masses(sample), **facts)
     return _with_total(sample, fitted, columns[:, kept], meta, covariance.df)
 
@@ -134,6 +135,7 @@ def _with_total(sample: Channels, fitted: _Fitted, columns: Floats, meta: Mappin
         influence=fitted.influence @ matrix.T,
         clusters=cluster_labels(sample.design),
         df=df,
+        term_df=None if fitted.term_df is None else np.array([least_df(fitted.term_df[row != 0]) for row in matrix]),
         notes=(*sample.design.notes, *fitted.notes),
         meta=meta,
     )

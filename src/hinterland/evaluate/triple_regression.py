@@ -30,7 +30,7 @@ from hinterland.evaluate.regression import (
     least_squares,
     without_singletons,
 )
-from hinterland.evaluate.result import Effects, Terms
+from hinterland.evaluate.result import Effects, Terms, least_df
 from hinterland.labels import Note
 
 Mask = NDArray[np.bool_]
@@ -113,6 +113,7 @@ def _static(design: Design, side: Mask, inference: Inference, notes: tuple[Note,
         influence=covariance.influence,
         clusters=cluster_labels(design),
         df=covariance.df,
+        term_df=covariance.term_df,
         notes=(*notes, *fitted.notes),
         meta=describe(design, inference, covariance, covariance.df, "triple-regression", estimator="regression", **fit_quality(fitted)),
     )
@@ -136,7 +137,8 @@ def _dynamic(design: Design, side: Mask, reference: int, inference: Inference, n
         vcov=placed.vcov,
         influence=placed.influence,
         clusters=cluster_labels(design),
-        df=covariance.df,
+        df=covariance.df if placed.term_df is None else least_df(placed.term_df),
+        term_df=placed.term_df,
         notes=(*notes, *window.notes, *placed.notes, *without_repeats(fitted.notes, placed)),
         meta=describe(
             design,
