@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -104,18 +103,3 @@ def _cohorts(rng: np.random.Generator, units: int) -> NDArray[np.int64]:
 def population_truth() -> float:
     """Mean over treated cells of the population, cohorts being equally likely."""
     return float(np.mean(np.concatenate([effect(g, np.arange(g, 9) - g) for g in COHORTS])))
-
-
-def judge(name: str, results: list[tuple[float, float]], capsys: pytest.CaptureFixture[str], critical: float = 1.96) -> float:
-    """Print bias, its Monte Carlo error, the ratio of mean SE to SD, and coverage; check them; return the coverage."""
-    table = np.array(results)
-    error, se = table[:, 0], table[:, 1]
-    bias, sd = float(error.mean()), float(error.std())
-    covered = float((np.abs(error) < critical * se).mean())
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\n{name}: bias {bias:+.4f} (MC error {sd / np.sqrt(len(error)):.4f}), SE/SD {se.mean() / sd:.3f}, coverage {covered:.3f}\n"
-        )
-    assert abs(bias) < 3.5 * sd / np.sqrt(len(error))
-    assert 0.93 <= covered <= 0.97
-    return covered

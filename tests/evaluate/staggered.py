@@ -61,17 +61,17 @@ def make(frame: pl.DataFrame, *, weight: str | None = None, **options: object) -
     return make_design(panel, "y", adoption(panel, "g"), **options)  # type: ignore[arg-type]
 
 
-def draw(n: int, reps: int, seed: int, method: str, covariates: str | None, effect: float) -> tuple[Floats, Floats]:
-    """Overall estimates [reps] and standard errors [reps] over simulated panels."""
+def draw(n: int, reps: int, seed: int, method: str, covariates: str | None, effect: float) -> tuple[Floats, Floats, Floats]:
+    """Overall estimates [reps], half widths of their 95 % intervals and p-values over simulated panels."""
     from hinterland.evaluate.callaway_santanna import fit
 
     results = []
     for r in range(reps):
         frame = make_frame(n, 6, seed + r, (3, 5, None, None), effect)
         overall = fit(make(frame, covariates=covariates), est_method=method).aggregate("overall")  # type: ignore[arg-type]
-        results.append((overall.estimate[0], overall.std_error[0]))
+        results.append((overall.estimate[0], overall.half_width()[0], overall.p_value[0]))
     table = np.array(results)
-    return table[:, 0], table[:, 1]
+    return table[:, 0], table[:, 1], table[:, 2]
 
 
 def truth(effect: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose
+from recording import Recorder
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -207,11 +208,6 @@ def test_everyone_treated_in_the_end() -> None:
 # Truth ---------------------------------------------------------------------------------------------------------------
 
 
-def _say(capsys: pytest.CaptureFixture[str], words: str) -> None:
-    with capsys.disabled():
-        sys.stdout.write(f"{words}\n")
-
-
 def _population(n: int, seed: int, differ: float) -> tuple[np.ndarray, np.ndarray]:
     """Untreated outcomes [n, 8], moderately persistent, and each unit's own effect per period of exposure (mean 0.5)."""
     rng = np.random.default_rng(seed)
@@ -228,7 +224,7 @@ def _assigned(untreated: np.ndarray, slope: np.ndarray, cohort: np.ndarray) -> n
 @pytest.mark.validate
 @pytest.mark.parametrize("differ", [0.0, 0.3])
 @pytest.mark.parametrize("estimand", ["overall", "event-time"])
-def test_coverage_under_random_timing(estimand: Any, differ: float, capsys: pytest.CaptureFixture[str]) -> None:
+def test_coverage_under_random_timing(estimand: Any, differ: float, validated: Recorder) -> None:
     """2 000 random assignments of one population of 240. Where units' effects differ, both variances are conservative, by design."""
     untreated, slope = _population(240, 1, differ)
     cohorts = np.repeat([3, 5, 7, NEVER], 60)
@@ -248,30 +244,38 @@ def test_coverage_under_random_timing(estimand: Any, differ: float, capsys: pyte
         errors = [np.sqrt(np.diag(v)) for v in (best.adjusted, best.neyman)]
         rows.append([v[after] for v in (best.estimate, did.estimate, means.estimate, *errors)])
     estimate, did_, means_, adjusted, neyman = np.array(rows).transpose(1, 0, 2)
-    spread = estimate.std(axis=0)
-    bias = (estimate.mean(axis=0) - truth) / spread
-    coverage = [(np.abs(estimate - truth) < 1.96 * error).mean(axis=0) for error in (adjusted, neyman)]
-    ratio = [other.std(axis=0) / spread for other in (did_, means_)]
-    said = f"bias/sd {bias.round(3)}, coverage adjusted {coverage[0]}, neyman {coverage[1]}, sd ratio did {ratio[0].round(2)}, means {ratio[1].round(2)}"
-    _say(capsys, f"\nefficient {estimand}, effects differ by {differ}: {said}")
-    assert (np.abs(bias) < 4 / np.sqrt(2000)).all()
-    assert (coverage[0] >= 0.93).all()
-    assert differ > 0 or (coverage[0] <= 0.97).all()
-    assert all((r > 1.0).all() for r in ratio)
+    where = f"random timing, 240 units × 8, effects {'alike' if differ == 0 else 'that differ between units'}"
+    names = ["overall"] if estimand == "overall" else [f"event time {e}" for e in range(len(truth))]
+    wide: dict[str, Any] = {"within": (0.93, 1.0), "reason": "conservative"}
+    for variance, error in (("adjusted", adjusted), ("neyman", neyman)):
+        found = validated("estimators", "efficient", where, variant=f"{estimand}, {variance}", seed=2)
+        for j, name in enumerate(names):
+            if variance == "adjusted":
+                found.bias(estimate[:, j] - truth[j], name)
+            found.coverage(
+                np.abs(estimate[:, j] - truth[j]) <= 1.959964 * error[:, j], name, **(wide if differ or variance == "neyman" else {})
+            )
+    assert all((other.std(axis=0) / estimate.std(axis=0) > 1.0).all() for other in (did_, means_))
 
 
 @pytest.mark.validate
-def test_size_of_the_tests_of_random_timing(capsys: pytest.CaptureFixture[str]) -> None:
-    """1 000 random assignments: the Wald test of balance, and the permutation test of no effect (exact)."""
-    frame = world.make_frame(n=120, periods=6, trend=0.0, effect=0.0, cohorts=(3, 5, None, None))
+@pytest.mark.parametrize("units", [120, 480])
+def test_size_of_the_tests_of_random_timing(units: int, validated: Recorder) -> None:
+    """1 000 random assignments: the Wald test of balance, whose covariance is estimated, and permutation tests (exact)."""
+    frame = world.make_frame(n=units, periods=6, trend=0.0, effect=0.0, cohorts=(3, 5, None, None))
     design = world.make(frame)
     rng = np.random.default_rng(0)
-    wald, exact = [], []
+    wald, balance, exact, effects = [], [], [], []
     for r in range(1000):
         moved = replace(design, cohort=rng.permutation(design.cohort))
-        wald.append(balance_test(moved).p_value)
+        found = balance_test(moved, draws=199, seed=r)
+        wald.append(found.p_value)
+        balance.append(found.p_permutation)
+        effects.append(fit(moved, estimand="overall").p_value[0])
         exact.append(permutation_test(moved, draws=199, seed=r).frame["p_value"][0])
-    sizes = {k: float((np.array(v) <= 0.05).mean()) for k, v in (("wald", wald), ("permutation", exact))}
-    _say(capsys, f"\nsize of 5 % tests under random timing: {sizes}")
-    assert 0.03 < sizes["wald"] < 0.075
-    assert 0.03 < sizes["permutation"] < 0.07
+    where = f"random timing, {units} units × 6"
+    small: dict[str, Any] = {"within": (0.03, 0.08), "reason": "small sample"} if units == 120 else {}
+    validated("tests", "balance_test", where, variant="Wald", seed=0).size(np.array(wald) <= 0.05, **small)
+    validated("tests", "balance_test", where, variant="permutation", seed=0).size(np.array(balance) <= 0.05)
+    validated("tests", "permutation_test", where, seed=0).size(np.array(exact) <= 0.05)
+    validated("estimators", "efficient", where, variant="overall, adjusted", seed=0).size(np.array(effects) <= 0.05, "overall")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from recording import Recorder
 from scipy import stats
 
 from hinterland.errors import EstimationError
@@ -159,29 +159,35 @@ def test_bad_requests_are_named(toy: Make) -> None:
 
 
 @pytest.mark.validate
-def test_error_rates_under_correlation() -> None:
+def test_error_rates_under_correlation(validated: Recorder) -> None:
     """Family-wise error of the step-down methods with half of ten correlated hypotheses true, and the false discovery rate."""
     reps, clusters, m = 1000, 60, 10
     rng = np.random.default_rng(5)
-    hits = dict.fromkeys(("unadjusted", "romano-wolf", "westfall-young", "holm"), 0)
-    power = dict.fromkeys(hits, 0.0)
-    discovery = dict.fromkeys(("benjamini-hochberg", "benjamini-yekutieli", "sharpened"), 0.0)
+    names = ("unadjusted", "romano-wolf", "westfall-young", "holm", "bonferroni")
+    hits: dict[str, list[bool]] = {name: [] for name in names}
+    power: dict[str, list[float]] = {name: [] for name in names}
+    discovery: dict[str, list[float]] = {name: [] for name in ("benjamini-hochberg", "benjamini-yekutieli", "sharpened")}
     for r in range(reps):
         x = np.sqrt(0.7) * rng.normal(size=(clusters, 1)) + np.sqrt(0.3) * rng.normal(size=(clusters, m))
         x[:, 5:] += 0.45
         effects = means(x)
-        for method in hits:
+        for method, found_false in hits.items():
             found = adjust(effects, "holm" if method == "unadjusted" else method, draws=999, seed=r)  # type: ignore[arg-type]
             rejected = (found.p_value if method == "unadjusted" else found.p_adjusted) <= 0.05
-            hits[method] += bool(rejected[:5].any())
-            power[method] += rejected[5:].mean()
-        for method in discovery:
+            found_false.append(bool(rejected[:5].any()))
+            power[method].append(float(rejected[5:].mean()))
+        for method, shares in discovery.items():
             rejected = adjust(effects, method).p_adjusted <= 0.05  # type: ignore[arg-type]
-            discovery[method] += rejected[:5].sum() / max(int(rejected.sum()), 1)
-    rates = {k: v / reps for k, v in hits.items()}
-    sys.stdout.write(f"family-wise error {rates}; power { {k: round(v / reps, 3) for k, v in power.items()} }\n")
-    sys.stdout.write(f"false discovery rate { {k: round(v / reps, 4) for k, v in discovery.items()} }\n")
-    assert rates["unadjusted"] > 0.08
-    assert all(rates[k] <= 0.065 for k in ("romano-wolf", "westfall-young", "holm"))
-    assert power["romano-wolf"] > power["holm"]
-    assert all(v / reps <= 0.055 for v in discovery.values())
+            shares.append(float(rejected[:5].sum() / max(int(rejected.sum()), 1)))
+    where = "ten hypotheses, correlated 0.7, half of them true; 60 clusters"
+    for method in names[1:]:
+        found = validated("many hypotheses", f"adjust, {method}", where, seed=5)
+        within: dict[str, Any] = {} if method == "romano-wolf" else {"reason": "conservative"}
+        found.rate("error rate", hits[method], "family-wise", within=(0.0, 0.065), **within)
+        found.power(power[method], (0.3, 1.0))
+    alone = validated("failures", "adjust, none", where, seed=5)
+    alone.rate("error rate", hits["unadjusted"], "family-wise", within=(0.08, 1.0), reason="known failure")
+    for method, shares in discovery.items():
+        found = validated("many hypotheses", f"adjust, {method}", where, seed=5)
+        found.rate("error rate", shares, "false discoveries", within=(0.0, 0.055), reason="conservative")
+    assert np.mean(power["romano-wolf"]) > np.mean(power["holm"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recording import Recorder
 
 sys.path.insert(0, str(Path(__file__).parent))
 import event_paths
@@ -56,10 +57,15 @@ def simulate(test: str, slope: float, reps: int = 400_000) -> tuple[float, float
 @pytest.mark.validate
 @pytest.mark.parametrize("test", ["individual", "joint"])
 @pytest.mark.parametrize("slope", [0.0, 0.03, 0.08])
-def test_power_and_bias_against_simulation(effects: Any, test: Any, slope: float) -> None:
+def test_power_and_bias_against_simulation(effects: Any, test: Any, slope: float, validated: Recorder) -> None:
     share, bias, error = simulate(test, slope)
     found = pretrend_power(effects, slope=slope, test=test)
-    assert found.power == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 400_000))
+    noise = 4 * np.sqrt(share * (1 - share) / 400_000)
+    where = f"leads on a line of slope {slope:g}, against the formula's {found.power:.4f}"
+    validated("tests", "pretrend_power", where, variant=test, seed=8).rate(
+        "power", np.arange(400_000) < share * 400_000, within=(found.power - noise, found.power + noise)
+    )
+    assert found.power == pytest.approx(share, abs=noise)
     assert found.bias == pytest.approx(bias, abs=4 * error)
 
 

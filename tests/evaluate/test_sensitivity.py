@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from recording import Recorder
 
 sys.path.insert(0, str(Path(__file__).parent))
 import event_paths
@@ -342,8 +343,8 @@ EDGE = {
 """Deviations whose changes (or changes of slope) are as large as the bound allows, in one direction."""
 
 
-def coverage(kind: Any, method: Any, scale: float, reps: int = 2000) -> float:
-    """Share of draws of the estimates in which the true effect is accepted, when the deviation is at the edge.
+def covered(kind: Any, method: Any, scale: float, reps: int = 2000) -> NDArray[np.bool_]:
+    """[reps] whether the true effect is accepted in each draw of the estimates, when the deviation is at the edge.
 
     The interval is the hull of what is accepted, so it covers at least as often. Critical values do not depend on the estimates.
     """
@@ -356,7 +357,7 @@ def coverage(kind: Any, method: Any, scale: float, reps: int = 2000) -> float:
         level = 0.95 if method == "flci" else 1 - problem.kappa
         fixed = shortest(frontier(vcov, weights, 3), truth, weights, bound, level)
         if method == "flci":
-            return float(np.mean(np.abs(draws @ fixed.weights - 0.3) <= fixed.half_length))
+            return np.asarray(np.abs(draws @ fixed.weights - 0.3) <= fixed.half_length)
     accepted = np.zeros(reps, dtype=bool)
     for polyhedron in polyhedra(problem.shape, bound):
         moments = make_moments(polyhedron, truth, vcov, weights, complete=True)
@@ -369,11 +370,19 @@ def coverage(kind: Any, method: Any, scale: float, reps: int = 2000) -> float:
                 first = Hybridisation("fixed-length", problem.kappa, np.inf, float(draws[r] @ fixed.weights), fixed.half_length, along)
             drawn = replace(moments, level=polyhedron.a @ draws[r] - polyhedron.d)
             accepted[r] = p_margin(drawn, np.array([0.3]), 0.05, first)[0][0] >= 0
-    return float(accepted.mean())
+    return accepted
 
 
 @pytest.mark.validate
 @pytest.mark.parametrize("scale", [0.05, 0.005])
 @pytest.mark.parametrize(("kind", "method"), [("relative-magnitude", "c-lf"), ("relative-magnitude", "conditional"), ("smoothness", "flci"), ("smoothness", "c-f"), ("smoothness", "c-lf"), ("smoothness", "conditional"), ("smoothness-relative", "c-lf")])  # fmt: skip
-def test_coverage_at_the_edge_of_what_is_allowed(kind: str, method: str, scale: float) -> None:
-    assert coverage(kind, method, scale) >= 0.94
+def test_coverage_at_the_edge_of_what_is_allowed(kind: str, method: str, scale: float, validated: Recorder) -> None:
+    """Uniformly valid intervals cover at least as often as they say; how much more depends on which restrictions bind."""
+    found = validated(
+        "sensitivity",
+        f"sensitivity, {kind}",
+        f"deviation at the edge of what is allowed, standard errors about {scale}",
+        variant=method,
+        seed=11,
+    )
+    found.coverage(covered(kind, method, scale), within=(0.93, 1.0), reason="conservative")

@@ -1,8 +1,7 @@
-"""Size of nominal 5 % tests under each covariance, by simulation (run by ``make validate``; the numbers are printed)."""
+"""Size of nominal 5 % tests under each covariance, by simulation (run by ``make validate``; the numbers are on the page of validation)."""
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from recording import Recorder
 
 from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
@@ -24,7 +24,7 @@ Make = Callable[..., Any]
 REPLICATIONS = 1000
 
 
-def _design(first: Array, periods: int, columns: Mapping[str, Array], cluster: str = "unit") -> Design:
+def _design(first: Array, periods: int, columns: Mapping[str, Array], cluster: str | tuple[str, ...] = "unit") -> Design:
     """A balanced panel of ``len(first)`` units; ``first`` [N] the first treated period (0-based), or one past the last for never."""
     n = len(first)
     names = np.array([f"u{i:04d}" for i in range(n)])
@@ -34,7 +34,7 @@ def _design(first: Array, periods: int, columns: Mapping[str, Array], cluster: s
             "unit": names[unit],
             "year": np.tile(np.arange(periods), n),
             "y": np.random.default_rng(0).normal(size=n * periods),
-            **{name: values[unit] for name, values in columns.items()},
+            **{name: values[unit] if values.ndim == 1 else values.ravel() for name, values in columns.items()},
         }
     )
     cohort = pl.Series([int(f) if f < periods else None for f in first], dtype=pl.Int64)
@@ -48,25 +48,23 @@ def _design(first: Array, periods: int, columns: Mapping[str, Array], cluster: s
     )
 
 
-def _sizes(design: Design, draw: Callable[[np.random.Generator], Array], kinds: Mapping[str, dict[str, Any]]) -> dict[str, float]:
-    """Share of replications without effect in which the t test of ``treated`` rejects at 5 %."""
+def _rejections(design: Design, draw: Callable[[np.random.Generator], Array], kinds: Mapping[str, dict[str, Any]]) -> dict[str, list[bool]]:
+    """Whether, in each replication without effect, the t test of ``treated`` rejects at 5 %."""
     rng = np.random.default_rng(1)
-    rejected = dict.fromkeys(kinds, 0)
+    rejected: dict[str, list[bool]] = {name: [] for name in kinds}
     for _ in range(REPLICATIONS):
         drawn = replace(design, y=draw(rng))
         for name, options in kinds.items():
-            rejected[name] += int(fit(drawn, "twfe", **options).p_value[0] < 0.05)
-    return {name: count / REPLICATIONS for name, count in rejected.items()}
-
-
-def _say(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    with capsys.disabled():
-        sys.stdout.write(f"\n{line}\n")
+            rejected[name].append(bool(fit(drawn, "twfe", **options).p_value[0] < 0.05))
+    return rejected
 
 
 @pytest.mark.parametrize(("groups", "treated"), [(10, 3), (20, 4), (50, 6)])
-def test_few_unequal_clusters_few_of_them_treated(groups: int, treated: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Cluster-by-year shocks on clusters of 1 to 12 units: CR1 rejects too often, CR2 with its own degrees of freedom does not."""
+def test_few_unequal_clusters_few_of_them_treated(groups: int, treated: int, validated: Recorder) -> None:
+    """Cluster-by-year shocks on clusters of 1 to 12 units: CR1 rejects too often, CR2 with its own degrees of freedom does not.
+
+    CR2's degrees of freedom are those of independent errors, for which few treated clusters are worth fewer still: it is conservative.
+    """
     periods = 8
     rng = np.random.default_rng(groups)
     sizes = np.maximum(np.round(12 * rng.uniform(size=groups) ** 2), 1).astype(int)
@@ -80,37 +78,78 @@ def test_few_unequal_clusters_few_of_them_treated(groups: int, treated: int, cap
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        size = _sizes(design, draw, {"CR1": {}, "CR2": {"vcov": "CR2"}, "CR3": {"vcov": "CR3"}})
-    _say(capsys, f"G = {groups}, {treated} treated, {sizes.min()}-{sizes.max()} units: {size}")
-    assert size["CR2"] < size["CR1"]
-    assert size["CR2"] < 0.09
-    assert size["CR3"] < size["CR1"]
+        found = _rejections(design, draw, {"CR1": {}, "CR2": {"vcov": "CR2"}, "CR3": {"vcov": "CR3"}})
+    where = f"{groups} clusters of 1 to 12 units, {treated} of them treated"
+    one = validated("failures", "vcov, cluster", where, seed=1).size(found["CR1"], within=(0.09, 1), reason="known failure")
+    two = validated("few clusters", "vcov, CR2", where, seed=1).size(found["CR2"], within=(0.005, 0.05), reason="conservative")
+    three = validated("few clusters", "vcov, CR3", where, seed=1).size(found["CR3"], within=(0.03, 0.1), reason="small sample")
+    assert two < three < one
 
 
-def test_spatially_correlated_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    """Regional shocks and regional policies: clustering by unit rejects far too often, Conley's covariance much less."""
-    n, periods = 400, 8
+def test_many_unequal_clusters(validated: Recorder) -> None:
+    """The same clusters, 100 of them and 40 treated: all three agree."""
+    groups, periods = 100, 8
+    rng = np.random.default_rng(100)
+    sizes = np.maximum(np.round(12 * rng.uniform(size=groups) ** 2), 1).astype(int)
+    group = np.repeat(np.arange(groups), sizes)
+    first = np.where(group < 40, 3 + group % 3, periods)
+    design = _design(first, periods, {"region": np.array([f"r{g:02d}" for g in group])}, "region")
+
+    def draw(rng: np.random.Generator) -> Array:
+        shock = np.cumsum(rng.normal(size=(groups, periods)), axis=1) * 0.5
+        return (shock[group] + rng.normal(size=(len(group), periods))).reshape(-1)
+
+    found = _rejections(design, draw, {"cluster": {}, "CR2": {"vcov": "CR2"}, "CR3": {"vcov": "CR3"}})
+    for name, rejected in found.items():
+        validated("covariances", f"vcov, {name}", "100 clusters of 1 to 12 units, 40 of them treated", seed=1).size(rejected)
+
+
+def _spatial(n: int, side: float, periods: int) -> tuple[Design, Array]:
+    """Units on a square of ``side`` km whose policy is regional, and a root [n, n] of the correlation of their errors: exp(−km/80)."""
     rng = np.random.default_rng(5)
-    x, y = rng.uniform(0, 2000, n), rng.uniform(0, 2000, n)
+    x, y = rng.uniform(0, side, n), rng.uniform(0, side, n)
     km = np.hypot(x[:, None] - x, y[:, None] - y)
     root = np.linalg.cholesky(np.exp(-km / 80) + 1e-9 * np.eye(n))
     field = np.linalg.cholesky(np.exp(-km / 120) + 1e-9 * np.eye(n)) @ rng.normal(size=n)
     first = np.where(field > np.quantile(field, 0.65), np.where(field > np.quantile(field, 0.85), 3, 5), periods)
     lat = 20 + y / 111.195
-    design = _design(first, periods, {"lon": 100 + x / (111.195 * np.cos(np.radians(29))), "lat": lat})
+    return _design(first, periods, {"lon": 100 + x / (111.195 * np.cos(np.radians(lat))), "lat": lat}), root
+
+
+CONLEY = {"vcov": "conley", "cutoff_km": 300.0, "kernel": "bartlett"}
+
+
+@pytest.mark.parametrize(("units", "side"), [(400, 2000.0), (900, 3000.0)])
+def test_spatially_correlated_errors(units: int, side: float, validated: Recorder) -> None:
+    """Regional shocks that last, and regional policies: clustering by unit rejects far too often, Conley's covariance hardly, and less so on a
+    larger map. With ``lag`` it holds neighbours within a year, and units over years, but not neighbours over years, which is what lasts here.
+    """
+    design, root = _spatial(units, side, 8)
 
     def draw(rng: np.random.Generator) -> Array:
-        return (root @ np.cumsum(rng.normal(size=(n, periods)), axis=1) * 0.5 + rng.normal(size=(n, periods)) * 0.5).reshape(-1)
+        return (root @ np.cumsum(rng.normal(size=(units, 8)), axis=1) * 0.5 + rng.normal(size=(units, 8)) * 0.5).reshape(-1)
 
-    conley = {"vcov": "conley", "cutoff_km": 300.0, "kernel": "bartlett"}
-    size = _sizes(design, draw, {"unit": {}, "conley": conley, "conley, lag 2": {**conley, "lag": 2}})
-    _say(capsys, f"spatial errors: {size}")
-    assert size["unit"] > 0.12
-    assert size["conley"] < 0.10
-    assert size["conley"] < size["conley, lag 2"]
+    found = _rejections(design, draw, {"unit": {}, "conley": CONLEY, "lag": {**CONLEY, "lag": 2}})
+    where = f"{units} units on a square of {side:.0f} km, regional policy and shocks that last"
+    validated("failures", "vcov, cluster", where, variant="by unit", seed=1).size(found["unit"], within=(0.12, 1), reason="known failure")
+    validated("failures", "vcov, conley", where, variant="lag 2", seed=1).size(found["lag"], within=(0.12, 1), reason="known failure")
+    within: dict[str, Any] = {"within": (0.03, 0.09), "reason": "small sample"} if units == 400 else {}
+    validated("covariances", "vcov, conley", where, seed=1).size(found["conley"], **within)
 
 
-def test_common_shocks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_spatially_correlated_errors_without_memory(validated: Recorder) -> None:
+    """Regional shocks of single years: both conventions of Conley's covariance hold."""
+    design, root = _spatial(900, 3000.0, 8)
+
+    def draw(rng: np.random.Generator) -> Array:
+        return (root @ rng.normal(size=(900, 8)) + rng.normal(size=(900, 8)) * 0.5).reshape(-1)
+
+    where = "900 units on a square of 3000 km, regional policy and shocks of single years"
+    for name, rejected in _rejections(design, draw, {"": CONLEY, "lag 2": {**CONLEY, "lag": 2}}).items():
+        validated("covariances", "vcov, conley", where, variant=name, seed=1).size(rejected)
+
+
+def test_common_shocks(validated: Recorder) -> None:
     """Shocks of single years that hit treated and other units differently: clustering by unit takes them for effects."""
     n, periods = 40, 80
     first = np.where(np.arange(n) < 16, 40, periods)
@@ -121,7 +160,75 @@ def test_common_shocks(capsys: pytest.CaptureFixture[str]) -> None:
         return (loading[:, None] * rng.normal(size=periods) * 0.5 + rng.normal(size=(n, periods))).reshape(-1)
 
     kinds = {"unit": {}, "driscoll-kraay": {"vcov": "driscoll-kraay", "lag": 2}, "newey-west": {"vcov": "newey-west", "lag": 2}}
-    size = _sizes(design, draw, kinds)
-    _say(capsys, f"common shocks: {size}")
-    assert size["unit"] > 0.15
-    assert size["driscoll-kraay"] < 0.08
+    found = _rejections(design, draw, kinds)
+    where = "40 units × 80 years, shocks by year that treated units feel twice"
+    validated("covariances", "vcov, driscoll-kraay", where, seed=1).size(found["driscoll-kraay"])
+    validated("failures", "vcov, cluster", where, variant="by unit", seed=1).size(found["unit"], within=(0.15, 1), reason="known failure")
+    validated("failures", "vcov, newey-west", where, seed=1).size(found["newey-west"], within=(0.15, 1), reason="known failure")
+
+
+def test_short_memory(validated: Recorder) -> None:
+    """Errors that last one year, in units of different variance: Newey–West and clustering by unit hold, rows as if independent do not."""
+    n, periods = 60, 60
+    design = _design(np.where(np.arange(n) < 24, 20 + np.arange(n) % 20, periods), periods, {})
+    scale = (0.5 + np.arange(n) % 4)[:, None]
+
+    def draw(rng: np.random.Generator) -> Array:
+        shock = rng.normal(size=(n, periods + 1))
+        return (scale * (shock[:, 1:] + 0.5 * shock[:, :-1])).reshape(-1)
+
+    found = _rejections(design, draw, {"unit": {}, "newey-west": {"vcov": "newey-west", "lag": 4}, "hetero": {"vcov": "hetero"}})
+    where = "60 units × 60 years, errors that last a year, variances by unit"
+    validated("covariances", "vcov, newey-west", where, variant="lag 4", seed=1).size(found["newey-west"])
+    validated("covariances", "vcov, cluster", where, variant="by unit", seed=1).size(found["unit"])
+    validated("failures", "vcov, hetero", where, seed=1).size(found["hetero"], within=(0.08, 1), reason="known failure")
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_independent_errors(equal: bool, validated: Recorder) -> None:
+    """Rows are independent, with one variance or with one by unit."""
+    n, periods = 60, 8
+    design = _design(np.where(np.arange(n) < 24, 3 + np.arange(n) % 3, periods), periods, {})
+    scale = np.ones((n, 1)) if equal else np.where(np.arange(n) < 24, 3.0, 1.0)[:, None]
+    names = ("hetero", "HC2", "HC3", "cluster", "iid")
+    found = _rejections(design, lambda rng: (scale * rng.normal(size=(n, periods))).reshape(-1), {name: {"vcov": name} for name in names})
+    where = "independent errors, one variance" if equal else "independent errors, threefold for treated units"
+    for name in names if equal else names[:-1]:
+        validated("covariances", f"vcov, {name}", f"60 units × 8, {where}", seed=1).size(found[name])
+    if not equal:
+        validated("failures", "vcov, iid", f"60 units × 8, {where}", seed=1).size(found["iid"], within=(0.08, 1), reason="known failure")
+
+
+def test_two_groupings(validated: Recorder) -> None:
+    """Errors that last within units, and shocks by year that treated units feel more: either grouping alone is not enough."""
+    n, periods = 60, 60
+    design = _design(np.where(np.arange(n) < 24, 30, periods), periods, {"when": np.tile(np.arange(periods), (n, 1))}, ("unit", "when"))
+    loading = (1.0 + (np.arange(n) < 24))[:, None]
+
+    def draw(rng: np.random.Generator) -> Array:
+        own = rng.normal(size=(n, periods))
+        for j in range(1, periods):
+            own[:, j] += 0.5 * own[:, j - 1]
+        return (own + 0.5 * loading * rng.normal(size=periods)).reshape(-1)
+
+    where = "60 units × 60 years, AR(1) errors and shocks by year"
+    validated("covariances", "vcov, cluster", where, variant="unit and year", seed=1).size(_rejections(design, draw, {"": {}})[""])
+    for j, name in enumerate(("unit", "year")):
+        alone = _rejections(replace(design, clusters=design.clusters[j : j + 1]), draw, {"": {}})[""]
+        validated("failures", "vcov, cluster", where, variant=f"by {name} alone", seed=1).size(
+            alone, within=(0.08, 1), reason="known failure"
+        )
+
+
+@pytest.mark.parametrize("method", ["callaway-santanna", "imputation"])
+def test_distance_and_influence_functions(method: str, validated: Recorder) -> None:
+    """Regional shocks that last: the spatial covariance of an influence function."""
+    design, root = _spatial(900, 3000.0, 8)
+    rng = np.random.default_rng(2)
+    rejected = []
+    for _ in range(REPLICATIONS):
+        y = root @ np.cumsum(rng.normal(size=(900, 8)), axis=1) * 0.5 + rng.normal(size=(900, 8)) * 0.5
+        effects = fit(replace(design, y=y.reshape(-1)), method, **CONLEY).aggregate("overall")
+        rejected.append(bool(effects.p_value[0] < 0.05))
+    where = "900 units on a square of 3000 km, regional policy and shocks that last"
+    validated("covariances", "vcov, conley", where, variant=method, seed=2).size(rejected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose
+from recording import Recorder
 
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError
@@ -297,14 +297,14 @@ def test_bad_requests_are_named(toy: Make) -> None:
 
 @pytest.mark.validate
 @pytest.mark.parametrize("clusters", [10, 20])
-def test_size_with_few_clusters(clusters: int, cohorts: Make) -> None:
+def test_size_with_few_clusters(clusters: int, cohorts: Make, validated: Recorder) -> None:
     """Rejections at 5% of a true null: WCR close to it, and the t test with G − 1 degrees of freedom too often."""
     reps, per, periods = 1000, 6, 8
     rng = np.random.default_rng(clusters)
     units = [f"u{i:03d}" for i in range(clusters * per)]
     group = np.repeat(np.arange(clusters), per)
     policy = cohorts(units, [2004 if g < clusters // 3 else 2006 if g < clusters // 2 else None for g in group])
-    hits = {"wcr": 0, "wcr webb": 0, "t": 0, "covered": 0}
+    hits: dict[str, list[bool]] = {"rademacher": [], "webb": [], "t": [], "covered": [], "score": []}
     for r in range(reps):
         common = rng.normal(size=(clusters, periods)).cumsum(axis=1) * 0.5
         y = (common[group] + rng.normal(size=(len(units), periods))).ravel()
@@ -318,12 +318,15 @@ def test_size_with_few_clusters(clusters: int, cohorts: Make) -> None:
         )
         design = make_design(Panel(frame, "unit", "year"), "y", policy, cluster="state")
         test = wild_bootstrap(design, draws=999, seed=r)
-        hits["wcr"] += test.p_value[0] <= 0.05
-        hits["covered"] += test.conf_low[0] <= 0 <= test.conf_high[0]
-        hits["wcr webb"] += wild_bootstrap(design, draws=999, seed=r, weights="webb").p_value[0] <= 0.05
-        hits["t"] += fit(design, "twfe").p_value[0] <= 0.05
-    rates = {k: float(n / reps) for k, n in hits.items()}
-    sys.stdout.write(f"{clusters} clusters: {rates}\n")
-    assert 0.03 <= rates["wcr"] <= 0.07
-    assert 0.03 <= rates["wcr webb"] <= 0.07
-    assert 0.93 <= rates["covered"] <= 0.97
+        hits["rademacher"].append(bool(test.p_value[0] <= 0.05))
+        hits["covered"].append(bool(test.conf_low[0] <= 0 <= test.conf_high[0]))
+        hits["webb"].append(bool(wild_bootstrap(design, draws=999, seed=r, weights="webb").p_value[0] <= 0.05))
+        plain = fit(design, "twfe")
+        hits["t"].append(bool(plain.p_value[0] <= 0.05))
+        hits["score"].append(bool(score_bootstrap(plain, draws=999, seed=r).p_value[0] <= 0.05))
+    where = f"{clusters} clusters of {per} units, half of them treated, shocks that last"
+    for weights in ("rademacher", "webb"):
+        validated("few clusters", "wild_bootstrap", where, variant=weights, seed=clusters).size(hits[weights])
+    validated("few clusters", "wild_bootstrap", where, variant="rademacher", seed=clusters).coverage(hits["covered"])
+    validated("few clusters", "score_bootstrap", where, seed=clusters).size(hits["score"], within=(0.02, 0.1), reason="small sample")
+    validated("few clusters", "vcov, cluster", where, seed=clusters).size(hits["t"], within=(0.03, 0.12), reason="small sample")
