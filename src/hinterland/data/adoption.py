@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from hinterland.data.cohorts import Cohorts
+from hinterland.data.order import run_starts
 from hinterland.data.panel import Panel
 from hinterland.errors import Finding, PolicyError, fail_if_any, listed
 from hinterland.labels import Note
@@ -29,9 +30,7 @@ def adoption(panel: Panel, column: str, never: Sequence[int | float | str | None
     _fail_if_no_column(panel, column)
     cleaned = _clean(panel, column, never)
     findings = [*_not_periods(panel, cleaned, column)]
-    values = (
-        cleaned.filter("legible").group_by("unit", maintain_order=True).agg(pl.col("cohort").first(), kinds=pl.col("cohort").n_unique())
-    )
+    values = _by_unit(cleaned.filter("legible"))
     findings += _varying(cleaned, values, column)
     if not findings and values["cohort"].null_count() == values.height:
         findings.append(
@@ -157,8 +156,7 @@ def _fail_if_no_column(panel: Panel, column: str) -> None:
 
 def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None]) -> pl.DataFrame:
     """Per distinct unit and value: ``unit``, ``raw`` text, ``cohort`` (null = never), ``legible`` (a whole period, or never)."""
-    changes = pl.col("unit").ne_missing(pl.col("unit").shift()) | pl.col("value").ne_missing(pl.col("value").shift())
-    pairs = panel.frame.select(unit=pl.col(panel.unit), value=pl.col(column)).filter(changes).unique(maintain_order=True)
+    pairs = _pairs(panel.frame.select(unit=panel.unit, value=column))
     raw = pairs["value"]
     number = (
         raw.cast(pl.String).str.strip_chars().str.replace(r"\s*年$", "").cast(pl.Float64, strict=False)
@@ -175,6 +173,25 @@ def _clean(panel: Panel, column: str, never: Sequence[int | float | str | None])
         cohort=pl.when(~is_never & whole.fill_null(False)).then(pl.col("number")).cast(pl.Int64),
         legible=is_never | whole.fill_null(False),
     )
+
+
+def _by_unit(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Per unit: its first ``cohort``, and how many ``kinds`` of them it has."""
+    if pairs["unit"].n_unique() == pairs.height:
+        return pairs.select("unit", "cohort", kinds=pl.lit(1))
+    return pairs.group_by("unit", maintain_order=True).agg(pl.col("cohort").first(), kinds=pl.col("cohort").n_unique())
+
+
+def _pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """The distinct pairs of ``unit`` and ``value``, in order of appearance."""
+    unit, value = rows["unit"], rows["value"]
+    if rows.height and not unit.null_count():
+        starts = run_starts(unit)
+        within = value.ne_missing(value.shift()) & (unit == unit.shift())
+        if not within.any() and (unit[starts][1:] > unit[starts][:-1]).all():
+            return rows[starts]
+    changes = pl.col("unit").ne_missing(pl.col("unit").shift()) | pl.col("value").ne_missing(pl.col("value").shift())
+    return rows.filter(changes).unique(maintain_order=True)
 
 
 def _not_periods(panel: Panel, cleaned: pl.DataFrame, column: str) -> list[Finding]:

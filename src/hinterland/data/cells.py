@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 import polars as pl
 
@@ -156,7 +157,7 @@ def _convert_one(table: Table, name: str, wanted: Wanted) -> tuple[pl.Series, li
         column = column.cast(pl.String)
     if column.dtype.is_decimal():
         column = column.cast(pl.Float64)
-    if column.dtype.is_float():
+    if column.dtype.is_float() and not isfinite(column.sum()):
         column = column.fill_nan(None)
     if name in wanted.codes:
         return normalise_codes(column, typed=table.typed), []

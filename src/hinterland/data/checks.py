@@ -7,9 +7,11 @@ Every check takes a :class:`~hinterland.data.table.Table` whose unit codes and p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 
 import polars as pl
 
+from hinterland.data.order import grid_periods
 from hinterland.data.panel import Panel
 from hinterland.data.roles import Roles
 from hinterland.data.table import Table, numbered, some
@@ -28,7 +30,9 @@ _SHOWN = 5
 
 def check_frame(table: Table, roles: Roles) -> list[Finding]:
     """Run every check on rows whose codes, periods and years are settled. Order: errors of structure first."""
-    return [finding for check in CHECKS for finding in check(table, roles)]
+    keys = {roles.unit, roles.time} <= set(table.frame.columns) and roles.unit != roles.time
+    whole = keys and grid_periods(table.frame, roles.unit, roles.time) is not None
+    return [finding for check in CHECKS if not (whole and check in MET_BY_GRID) for finding in check(table, roles)]
 
 
 def check_roles(
@@ -173,9 +177,11 @@ def fail_if_infinite(table: Table, roles: Roles) -> list[Finding]:
     if not floats or not table.frame.height:
         return []
     named = {name for _, name in roles.named()}
-    has = table.frame.select(pl.col(floats).is_infinite().any()).row(0)
+    sums = table.frame.select(pl.col(floats).sum()).row(0)
+    suspects = [c for c, total in zip(floats, sums, strict=True) if not isfinite(total)]
+    has = table.frame.select(pl.col(suspects).is_infinite().any()).row(0) if suspects else ()
     findings = []
-    for name in (c for c, yes in zip(floats, has, strict=True) if yes):
+    for name in (c for c, yes in zip(suspects, has, strict=True) if yes):
         at = table.frame[name].is_infinite().fill_null(value=False).arg_true()
         remedy = "correct the cells, or empty them if the value is missing; a logarithm of 0 gives -inf: use log1p"
         if name in named or not (table.frame[name][at] > 0).all():
@@ -333,6 +339,11 @@ CHECKS: tuple[Callable[[Table, Roles], list[Finding]], ...] = (
     warn_if_unit_changes_cluster,
 )
 """Every check that :func:`check_frame` runs, in order."""
+
+MET_BY_GRID = frozenset(
+    (fail_if_empty, fail_if_unit_missing, fail_if_time_missing, fail_if_duplicate_unit_period, warn_if_gaps, warn_if_unbalanced)
+)
+"""Those that rows of every unit in every period, in order, meet by being so."""
 
 ROLE_CHECKS: tuple[Callable[[Table, Roles], list[Finding]], ...] = (
     fail_if_role_all_missing,

@@ -59,13 +59,23 @@ class Cohorts:
         Codes are matched as text, so an integer 340100 and a string "340100" are the same unit. With ``closed``, units
         that are absent from the table are marked not to be kept.
         """
-        rows = {unit: row for row, unit in enumerate(self.table["unit"].to_list())}
-        row = np.array([rows.get(unit, -1) for unit in units.cast(pl.String).to_list()], dtype=np.int64)
-        if not rows:
-            return np.full(len(row), NEVER), np.zeros(len(row)), np.full(len(row), not self.closed)
+        if self.table.is_empty():
+            return np.full(len(units), NEVER), np.zeros(len(units)), np.full(len(units), not self.closed)
+        row = self._rows(units.cast(pl.String))
         year, share, out = (self.table[c].cast(pl.Float64).to_numpy()[row] for c in ("cohort", "dose", "excluded"))
         never = np.isnan(year) | (row < 0)
         cohort = np.where(never, NEVER, np.where(never, 0.0, year).astype(np.int64))
         dose = np.where(never, 0.0, np.where(np.isnan(share), 1.0, share))
         absent = (row < 0) | np.isnan(out)
         return cohort, dose, np.where(absent, not self.closed, out == 0.0)
+
+    def _rows(self, units: pl.Series) -> NDArray[np.int64]:
+        """[N] row of each unit in the table (the last, if there are several), -1 where there is none."""
+        known = self.table["unit"]
+        if len(known) == len(units) and units.equals(known):
+            return np.arange(len(units))
+        order = np.arange(len(known)) if known.is_sorted() else known.arg_sort().to_numpy().astype(np.int64)
+        known = known[order]
+        place = known.search_sorted(units, side="right").to_numpy().astype(np.int64) - 1
+        found = (place >= 0) & (known[np.maximum(place, 0)] == units).to_numpy()
+        return np.where(found, order[place], -1)

@@ -13,6 +13,7 @@ from hinterland.data.cells import Wanted, convert, normalise_time
 from hinterland.data.checks import check_frame, fail_if_column_unknown, fail_if_role_shared, fail_if_years_outside
 from hinterland.data.formats import read_file
 from hinterland.data.join import join_columns
+from hinterland.data.order import grid_periods
 from hinterland.data.panel import Column, Panel
 from hinterland.data.roles import Roles
 from hinterland.data.table import Table, numbered
@@ -89,7 +90,7 @@ def read_panel(
     every = _without_echo((*table.findings, *check_frame(table, roles)))
     fail_if_any(every, table.source, PanelError)
     return Panel(
-        frame=table.frame.sort(unit, time),
+        frame=table.frame.rechunk() if grid_periods(table.frame, unit, time) is not None else table.frame.sort(unit, time),
         unit=unit,
         time=time,
         weight=weight,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 
 from hinterland.data.roles import Roles
@@ -11,6 +12,10 @@ from hinterland.data.table import Table
 from hinterland.errors import Finding, listed
 
 _SHOWN = 5
+_GLANCE = 256
+"""Rows in which most columns already vary."""
+_SPAN = 100_000
+"""Periods are counted rather than sorted when they span less than this."""
 
 
 def warn_if_column_all_missing(table: Table, roles: Roles) -> list[Finding]:
@@ -29,6 +34,10 @@ def warn_if_column_constant(table: Table, roles: Roles) -> list[Finding]:
     given = {roles.unit, roles.time}
     names = [c for c, t in table.frame.schema.items() if c not in given and t.is_numeric()]
     if not names or table.frame.height < 2:
+        return []
+    varies = table.frame.head(_GLANCE).select(pl.col(names).min() < pl.col(names).max()).row(0)
+    names = [c for c, yes in zip(names, varies, strict=True) if not yes]
+    if not names:
         return []
     low, high = table.frame.select(pl.col(names).min()).row(0), table.frame.select(pl.col(names).max()).row(0)
     constant = [f"{c} = {a}" for c, a, b in zip(names, low, high, strict=True) if a is not None and a == b]
@@ -68,11 +77,21 @@ def warn_if_gaps(table: Table, roles: Roles) -> list[Finding]:
     return [Finding("gaps", what, table.source, "lags look up the period, not the row before; fill the gaps if the data exist", "warning")]
 
 
+def _distinct(periods: pl.Series) -> list[int]:
+    """The periods that occur, increasing."""
+    if periods.dtype == pl.Int64 and len(periods) and not periods.null_count():
+        values = periods.to_numpy()
+        low = int(values.min())
+        if int(values.max()) - low < _SPAN:
+            return (np.flatnonzero(np.bincount(values - low)) + low).tolist()
+    return periods.drop_nulls().unique().sort().to_list()
+
+
 def warn_if_period_absent(table: Table, roles: Roles) -> list[Finding]:
     """Periods that no unit has, in a series whose other periods are evenly spaced."""
     if roles.time not in table.frame.columns:
         return []
-    periods = table.frame[roles.time].drop_nulls().unique().sort().to_list()
+    periods = _distinct(table.frame[roles.time])
     steps = [b - a for a, b in pairwise(periods)]
     if not steps or len(set(steps)) == 1:
         return []

@@ -37,12 +37,6 @@ class Factor:
     slope: Floats | None = None
 
 
-def unit_starts(units: pl.Series) -> NDArray[np.int64]:
-    """[N] first row of each unit, for units that come one after another."""
-    change = (units[1:] != units[:-1]).to_numpy()
-    return np.concatenate(([0], np.flatnonzero(change) + 1))
-
-
 def unit_codes(starts: NDArray[np.int64], n_obs: int) -> Codes:
     """[n] index of each row's unit."""
     lengths = np.diff(starts, append=n_obs)

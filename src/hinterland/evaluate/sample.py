@@ -10,9 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import Cohorts
+from hinterland.data.order import run_starts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, listed
-from hinterland.evaluate.coding import Floats, unit_codes, unit_starts
+from hinterland.evaluate.coding import Floats, unit_codes
 from hinterland.labels import Note
 
 
@@ -37,7 +38,7 @@ def complete_sample(panel: Panel, needed: Sequence[str], policy: Cohorts, outcom
     frame = panel.frame.select(list(dict.fromkeys([*matter, *(panel.coordinates or ())])))
     if frame.is_empty():
         raise _empty(outcome, notes)
-    starts = unit_starts(frame[panel.unit])
+    starts = run_starts(frame[panel.unit])
     cohort, dose, keep = policy.assign(frame[panel.unit][starts])
     if not keep.all():
         names = frame[panel.unit][starts[~keep]].to_list()
@@ -75,12 +76,18 @@ def cells_in_words(frame: pl.DataFrame, panel: Panel, rows: NDArray[np.bool_]) -
 def _missing_note(missing: Mapping[str, NDArray[np.bool_]], bad: NDArray[np.bool_], kept: NDArray[np.bool_], cells: str) -> Note:
     counts = sorted(((int(rows.sum()), c) for c, rows in missing.items()), key=lambda pair: -pair[0])
     columns = ", ".join(f"{c} ({k})" for k, c in counts)
-    values: dict[str, str | int | float] = {"count": int(bad.sum()), "total": len(bad), "columns": columns, "units": int((~kept).sum()), "cells": cells}
+    values: dict[str, str | int | float] = {
+        "count": int(bad.sum()),
+        "total": len(bad),
+        "columns": columns,
+        "units": int((~kept).sum()),
+        "cells": cells,
+    }
     return Note("rows-missing", values)
 
 
 def _restart(frame: pl.DataFrame, unit: str) -> NDArray[np.int64]:
-    return np.empty(0, dtype=np.int64) if frame.is_empty() else unit_starts(frame[unit])
+    return np.empty(0, dtype=np.int64) if frame.is_empty() else run_starts(frame[unit])
 
 
 def _empty(outcome: str, notes: Sequence[Note]) -> EstimationError:
