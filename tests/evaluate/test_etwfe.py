@@ -179,6 +179,32 @@ def test_poisson_scales_with_the_unit_of_the_outcome_and_fits_the_treated_means(
     np.testing.assert_allclose(ten.meta["overall_percent_effect"], one.meta["overall_percent_effect"], rtol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [1e-16, 1e16])
+def test_poisson_finds_the_same_effects_in_the_smallest_and_largest_units(unit: float) -> None:
+    design = worlds.design_of(BALANCED, "count")
+    one, other = fit(design, family="poisson"), fit(replace(design, y=unit * design.y), family="poisson")
+    np.testing.assert_allclose(other.estimate, unit * one.estimate, rtol=1e-7)
+    np.testing.assert_allclose(other.meta["overall_percent_std_error"], one.meta["overall_percent_std_error"], rtol=1e-7)
+    assert "etwfe-extreme" not in {n.code for n in other.notes}
+
+
+def test_effects_in_per_cent_are_those_of_the_terms() -> None:
+    """Relative to the mean without treatment, y less the effect; also where the first cell, or a reference, has none."""
+    gaps = BALANCED.filter(~((pl.col("year") == 4) & (pl.col("g").is_null() | (pl.col("g") > 4))))
+    for design in (worlds.design_of(BALANCED, "count"), worlds.design_of(gaps, "count", comparison="not-yet-treated")):
+        effects = fit(design, family="poisson")
+        percent, error = effects.meta["cell_percent_effect"], effects.meta["cell_percent_std_error"]
+        live = np.isfinite(effects.std_error)
+        assert [v is not None for v in percent] == [v is not None for v in error] == live.tolist()
+        assert not live.all()
+        cohort, time = design.cohort[design.unit], design.periods[design.period]
+        for i in np.flatnonzero(live):
+            mean = design.y[(cohort == effects.terms.cohort[i]) & (time == effects.terms.time[i])].mean()
+            assert percent[i] == pytest.approx(100 * effects.estimate[i] / (mean - effects.estimate[i]), rel=1e-8)
+            assert error[i] > 0
+        assert effects.meta["overall_percent_std_error"] > 0
+
+
 def test_averages_weigh_cells_by_the_rows_behind_them_when_the_panel_has_gaps() -> None:
     effects = fit(worlds.design_of(GAPS, comparison="not-yet-treated"))
     rows = {(r["g"], r["year"]): r["len"] for r in GAPS.group_by("g", "year").len().iter_rows(named=True)}

@@ -214,7 +214,7 @@ def _from_cohorts(layout: Layout, family: Family, inference: Inference, notes: l
         whole = _with_effective_clusters(model, fitted, found, whole)
     meta: dict[str, Any] = {"model_family": family, "covariates": " + ".join(names), "iterations": fitted.iterations}
     if family != "gaussian":
-        meta |= _percent(model, fitted, found, whole)
+        meta |= _percent(model, fitted, found, whole, held)
     if dropped:
         notes = [*notes, Note("collinear-dropped", {"names": listed(dropped)})]
     if fitted.extreme.any():
@@ -288,14 +288,17 @@ def _with_effective_clusters(model: Model, fitted: Fitted, found: CellEffects, w
     return replace(whole, facts={**whole.facts, "effective_clusters": least})
 
 
-def _percent(model: Model, fitted: Fitted, found: CellEffects, whole: Covariance) -> dict[str, Any]:
-    """Effects relative to the mean without treatment, in per cent, with standard errors by the delta method (clustered)."""
+def _percent(model: Model, fitted: Fitted, found: CellEffects, whole: Covariance, held: Mask) -> dict[str, Any]:
+    """Effects relative to the mean without treatment, in per cent, with standard errors by the delta method (clustered): one per term,
+    ``None`` for references (``held`` [K, T]) and cells that are not identified.
+    """
     k, t = np.nonzero(model.own)
     effect, base = np.nan_to_num(found.effect), found.untreated
     u = _residual(model, fitted)
     shift = _move(model, u, found.untreated_tables)
     raw = _move(model, u, found.tables)
-    scale = float(np.sqrt(whole.influence[:, 0] @ whole.influence[:, 0] / max(float(raw[:, 0] @ raw[:, 0]), 1e-300)))
+    known = np.flatnonzero(np.isfinite(found.effect))[0]
+    scale = float(np.linalg.norm(whole.influence[:, known])) / max(float(np.linalg.norm(raw[:, known])), 1e-150)
     safe = np.where(base > 0, base, np.nan)
     cell = 100 * np.linalg.norm(scale * (raw - shift * (effect / safe)) / safe, axis=0)
     post = (model.layout.event[k, t] >= 0) & np.isfinite(found.effect)
@@ -303,9 +306,15 @@ def _percent(model: Model, fitted: Fitted, found: CellEffects, whole: Covariance
     total = float(mass @ base)
     ratio = float(mass @ effect) / total if total > 0 else np.nan
     overall = 100 * float(np.linalg.norm(scale * (raw - ratio * shift) @ mass)) / total if total > 0 else np.nan
+    place = np.flatnonzero(model.own[:-1][model.own[:-1] | held])
+    size = int((model.own[:-1] | held).sum())
+
+    def by_term(values: Floats) -> list[float | None]:
+        return [float(v) if np.isfinite(v) else None for v in spread(values, place, size, np.nan)]
+
     return {
-        "cell_percent_effect": (100 * found.effect / safe).tolist(),
-        "cell_percent_std_error": cell.tolist(),
+        "cell_percent_effect": by_term(100 * found.effect / safe),
+        "cell_percent_std_error": by_term(np.where(np.isfinite(found.effect), cell, np.nan)),
         "overall_percent_effect": 100 * ratio,
         "overall_percent_std_error": overall,
     }

@@ -27,7 +27,7 @@ Family = Literal["gaussian", "poisson", "logit"]
 ITERATIONS = 100
 CONVERGED = 1e-10
 LARGEST = 30.0
-"""Linear predictors are kept within ± this: beyond it exp and the logistic function carry no information."""
+"""Linear predictors are kept within ± this (poisson: of that of the mean): beyond it exp and the logistic function carry no information."""
 
 
 def mean_of(family: Family, eta: Floats) -> Floats:
@@ -88,7 +88,7 @@ class Fitted:
         mu: [n] fitted means;  untreated: [n] means without treatment (equal to ``mu`` in cells without coefficients of their own).
         weight: [n] dμ/dη at ``mu``, and untreated_slope at ``untreated``.
         solve: b [(K + 1 + T)·m] → the system of a and b, solved;  system: that system.
-        iterations: steps taken;  extreme: [n] rows whose untreated predictor is at ± ``LARGEST``.
+        iterations: steps taken;  extreme: [n] rows whose untreated predictor is ``LARGEST`` or more from the centre.
     """
 
     mu: Floats
@@ -137,11 +137,11 @@ def fit_model(model: Model) -> Fitted:
     layout, family, y = model.layout, model.family, model.layout.design.y
     groups, periods = layout.shape
     m = model.z.shape[1]
-    state = _start(model)
+    state, centre = _start(model), _centre(model)
     scale = max(float(model.sums(np.abs(y)).max()), float(np.finfo(float).tiny))
     best: Floats | None = None
     for iteration in range(1, ITERATIONS + 1):
-        eta = _clip(family, _predict(model, state.table(model)))
+        eta = _clip(family, _predict(model, state.table(model)), centre)
         likelihood = model.sums(_log_likelihood(family, y, eta))
         if best is not None:
             worse_own, worse_common = _worse(model, likelihood, best)
@@ -167,16 +167,25 @@ def fit_model(model: Model) -> Fitted:
     else:
         raise _not_converged(model)
     plain = _predict(model, state.untreated(model))
-    untreated = mean_of(family, _clip(family, plain))
-    extreme = np.abs(plain) >= LARGEST if family != "gaussian" else np.zeros(len(y), dtype=np.bool_)
+    untreated = mean_of(family, _clip(family, plain, centre))
+    extreme = np.abs(plain - centre) >= LARGEST if family != "gaussian" else np.zeros(len(y), dtype=np.bool_)
     return Fitted(mu, untreated, slope, slope_of(family, untreated), system, solve, rank, iteration, extreme)
 
 
 def _start(model: Model) -> _State:
     groups, periods = model.layout.shape
     common, own = np.zeros((groups + periods, model.z.shape[1])), np.zeros((groups, periods, model.z.shape[1]))
-    common[:groups, 0] = own[..., 0] = _link(model.family, float(np.average(model.layout.design.y, weights=model.layout.design.weight)))
+    common[:groups, 0] = own[..., 0] = _link(model.family, _mean(model))
     return _State(common, own, np.zeros_like(common), np.zeros_like(own))
+
+
+def _mean(model: Model) -> float:
+    return float(np.average(model.layout.design.y, weights=model.layout.design.weight))
+
+
+def _centre(model: Model) -> float:
+    """The predictor around which others are kept: under a log link it moves with the outcome's unit of measurement."""
+    return _link("poisson", _mean(model)) if model.family == "poisson" else 0.0
 
 
 def _log_likelihood(family: Family, y: Floats, eta: Floats) -> Floats:
@@ -204,8 +213,8 @@ def _link(family: Family, mean: float) -> float:
     return float(np.log(mean)) if family == "poisson" else float(np.log(mean / (1 - mean)))
 
 
-def _clip(family: Family, eta: Floats) -> Floats:
-    return eta if family == "gaussian" else np.clip(eta, -LARGEST, LARGEST)
+def _clip(family: Family, eta: Floats, centre: float) -> Floats:
+    return eta if family == "gaussian" else np.clip(eta, centre - LARGEST, centre + LARGEST)
 
 
 def _predict(model: Model, table: Floats) -> Floats:
