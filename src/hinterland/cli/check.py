@@ -12,7 +12,7 @@ from hinterland.errors import InputError
 
 
 def check(study: options.MaybeStudy = None, *, data: options.Data = None, as_json: options.Json = False) -> None:
-    """Load the study, its data and its policy, build every design, and report all problems. Estimates nothing."""
+    """Load the study, its data and its policy, build every design, try every estimator on it, and report all problems."""
     from hinterland.study.check import Checked
     from hinterland.study.check import check as check_study
 

@@ -36,3 +36,5 @@ def evaluate(
     if not as_json:
         for note in dict.fromkeys(n["text"] for n in found.document(spoken)["notes"]):
             say(f"note: {note}")
+        for line in found.recommended():
+            say(line)

@@ -61,7 +61,12 @@ def _summarise(made: Run) -> None:
             say(f"{step['id']}: {warning}")
     if "models" not in made.tables or "effects" not in made.tables:
         return
-    from hinterland.study.summary import headlines
+    from hinterland.study.summary import headlines, recommended
 
-    for line in headlines(made.effects):
+    effects = made.effects
+    for line in headlines(effects):
         say(line)
+    if "recommendations" in made.tables:
+        lead = effects.filter(role="headline", sample="all")
+        for line in recommended(made.tables["recommendations"], dict(lead.select("outcome", "method").iter_rows())):
+            say(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from hinterland.errors import Finding, InputError, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.estimators import covariance_not_taken
 from hinterland.study.load import LoadedStudy
-from hinterland.study.plan import methods_for
+from hinterland.study.plan import headline_for, methods_for
 from hinterland.study.provenance import input_files
 from hinterland.study.workspace import Workspace
 
@@ -41,8 +42,12 @@ class Checked:
         return not any(f.severity == "error" for f in self.findings)
 
 
+TRIED = 200_000
+"""Rows up to which an estimator is tried on its data: what it has against them is then known before anything is written."""
+
+
 def check(loaded: LoadedStudy) -> Checked:
-    """All findings about a study that was read: its files, panel, policy, groups and designs. Estimates nothing."""
+    """All findings about a study that was read: its files, panel, policy, groups and designs, and what estimators have against them."""
     try:
         input_files(loaded)
     except InputError as error:
@@ -50,8 +55,13 @@ def check(loaded: LoadedStudy) -> Checked:
     return check_work(Workspace(loaded))
 
 
-def check_work(work: Workspace) -> Checked:
-    """The same, on a workspace that keeps what was loaded."""
+def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> Checked:
+    """The same, on a workspace that keeps what was loaded and fitted.
+
+    Args:
+        work: of the study.
+        tried: outcomes and estimators to be tried; all by default.
+    """
     findings: list[Finding] = []
     _gather(findings, lambda: work.panel)
     if not findings:
@@ -60,7 +70,9 @@ def check_work(work: Workspace) -> Checked:
     designs: list[str] = []
     if not any(f.severity == "error" for f in findings):
         findings += _unmatched_codes(work)
+        findings += _covariances(work)
         designs = _designs(work, findings)
+        _trials(work, tried, findings)
         _groups(work, findings)
         _rows(work, findings)
     unique = _once(findings)
@@ -123,6 +135,60 @@ def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
             findings.extend(_no_comparison(design))
             lines.append(f"{outcome.name} / {method}: {_shown(design)}")
     return lines
+
+
+def _covariances(work: Workspace) -> Iterator[Finding]:
+    """Estimators without the covariance that all should have: an error where the headline is one of them."""
+    study = work.study
+    for method in dict.fromkeys(m for o in study.outcome for m in methods_for(study, o)):
+        asked = covariance_not_taken(study, method)
+        if asked is None:
+            continue
+        leads = any(method == headline_for(study, o) for o in study.outcome)
+        option = METHODS[method].options.get("vcov")
+        has = f"it has {listed(option.values)}" if option is not None else "its variance follows from the estimator"
+        yield Finding(
+            "covariance-not-taken",
+            f"{method} does not have vcov = {asked!r}: {has}",
+            work.loaded.where("evaluate", "vcov"),
+            "give vcov to single estimators under [evaluate.options.…], or name another headline" if leads else "it keeps its own",
+            "error" if leads else "warning",
+        )
+
+
+def _trials(work: Workspace, tried: Container[tuple[str, str]] | None, findings: list[Finding]) -> None:
+    """What estimators have against the data, found by fitting them; the run uses the same fits.
+
+    An estimator beside the headline that some outcome allows is a warning for the others, where a note takes its place.
+    """
+    known = {(f.code, f.what) for f in findings}
+    if any(f.severity == "error" for f in findings):
+        return
+    for method in dict.fromkeys(m for o in work.study.outcome for m in methods_for(work.study, o)):
+        outcomes = [o for o in work.study.outcome if method in methods_for(work.study, o)]
+        against = {
+            o.name: work.tried(o.name, method)
+            for o in outcomes
+            if (tried is None or (o.name, method) in tried) and work.design(o.name, method).n_obs <= TRIED
+        }
+        everywhere = len(against) == len(outcomes) and all(against.values())
+        for outcome in outcomes:
+            fatal = everywhere or method == headline_for(work.study, outcome)
+            for f in against.get(outcome.name, ()):
+                if (f.code, f.what) not in known:
+                    where = f"{_line(work, method, f)}, outcome {outcome.name!r}: {f.where}"
+                    findings.append(replace(f, where=where, severity="error" if fatal else "warning"))
+
+
+def _line(work: Workspace, method: str, finding: Finding) -> str:
+    """Where the study asks for what the finding is about: an option of the estimator, or the estimator."""
+    evaluate = work.study.evaluate
+    for name in evaluate.options.get(method, {}):
+        if f"option {name}" in finding.where or f" {name} " in f" {finding.where.replace(',', ' ').replace('=', ' ')} ":
+            return work.loaded.where("evaluate", "options", method, name)
+    if method in evaluate.methods:
+        return work.loaded.where("evaluate", "methods", evaluate.methods.index(method))
+    return work.loaded.where("evaluate")
 
 
 def _shown(design: Design) -> str:
@@ -216,7 +282,8 @@ def _rows(work: Workspace, findings: list[Finding]) -> None:
 
 
 def _groups(work: Workspace, findings: list[Finding]) -> None:
-    for name in (*work.study.heterogeneity.groups, *work.study.robustness.drop):
+    left_out = (name for name in work.study.diagnostics.leave_out if name not in ("cohort", "cluster", "unit"))
+    for name in (*work.study.heterogeneity.groups, *work.study.robustness.drop, *left_out):
         _gather(findings, lambda n=name: work.group_of(n))  # type: ignore[misc]
     for step_variant in _variants(work):
         _gather(findings, lambda v=step_variant: work.variant_panel(v))  # type: ignore[misc]
@@ -229,8 +296,8 @@ def _variants(work: Workspace) -> Iterator[Any]:
         yield variant
 
 
-def fail_if_not_ready(work: Workspace) -> None:
+def fail_if_not_ready(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> None:
     """Raise every error of :func:`check_work` together, as a :class:`~hinterland.StudyError`."""
     from hinterland.errors import StudyError, fail_if_any
 
-    fail_if_any(check_work(work).findings, work.loaded.name, StudyError)
+    fail_if_any(check_work(work, tried).findings, work.loaded.name, StudyError)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 
 from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.columns import clashes
+from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
-
-DESIGN_OPTIONS = ("covariates", "comparison", "cluster", "anticipation", "fe")
-"""Keys of [evaluate] that [evaluate.options.<method>] may override for one method."""
 
 
 def inconsistencies(study: Study) -> Iterator[Problem]:
@@ -23,6 +22,8 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from clashes(study)
     yield from _methods(study)
     yield from _options(study)
+    yield from _covariance(study)
+    yield from _diagnostics(study)
     yield from _robustness(study)
 
 
@@ -95,6 +96,10 @@ def _outcomes(study: Study) -> Iterator[Problem]:
 
 def _methods(study: Study) -> Iterator[Problem]:
     evaluate = study.evaluate
+    if "triple" in evaluate.methods and not evaluate.options.get("triple", {}).get("partition"):
+        what = "triple needs a column that is 1 for the units the policy is meant for and 0 for the others of the same places"
+        path = ("evaluate", "methods", evaluate.methods.index("triple"))
+        yield path, "no-partition", what, 'name it: [evaluate.options.triple] partition = "…"'
     for i, method in enumerate(evaluate.methods):
         if method in evaluate.methods[:i]:
             yield ("evaluate", "methods", i), "repeated-method", f"the estimator {method!r} is there twice", "name each estimator once"
@@ -136,8 +141,55 @@ def _options(study: Study) -> Iterator[Problem]:
                 continue
             if name not in known:
                 yield (*path, name), "unknown-option", f"{method} has no option {name!r}", did_you_mean(name, [*known, *DESIGN_OPTIONS])
-            elif known[name].values and value not in known[name].values:
+            elif known[name].values and isinstance(value, str | int | float) and value not in known[name].values:
                 yield (*path, name), "unknown-value", f"{name} is {value!r}", f"choose one of: {', '.join(map(repr, known[name].values))}"
+
+
+def _covariance(study: Study) -> Iterator[Problem]:
+    """Keys of a covariance that is not asked for, or that lacks its distance."""
+    evaluate = study.evaluate
+    own = [options.get("vcov") for options in evaluate.options.values()]
+    yield from _covariance_keys(("evaluate",), {k: getattr(evaluate, k) for k in COVARIANCE}, own)
+    for i, model in enumerate(study.robustness.model):
+        yield from _covariance_keys(("robustness", "model", i), {k: getattr(model, k) for k in COVARIANCE}, ())
+    for method, options in evaluate.options.items():
+        if method in METHODS and options.get("vcov") == "conley" and "cutoff_km" not in options and evaluate.cutoff_km is None:
+            yield (
+                ("evaluate", "options", method, "vcov"),
+                "cutoff-missing",
+                f"vcov of {method} is 'conley' without a distance",
+                "give cutoff_km: kilometres within which errors may be correlated, such as 300",
+            )
+
+
+def _covariance_keys(path: tuple[str | int, ...], given: Mapping[str, object], others: Iterable[object]) -> Iterator[Problem]:
+    asked = {given["vcov"], *others}
+    for key, kinds in USED_BY.items():
+        if given[key] is not None and not asked & set(kinds):
+            remedy = f"leave it out, or set vcov to one of: {', '.join(map(repr, kinds))}"
+            yield (*path, key), "option-unused", f"{key} has a meaning with {' or '.join(kinds)} only", remedy
+    if given["vcov"] == "conley" and given["cutoff_km"] is None:
+        remedy = "give cutoff_km: kilometres within which errors may be correlated, such as 300"
+        yield (*path, "vcov"), "cutoff-missing", "vcov is 'conley' without a distance", remedy
+
+
+def _diagnostics(study: Study) -> Iterator[Problem]:
+    table = study.diagnostics
+    for key in ("sensitivity", "sensitivity_methods", "leave_out", "small_sample"):
+        values = getattr(table, key)
+        for i, value in enumerate(() if isinstance(values, str) else values):
+            if value in values[:i]:
+                yield ("diagnostics", key, i), "repeated-value", f"diagnostics.{key} names {value!r} twice", "name each once"
+    for i, value in enumerate(table.grid):
+        if value < 0 or not isfinite(value):
+            yield ("diagnostics", "grid", i), "bad-value", f"diagnostics.grid has {value:g}", "give sizes of 0 or more"
+    for i, method in enumerate(table.sensitivity_methods):
+        if method not in study.evaluate.methods:
+            remedy = "add it to evaluate.methods, or remove it here"
+            yield ("diagnostics", "sensitivity_methods", i), "method-not-run", f"the estimator {method!r} is not run", remedy
+    if table.oster and not (study.evaluate.covariates or study.evaluate.options.get("twfe", {}).get("covariates")):
+        what = "diagnostics.oster compares the coefficient without and with covariates, and there are none"
+        yield ("diagnostics", "oster"), "no-covariates", what, "name covariates in [evaluate], or leave it out"
 
 
 def _robustness(study: Study) -> Iterator[Problem]:

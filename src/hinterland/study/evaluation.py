@@ -12,13 +12,26 @@ import polars as pl
 from hinterland.labels import Language, Note
 from hinterland.study.check import fail_if_not_ready
 from hinterland.study.load import LoadedStudy
-from hinterland.study.plan import plan
+from hinterland.study.plan import GROUPS, plan
 from hinterland.study.provenance import input_files
 from hinterland.study.steps import STEPS
 from hinterland.study.tables import TABLES, assemble
 from hinterland.study.workspace import Workspace
 
-_KINDS = ("policy", "evaluate", "pretrends", "bacon")
+_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"])
+_DIAGNOSTICS = (
+    "pretrends",
+    "bacon_summary",
+    "bacon",
+    "cohort_sizes",
+    "recommendations",
+    "sensitivity",
+    "pretrend_power",
+    "leave_out",
+    "small_sample",
+    "oster",
+    "displacement",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +62,21 @@ class Evaluation:
             }
             for m in self.tables["models"].iter_rows(named=True)
         ]
-        names = ("pretrends", "bacon_summary", "bacon", "cohort_sizes")
-        diagnostics = {name: self.tables[name].to_dicts() for name in names if name in self.tables}
+        diagnostics = {name: self.tables[name].to_dicts() for name in _DIAGNOSTICS if name in self.tables}
         return {
             "effects": effects,
             "diagnostics": diagnostics,
             "notes": [_said(row, language) for row in self.tables["notes"].iter_rows(named=True)],
         }
+
+    def recommended(self) -> tuple[str, ...]:
+        """What the data recommend beside what the study chose, one line per outcome."""
+        from hinterland.study.summary import recommended
+
+        if "recommendations" not in self.tables:
+            return ()
+        lead = self.tables["models"].filter(role="headline")
+        return tuple(recommended(self.tables["recommendations"], dict(lead.select("outcome", "method").iter_rows())))
 
 
 def _said(row: Mapping[str, str], language: Language) -> dict[str, Any]:

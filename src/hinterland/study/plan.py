@@ -6,15 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.estimators import COVARIANCE
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.variant import BASELINE, Variant
-
-DYNAMIC = ("event-study", "callaway-santanna", "ppml")
-"""Estimators with effects by event time, and so with a test of pre-trends."""
 
 KINDS = (
     "data",
@@ -24,6 +23,13 @@ KINDS = (
     "evaluate",
     "pretrends",
     "bacon",
+    "recommend",
+    "sensitivity",
+    "power",
+    "leave-out",
+    "small-sample",
+    "oster",
+    "displacement",
     "placebo-space",
     "placebo-time",
     "robustness",
@@ -31,6 +37,14 @@ KINDS = (
     "report",
 )
 """What ``--only`` can name."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement")}
+)
+"""Names for several kinds at once."""
+
+_STATIC = ("twfe",)
+"""Estimators of one coefficient, whatever their options: there is no path before adoption to test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +114,11 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     for method in methods_for(study, outcome):
         settings = _settings(study, outcome, [method])
         yield Step(f"evaluate/{name}/{method}", "evaluate", settings, ("data", "policy"), name, method, BASELINE)
-        if method in DYNAMIC:
+        if method not in _STATIC:
             yield Step(f"pretrends/{name}/{method}", "pretrends", {}, (f"evaluate/{name}/{method}",), name, method)
     if outcome.family == "gaussian":
         yield Step(f"bacon/{name}", "bacon", _settings(study, outcome, ["twfe"]), ("data", "policy"), name, "twfe")
+    yield from _diagnostics(study, outcome)
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
     yield from _subgroups(study, outcome)
@@ -122,6 +137,34 @@ def _settings(study: Study, outcome: OutcomeTable, methods: Iterable[str]) -> di
         "headline": headline_for(study, outcome),
         "seed": study.study.seed,
     }
+
+
+def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
+    """The steps of [diagnostics], and what the data themselves recommend."""
+    table, name, lead = study.diagnostics, outcome.name, headline_for(study, outcome)
+    run = methods_for(study, outcome)
+    before = ("data", "policy")
+    yield Step(f"recommend/{name}", "recommend", _settings(study, outcome, [lead]), before, name, lead)
+    for method in dict.fromkeys([lead, *(m for m in table.sensitivity_methods if m in run)]):
+        settings = {"kinds": list(table.sensitivity), "grid": list(table.grid), "seed": study.study.seed}
+        if table.sensitivity:
+            yield Step(f"sensitivity/{name}/{method}", "sensitivity", settings, (f"evaluate/{name}/{method}",), name, method)
+        if table.power:
+            yield Step(f"power/{name}/{method}", "power", {}, (f"evaluate/{name}/{method}",), name, method)
+    compared = row_methods(study, outcome, BASELINE, None)
+    for method in compared:
+        settings = _settings(study, outcome, [method])
+        for group in table.leave_out:
+            step = f"leave-out/{name}/{group}/{method}"
+            yield Step(step, "leave-out", {**settings, "by": group}, before, name, method, BASELINE, group)
+        if table.small_sample:
+            chosen = table.small_sample if isinstance(table.small_sample, str) else list(table.small_sample)
+            asked = {**_settings(study, outcome, [lead, method]), "procedures": chosen, "draws": table.draws}
+            yield Step(f"small-sample/{name}/{method}", "small-sample", asked, before, name, method)
+    if table.oster and outcome.family == "gaussian":
+        yield Step(f"oster/{name}", "oster", _settings(study, outcome, ["twfe"]), before, name, "twfe")
+    if "spillover" in run:
+        yield Step(f"displacement/{name}", "displacement", {}, (f"evaluate/{name}/spillover",), name, "spillover")
 
 
 def placebo_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
@@ -177,7 +220,8 @@ def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...]
             else None
         )
         changes = {
-            k: getattr(model, k) for k in ("timing", "partial", "uncertain", "comparison", "cluster", "fe", "years", "where", "present")
+            k: getattr(model, k)
+            for k in ("timing", "partial", "uncertain", "comparison", "cluster", "fe", "years", "where", "present", *COVARIANCE)
         }
         yield Variant(f"model-{model.name}", "robustness", covariates=covariates, **changes), model.methods
 
@@ -212,13 +256,13 @@ def selected(steps: tuple[Step, ...], only: Iterable[str]) -> tuple[Step, ...]:
     Raises:
         StudyError: a name in ``only`` that is no kind and no step.
     """
-    wanted = list(only)
+    wanted = [kind for name in only for kind in _kinds_of(steps, name)]
     if not wanted:
         return steps
     ids = {s.id: s for s in steps}
     unknown = [w for w in wanted if w not in ids and w not in KINDS]
     fail_if_any(
-        [Finding("unknown-step", f"there is no step {w!r}", "option --only", did_you_mean(w, [*KINDS, *ids])) for w in unknown],
+        [Finding("unknown-step", f"there is no step {w!r}", "option --only", did_you_mean(w, [*KINDS, *GROUPS, *ids])) for w in unknown],
         "options",
         StudyError,
     )
@@ -244,6 +288,13 @@ def selected(steps: tuple[Step, ...], only: Iterable[str]) -> tuple[Step, ...]:
             keep.add(step.id)
             queue.extend(step.after)
     return tuple(s for s in steps if s.id in keep)
+
+
+def _kinds_of(steps: tuple[Step, ...], name: str) -> tuple[str, ...]:
+    """The kinds of a group that the study has; any other name as it is."""
+    if name not in GROUPS:
+        return (name,)
+    return tuple(kind for kind in GROUPS[name] if any(s.kind == kind for s in steps))
 
 
 def step_hashes(steps: tuple[Step, ...], code: str, inputs: Mapping[str, str]) -> dict[str, str]:

@@ -68,6 +68,9 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     panel = loaded.study.panel
     named = [] if loaded.study.is_world else [(("panel", "source"), panel.source)]
     named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
+    neighbours = loaded.study.evaluate.options.get("spillover", {}).get("neighbours")
+    if isinstance(neighbours, str):
+        named.append((("evaluate", "options", "spillover", "neighbours"), neighbours))  # type: ignore[arg-type]
     findings = [_missing(loaded, key, source) for key, source in named if not (loaded.folder / source).is_file()]
     fail_if_any(findings, loaded.name, StudyError)
     hashed: dict[str, InputFile] = {}

@@ -8,10 +8,10 @@ from typing import get_args
 
 from hinterland.errors import Finding, InputError, RunError, did_you_mean, fail_if_any
 from hinterland.study import store
+from hinterland.study.fields import Format
 from hinterland.study.lock import locked
 from hinterland.study.record import fail_if_lacking, fail_if_tables_missing, read_run_json, write_json
 from hinterland.study.runner import Language, report_files
-from hinterland.study.schema import Format
 
 
 def rebuild_report(out: str | Path, languages: Sequence[Language] | None = None, formats: Sequence[str] | None = None) -> list[str]:

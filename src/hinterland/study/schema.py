@@ -7,91 +7,29 @@ only makes sense between keys is in :mod:`hinterland.study.consistency`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from hinterland.errors import did_you_mean
-from hinterland.evaluate.methods import METHODS
-
-Timing = Literal["approval_year", "first_full_year", "cutoff_month"]
-Partial = Literal["exclude", "treat", "dose"]
-Uncertain = Literal["exclude", "treat"]
-ComparisonRule = Literal["never-treated", "not-yet-treated"]
-RegionSetName = Literal["province", "macro-region", "sichuan-chongqing", "provincial-capitals", "municipalities"]
-RegionDrop = Literal["municipalities", "provincial-capitals"]
-Format = Literal["html", "docx", "pdf"]
-Scalar = bool | int | float | str
-
-
-def _as_names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-def _as_words(value: Any) -> Any:
-    if not isinstance(value, str | Mapping | BaseModel):
-        raise PydanticCustomError("words_type", 'Input should be a text in quotes, or one per language: { en = "…", zh = "…" }')
-    if isinstance(value, str) and not value.strip():
-        raise PydanticCustomError("words_empty", "Input should say something")
-    return {"en": value, "zh": value} if isinstance(value, str) else value
-
-
-def _formula(value: Any) -> Any:
-    if value is None or isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(v, str) for v in value)):
-        return value
-    raise PydanticCustomError("formula_type", "Input should be a formula such as '~ ln_gdp + share2', or a list of column names")
-
-
-def _known_method(value: str) -> str:
-    if value not in METHODS:
-        raise PydanticCustomError("unknown_method", "{hint}", {"hint": did_you_mean(value, METHODS)})
-    return value
-
-
-MethodId = Annotated[str, AfterValidator(_known_method), WithJsonSchema({"enum": sorted(METHODS)})]
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_as_names),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-Formula = Annotated[
-    str | tuple[str, ...] | None,
-    BeforeValidator(_formula),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-
-
-class Table(BaseModel):
-    """Base of every table of the study file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Localised(Table):
-    """A text in both languages."""
-
-    en: str
-    zh: str
-
-
-Words = Annotated[
-    Localised,
-    BeforeValidator(_as_words),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "object",
-                    "properties": {"en": {"type": "string"}, "zh": {"type": "string"}},
-                    "required": ["en", "zh"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
+from hinterland.study.fields import (
+    ComparisonRule,
+    Format,
+    Formula,
+    MethodId,
+    Names,
+    Partial,
+    Procedure,
+    RegionDrop,
+    RegionSetName,
+    SensitivityKind,
+    SpatialKernel,
+    Table,
+    Timing,
+    Uncertain,
+    Value,
+    Vcov,
+    Words,
+)
 
 
 class StudyTable(Table):
@@ -257,10 +195,19 @@ class EvaluateTable(Table):
     cluster: Names = Field(
         default=(), description="Column or columns that inference clusters on; the panel's cluster column, else the unit, by default."
     )
+    vcov: Vcov | None = Field(
+        default=None,
+        description="Covariance estimator of every method that has it; the others keep their own, which check and the notes say.",
+    )
+    cutoff_km: float | None = Field(
+        default=None, gt=0, description="With vcov = conley: kilometres within which errors of two units may be correlated."
+    )
+    lag: int | None = Field(default=None, ge=0, description="With vcov = newey-west, driscoll-kraay or conley: longest lag in periods.")
+    kernel: SpatialKernel | None = Field(default=None, description="With vcov = conley: weight of a pair of units by distance.")
     anticipation: int = Field(default=0, ge=0, description="Periods before adoption in which units may already react.")
     fe: Names = Field(default=(), description='Fixed effects beyond unit and period: "province^year".')
     bootstrap: BootstrapTable | None = Field(default_factory=BootstrapTable, description="Simultaneous bands of event studies.")
-    options: Mapping[str, Mapping[str, Scalar | tuple[Scalar, ...] | None]] = Field(
+    options: Mapping[str, Mapping[str, Value]] = Field(
         default_factory=dict,
         description='Options of one method, and what it does differently: [evaluate.options.callaway-santanna] est_method = "ipw".',
     )
@@ -273,6 +220,10 @@ class ModelTable(Table):
     label: Words | None = Field(default=None, description="What the row is called in the report.")
     covariates: Formula = Field(default=None, description="Other controls; [] for none.")
     cluster: Names | None = Field(default=None, description="Other clusters.")
+    vcov: Vcov | None = Field(default=None, description="Other covariance estimator.")
+    cutoff_km: float | None = Field(default=None, gt=0, description="Its distance, with vcov = conley.")
+    lag: int | None = Field(default=None, ge=0, description="Its longest lag, with vcov = newey-west, driscoll-kraay or conley.")
+    kernel: SpatialKernel | None = Field(default=None, description="Its weight of a pair of units, with vcov = conley.")
     fe: Names | None = Field(default=None, description="Other fixed effects beyond unit and period.")
     years: tuple[int, int] | None = Field(default=None, description="Other first and last period.")
     where: str | None = Field(default=None, description="Only the rows for which this expression is true.")
@@ -282,6 +233,34 @@ class ModelTable(Table):
     uncertain: Uncertain | None = Field(default=None, description="Other rule for uncertain membership (registers only).")
     comparison: ComparisonRule | None = Field(default=None, description="Other comparison group.")
     methods: tuple[MethodId, ...] | None = Field(default=None, description="Other estimators than the headline and twfe.")
+
+
+class DiagnosticsTable(Table):
+    """What stands beside the estimates: how far assumptions may fail, what tests can see, who carries the result."""
+
+    sensitivity: tuple[SensitivityKind, ...] = Field(
+        default=("relative-magnitude",),
+        description="Violations of parallel trends under which the headline's event study is read again (Rambachan & Roth 2023); [] for none.",
+    )
+    sensitivity_methods: tuple[MethodId, ...] = Field(default=(), description="Further estimators that are read again so.")
+    grid: tuple[float, ...] = Field(
+        default=(0.5, 1.0, 1.5, 2.0),
+        min_length=1,
+        description="Sizes of the violation: multiples of the largest change (smoothness: change of slope) seen before adoption.",
+    )
+    power: bool = Field(default=True, description="Power of the headline's pre-trend test, and what passing it leaves (Roth 2022).")
+    leave_out: Names = Field(
+        default=("cohort",),
+        description="Groups left out one at a time: cohort, cluster, unit, a region set, or a column constant within units; [] for none.",
+    )
+    small_sample: Literal["auto"] | tuple[Procedure, ...] = Field(
+        default="auto",
+        description="Further inference for the twfe coefficient and the headline; auto: what the data call for, nothing where clusters are many.",
+    )
+    draws: int = Field(default=9999, ge=999, description="Draws of the wild bootstrap, of residuals, and of re-assignments.")
+    oster: bool = Field(
+        default=False, description="Selection on unobservables relative to the covariates, for the twfe coefficient (Oster 2019)."
+    )
 
 
 class RobustnessTable(Table):
@@ -330,6 +309,7 @@ class Study(Table):
     policy: PolicyTable
     outcome: tuple[OutcomeTable, ...] = Field(min_length=1, description="The outcomes, the first of which leads the report.")
     evaluate: EvaluateTable = Field(default_factory=EvaluateTable)
+    diagnostics: DiagnosticsTable = Field(default_factory=DiagnosticsTable)
     robustness: RobustnessTable = Field(default_factory=RobustnessTable)
     heterogeneity: HeterogeneityTable = Field(default_factory=HeterogeneityTable)
     report: ReportTable = Field(default_factory=ReportTable)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-_TEXT, _WHOLE, _REAL = pl.String(), pl.Int64(), pl.Float64()
+_TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 
 Schema = Mapping[str, pl.DataType]
 
@@ -58,6 +58,8 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             fixed_effects=_TEXT,
             weights=_TEXT,
             r2_within=_REAL,
+            estimand=_TEXT,
+            effective_clusters=_REAL,
         ),
         "effects": _columns(
             "effects_id term",
@@ -72,7 +74,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             conf_high=_REAL,
             band_low=_REAL,
             band_high=_REAL,
-            reference=pl.Boolean(),
+            reference=_FLAG,
             n_treated=_WHOLE,
         ),
         "pretrends": _columns(
@@ -99,6 +101,68 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             p_exact_statistic=_REAL,
             draws=_WHOLE,
             sd_draws=_REAL,
+        ),
+        "sensitivity": _columns(
+            "effects_id outcome method kind estimand interval",
+            value=_REAL,
+            conf_low=_REAL,
+            conf_high=_REAL,
+            open_low=_FLAG,
+            open_high=_FLAG,
+            empty=_FLAG,
+            breakdown=_REAL,
+            breakdown_beyond=_FLAG,
+            original_low=_REAL,
+            original_high=_REAL,
+            n_leads=_WHOLE,
+        ),
+        "pretrend_power": _columns(
+            "effects_id outcome method test",
+            power=_REAL,
+            slope=_REAL,
+            level=_REAL,
+            size=_REAL,
+            bias=_REAL,
+            bias_unconditional=_REAL,
+            n_leads=_WHOLE,
+        ),
+        "leave_out": _columns("outcome method by dropped", n_units_dropped=_WHOLE, estimate=_REAL, std_error=_REAL),
+        "small_sample": _columns(
+            "outcome method term procedure",
+            estimate=_REAL,
+            std_error=_REAL,
+            statistic=_REAL,
+            p_value=_REAL,
+            conf_low=_REAL,
+            conf_high=_REAL,
+            draws=_WHOLE,
+            enumerated=_FLAG,
+            n_clusters=_WHOLE,
+            n_treated_clusters=_WHOLE,
+            effective_clusters=_REAL,
+        ),
+        "oster": _columns(
+            "outcome covariates",
+            estimate_short=_REAL,
+            estimate_long=_REAL,
+            r2_short=_REAL,
+            r2_long=_REAL,
+            r_max=_REAL,
+            delta=_REAL,
+            adjusted=_REAL,
+            low=_REAL,
+            high=_REAL,
+        ),
+        "recommendations": _columns("outcome kind id role code values"),
+        "displacement": _columns(
+            "outcome effects_id quantity",
+            estimate=_REAL,
+            std_error=_REAL,
+            conf_low=_REAL,
+            conf_high=_REAL,
+            p_value=_REAL,
+            verdict=_TEXT,
+            shape=_TEXT,
         ),
         "notes": _columns("scope code values"),
         "truth": _columns("parameter effects_id term", value=_REAL, definition=_TEXT, definition_zh=_TEXT),

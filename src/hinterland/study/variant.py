@@ -18,6 +18,7 @@ class Variant:
         sample: ``all``, or the subgroup.
         timing, partial, uncertain: other policy rules.
         comparison, cluster, fe, covariates: other settings of [evaluate]; ``covariates = ""`` means none.
+        vcov, cutoff_km, lag, kernel: another covariance.
         years: other first and last period.
         drop: region set to leave out.
         keep: (set or column, group) to keep.
@@ -34,6 +35,10 @@ class Variant:
     cluster: tuple[str, ...] | None = None
     fe: tuple[str, ...] | None = None
     covariates: str | tuple[str, ...] | None = None
+    vcov: str | None = None
+    cutoff_km: float | None = None
+    lag: int | None = None
+    kernel: str | None = None
     years: tuple[int, int] | None = None
     drop: str | None = None
     keep: tuple[str, str] | None = None

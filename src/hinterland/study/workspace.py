@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -12,14 +13,14 @@ import polars as pl
 
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.panel import Panel
-from hinterland.errors import Finding, InputError, StudyError, did_you_mean, fail_if_any
+from hinterland.errors import Finding, HinterlandWarning, InputError, StudyError, did_you_mean, fail_if_any
 from hinterland.evaluate.covariates import plain_names
 from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import columns_of, fit
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.study.columns import made_columns, with_made_roles
-from hinterland.study.consistency import DESIGN_OPTIONS
+from hinterland.study.estimators import DESIGN_OPTIONS, fit_options
 from hinterland.study.load import LoadedStudy
 from hinterland.study.samples import between, complete, groups_by_column, units_where, where
 from hinterland.study.schema import Study
@@ -28,6 +29,7 @@ from hinterland.study.variant import BASELINE, Variant
 if TYPE_CHECKING:
     from hinterland.data.policy import PolicyRegister
     from hinterland.data.world import World
+    from hinterland.evaluate.diagnose import Diagnosis
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Workspace:
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
         self._panels: dict[Variant, Panel] = {}
         self._designs: dict[tuple[str, Settings, Variant], Design] = {}
-        self._fits: dict[tuple[str, str, Variant, bool], Effects] = {}
+        self._fits: dict[tuple[str, str, Variant, str], Effects] = {}
+        self._diagnoses: dict[tuple[str, Settings], Diagnosis] = {}
+        self._said: dict[tuple[str, str, Variant, str], list[warnings.WarningMessage]] = {}
 
     @property
     def study(self) -> Study:
@@ -321,17 +325,49 @@ class Workspace:
             )
         return self._designs[key]
 
-    def effects(self, outcome: str, method: str, variant: Variant = BASELINE, *, dynamic: bool = False) -> Effects:
-        """The fit, without aggregation or band. ``dynamic`` asks ppml for leads and lags."""
-        key = (outcome, method, variant, dynamic)
+    def options(self, outcome: str, method: str, variant: Variant = BASELINE) -> dict[str, Any]:
+        """The options of the leading fit, files that they name read."""
+        options = fit_options(self.study, outcome, method, variant)
+        if method == "spillover" and isinstance(options.get("neighbours"), str):
+            options["neighbours"] = self._neighbours(options["neighbours"])
+        return options
+
+    def _neighbours(self, source: str) -> pl.DataFrame:
+        """The table of neighbours that a study names."""
+        from hinterland.data.readers import read_table
+
+        return read_table(self.path(source))
+
+    def effects(self, outcome: str, method: str, variant: Variant = BASELINE, **changes: Any) -> Effects:
+        """The fit, without aggregation or band, with ``changes`` of its options. Each is made once."""
+        key = (outcome, method, variant, repr(sorted(changes.items())))
         if key not in self._fits:
-            options: dict[str, Any] = {k: v for k, v in self.study.evaluate.options.get(method, {}).items() if k not in DESIGN_OPTIONS}
-            if "event_study" in METHODS[method].options:
-                options["event_study"] = dynamic
-            if "family" in METHODS[method].options:
-                options.setdefault("family", next((o.family for o in self.study.outcome if o.name == outcome), "gaussian"))
-            self._fits[key] = fit(self.design(outcome, method, variant), method, **options)
+            self._fits[key] = fit(self.design(outcome, method, variant), method, **{**self.options(outcome, method, variant), **changes})
+        for said in self._said.pop(key, ()):
+            warnings.warn_explicit(said.message, said.category, said.filename, said.lineno)
         return self._fits[key]
+
+    def diagnosis(self, outcome: str, method: str) -> Diagnosis:
+        """What the data allow and call for, on the design of ``method``. Its warnings are those of the estimators, which say them."""
+        from hinterland.evaluate.diagnose import diagnose_design
+
+        key = (outcome, self.settings(method))
+        if key not in self._diagnoses:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", HinterlandWarning)
+                self._diagnoses[key] = diagnose_design(self.design(outcome, method))
+        return self._diagnoses[key]
+
+    def tried(self, outcome: str, method: str) -> tuple[Finding, ...]:
+        """What the leading fit has against these data. The fit is kept, and its warnings, for the step that asks for it."""
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                self.effects(outcome, method)
+            except InputError as error:
+                return error.findings
+        self._said[outcome, method, BASELINE, "[]"] = list(said)
+        return ()
 
 
 def tolerated(error: InputError) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hinterland.study.plan import Step
-from hinterland.study.steps import data, diagnostics, evaluate, placebo, rows, truth
+from hinterland.study.steps import assess, data, diagnostics, evaluate, placebo, rows, sensitivity, small_sample, truth
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace
 
@@ -21,6 +21,13 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "evaluate": evaluate.evaluate,
         "pretrends": diagnostics.pretrends,
         "bacon": diagnostics.bacon,
+        "recommend": assess.recommend,
+        "sensitivity": sensitivity.sensitivity,
+        "power": sensitivity.power,
+        "leave-out": assess.leave_out,
+        "small-sample": small_sample.small_sample,
+        "oster": assess.oster,
+        "displacement": assess.displacement,
         "placebo-space": placebo.space,
         "placebo-time": placebo.time,
         "robustness": rows.robustness,

@@ -1,36 +1,38 @@
-"""Diagnostic steps: joint test of pre-trends, and the decomposition of the two-way coefficient."""
+"""Diagnostic steps of every estimator: the joint test of pre-trends, and the decomposition of the two-way coefficient."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from hinterland.errors import EstimationError
-from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
+from hinterland.study.estimators import WITHOUT_LEADS
 from hinterland.study.plan import Step
+from hinterland.study.results import event_time_effects, fitted_before
 from hinterland.study.steps.output import Output, effects_id, notes_table, output
 from hinterland.study.variant import BASELINE
 from hinterland.study.workspace import Workspace, tolerated
 
 
-def dynamic_effects(work: Workspace, outcome: str, method: str) -> Effects:
-    """Effects by event time, without a band."""
-    if method == "ppml":
-        return work.effects(outcome, method, dynamic=True)
-    effects = work.effects(outcome, method)
-    return effects.aggregate("event-time") if effects.aggregation == "group-time" else effects
-
-
 def pretrends(work: Workspace, step: Step) -> Output:
-    """The joint test that effects before adoption are zero; a note where no lead can be tested."""
+    """The joint test that effects before adoption are zero.
+
+    Nothing where the estimator has no path by event time, or none before adoption by its nature; a note where it has one and no lead
+    can be tested, or where the leads were fitted.
+    """
     from hinterland.evaluate.pretrends import pretrend_test
 
-    effects = dynamic_effects(work, step.outcome, step.method)
-    name = effects_id(effects, BASELINE)
     try:
+        effects = event_time_effects(work, step.outcome, step.method)
+        if effects.aggregation != "event-time" or (step.method in WITHOUT_LEADS and (effects.terms.event_time >= 0).all()):
+            return Output()
+        name = effects_id(effects, BASELINE)
+        if fitted_before(effects):
+            return output([("notes", notes_table(name, [Note("pretrends-fitted", {"method": step.method})]))])
         test = pretrend_test(effects)
     except EstimationError as error:
-        return output([("notes", notes_table(name, [Note("pretrends-not-possible", {"reason": tolerated(error), "method": step.method})]))])
+        note = Note("pretrends-not-possible", {"reason": tolerated(error), "method": step.method})
+        return output([("notes", notes_table(step.id, [note]))])
     return output([("pretrends", test.tidy().with_columns(effects_id=pl.lit(name))), ("notes", notes_table(name, test.notes))])
 
 

@@ -65,7 +65,7 @@ def effects_parts(
 
 
 def _model(effects: Effects, variant: Variant, role: Role, design: Design, name: str) -> dict[str, Any]:
-    meta = effects.meta
+    meta = {**effects.meta, "estimand": _estimand(effects)}
     fallback = {
         "n_obs": design.n_obs,
         "n_units": design.n_units,
@@ -82,6 +82,8 @@ def _model(effects: Effects, variant: Variant, role: Role, design: Design, name:
         "fixed_effects": "",
         "weights": design.weight_name or "",
         "r2_within": None,
+        "estimand": None,
+        "effective_clusters": None,
     }
     return {
         "effects_id": name,
@@ -95,6 +97,13 @@ def _model(effects: Effects, variant: Variant, role: Role, design: Design, name:
         "df": None if effects.df == float("inf") else float(effects.df),
         **{key: _plain(meta.get(key, value)) for key, value in fallback.items()},
     }
+
+
+def _estimand(effects: Effects) -> str:
+    """What one term is: the estimator's own code of it, and how it was averaged."""
+    code = str(effects.meta.get("estimand_code", effects.method))
+    averaged = effects.meta.get("aggregated_from")
+    return code if averaged is None else f"{code}/{effects.aggregation}-of-{averaged}"
 
 
 def _plain(value: Any) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from hinterland.errors import EstimationError
-from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
+from hinterland.study.estimators import covariance_not_taken
 from hinterland.study.plan import Step, row_methods, seed_of
-from hinterland.study.steps.evaluate import has_own_average, outcome_of
+from hinterland.study.results import average
+from hinterland.study.steps.evaluate import outcome_of
 from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
 from hinterland.study.steps.placebo import tidy
 from hinterland.study.variant import BASELINE, Variant
@@ -20,7 +21,7 @@ Parts = list[tuple[str, pl.DataFrame]]
 def robustness(work: Workspace, step: Step) -> Output:
     """One estimator of one row; a note where the changed sample does not allow it."""
     try:
-        effects = _average(work.effects(step.outcome, step.method, step.variant))
+        effects = average(work, step.outcome, step.method, step.variant)
     except EstimationError as error:
         return output(
             [
@@ -32,11 +33,12 @@ def robustness(work: Workspace, step: Step) -> Output:
                 )
             ]
         )
-    return output(effects_parts(effects, step.variant, "robustness", work.design(step.outcome, step.method, step.variant)))
-
-
-def _average(effects: Effects) -> Effects:
-    return effects.aggregate("overall") if effects.aggregation == "group-time" or has_own_average(effects) else effects
+    parts = effects_parts(effects, step.variant, "robustness", work.design(step.outcome, step.method, step.variant))
+    refused = covariance_not_taken(work.study, step.method, step.variant)
+    if refused is not None and step.variant.vcov is not None:
+        note = Note("covariance-not-taken", {"method": step.method, "vcov": refused})
+        parts.append(("notes", notes_table(effects_id(effects, step.variant), [note])))
+    return output(parts)
 
 
 def subgroup(work: Workspace, step: Step) -> Output:
@@ -53,15 +55,15 @@ def subgroup(work: Workspace, step: Step) -> Output:
 
 def _one(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
     try:
-        effects = work.effects(step.outcome, method, variant)
+        effects = average(work, step.outcome, method, variant)
     except EstimationError as error:
         note = Note("group-not-possible", {"group": variant.sample, "method": method, "reason": tolerated(error)})
         return [("notes", notes_table(f"{step.id}/{variant.sample}", [note]))]
     design = work.design(step.outcome, method, variant)
-    parts = effects_parts(_average(effects), variant, "subgroup", design)
+    parts = effects_parts(effects, variant, "subgroup", design)
     few = treated_clusters(design)
     if few <= work.study.heterogeneity.few_treated:
-        scope = effects_id(_average(effects), variant)
+        scope = effects_id(effects, variant)
         parts.append(("notes", notes_table(scope, [Note("few-treated-in-group", {"count": few, "group": variant.sample})])))
         parts += _exact(work, step, method, variant)
     return parts

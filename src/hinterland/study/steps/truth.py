@@ -10,7 +10,8 @@ from hinterland.study.plan import Step, methods_for
 from hinterland.study.steps.output import Output, output
 from hinterland.study.workspace import Workspace
 
-_ROBUST = "callaway-santanna"
+_AIMING = ("callaway-santanna", "sun-abraham", "etwfe", "imputation", "two-stage", "matrix-completion", "sdid")
+"""Estimators whose averages are those of the truths, the first that is run being set beside them."""
 
 
 def truth(work: Workspace, _: Step) -> Output:
@@ -38,9 +39,10 @@ def truth(work: Workspace, _: Step) -> Output:
 def _aim(row: Mapping[str, object], methods: Mapping[str, tuple[str, ...]], groups: tuple[str, ...]) -> tuple[str | None, str | None]:
     """Effects id and term of the estimate that aims at this truth, where there is one."""
     outcome, estimand, family = str(row["outcome"]), str(row["estimand"]), str(row["parameter"]).partition("/")[0]
-    if family not in {"att", "did"} or _ROBUST not in methods.get(outcome, ()):
+    aiming = next((m for m in _AIMING if m in methods.get(outcome, ())), None)
+    if family not in {"att", "did"} or aiming is None:
         return None, None
-    head = f"{outcome}/{_ROBUST}"
+    head = f"{outcome}/{aiming}"
     match estimand:
         case "overall":
             return f"{head}/overall", None
