@@ -55,3 +55,17 @@ def test_a_grouping_beside_a_finer_one_is_the_coarser_one(method: str) -> None:
 def test_averages_have_an_error_whatever_the_groupings(method: str) -> None:
     fitted = effects(method, cluster=["block", "strip"])
     assert np.isfinite(overall(fitted).std_error).all()
+
+
+@pytest.mark.filterwarnings("ignore::hinterland.HinterlandWarning")
+def test_joint_tests_follow_the_covariance() -> None:
+    from scipy import special
+
+    asked = {"effects": 2, "placebos": 2}
+    for options in ({"vcov": "conley", "cutoff_km": 300}, {"cluster": ["block", "strip"]}, {"cluster": "block"}):
+        fitted = effects("dcdh", **asked, **options)
+        late = fitted.terms.event_time >= 0
+        b = fitted.estimate[late]
+        wald = b @ np.linalg.solve(fitted.vcov[np.ix_(late, late)], b)
+        assert fitted.meta["p_effects_zero"] == pytest.approx(special.chdtrc(2, wald), rel=1e-9)
+    assert effects("dcdh", **asked).meta["p_placebos_zero"] != fitted.meta["p_placebos_zero"]

@@ -263,6 +263,7 @@ def _effects(design: Design, task: _Task, found: _Found, notes: tuple[Note, ...]
     inverse = np.argsort(task.paths.order)
     by_unit = np.column_stack([np.zeros(design.n_units) if c is None else c[1] for c in columns_of])[inverse]
     influence = sum_by_cluster(by_unit, unit_clusters(design), design.clusters[0].size)
+    vcov = influence.T @ influence
     estimate = np.array([0.0 if c is None else c[0] for c in columns_of])
     terms = Terms.make(
         tuple(term_name(int(e)) for e in events),
@@ -278,11 +279,11 @@ def _effects(design: Design, task: _Task, found: _Found, notes: tuple[Note, ...]
         aggregation="event-time",
         terms=terms,
         estimate=estimate,
-        vcov=influence.T @ influence,
+        vcov=vcov,
         influence=influence,
         clusters=cluster_labels(design),
         notes=notes,
-        meta={**_meta(design, task, found, columns), **_tests(estimate, influence, len(found.placebos) + 1)},
+        meta={**_meta(design, task, found, columns), **joint_tests(estimate, vcov, events)},
     )
 
 
@@ -294,24 +295,24 @@ def _scaled(one: Contrast | None, normalized: bool) -> tuple[float, Floats] | No
     return (one.total / by, one.influence / by) if by else (np.nan, np.zeros_like(one.influence))
 
 
-def _tests(estimate: Floats, influence: Floats, before: int) -> dict[str, float | None]:
+def joint_tests(estimate: Floats, vcov: Floats, event_time: Ints) -> dict[str, float | None]:
     """P-values of the Wald tests that all effects are zero, that they are equal, and that all placebos are zero (chi2)."""
-    effects, leads = slice(before, None), slice(0, before - 1)
-    count = len(estimate) - before
+    effects, leads = event_time >= 0, event_time < -1
+    count = int(effects.sum())
     contrasts = np.eye(count - 1, count, 1) - np.eye(count - 1, count) if count > 1 else np.zeros((0, count))
+    own = vcov[np.ix_(effects, effects)]
     return {
-        "p_effects_zero": _wald(estimate[effects], influence[:, effects]),
-        "p_effects_equal": _wald(contrasts @ estimate[effects], influence[:, effects] @ contrasts.T),
-        "p_placebos_zero": _wald(estimate[leads], influence[:, leads]),
+        "p_effects_zero": _wald(estimate[effects], own),
+        "p_effects_equal": _wald(contrasts @ estimate[effects], contrasts @ own @ contrasts.T),
+        "p_placebos_zero": _wald(estimate[leads], vcov[np.ix_(leads, leads)]),
     }
 
 
-def _wald(estimate: Floats, influence: Floats) -> float | None:
+def _wald(estimate: Floats, vcov: Floats) -> float | None:
     """P-value of b'V⁻¹b; ``None`` where an estimate is missing or the covariance is singular."""
     from scipy import special
 
     k = len(estimate)
-    vcov = influence.T @ influence
     if k == 0 or not np.isfinite(estimate).all() or np.linalg.matrix_rank(vcov) < k:
         return None
     return float(special.chdtrc(k, estimate @ np.linalg.solve(vcov, estimate)))

@@ -101,8 +101,17 @@ def _with_joint(effects: Effects, joint: Floats, vcov: str, facts: dict[str, Any
     shares = effects.shares if effects.shares is None else replace(effects.shares, joint=nearest_positive(joint)[0])
     said = (*notes, Note("covariance-repaired", {"vcov": vcov})) if repaired else tuple(notes)
     df = effects.df if "n_clusters" not in facts or np.isinf(effects.df) else float(facts["n_clusters"] - 1)
-    meta = {**effects.meta, **facts, "vcov": vcov}
+    meta = {**effects.meta, **facts, **_tested_again(effects, own), "vcov": vcov}
     return replace(effects, vcov=own, shares=shares, df=df, notes=(*effects.notes, *said), meta=meta)
+
+
+def _tested_again(effects: Effects, vcov: Floats) -> dict[str, Any]:
+    """The joint tests that dcdh keeps in ``meta``, with the covariance ``vcov`` [p, p]."""
+    if effects.method != "dcdh":
+        return {}
+    from hinterland.evaluate.dcdh import joint_tests
+
+    return dict(joint_tests(effects.estimate, vcov, effects.terms.event_time))
 
 
 def _by_first(effects: Effects, joint: Floats, group: Factor) -> Effects:
