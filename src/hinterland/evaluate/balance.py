@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
+from hinterland.evaluate.coding import Factor
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.paths import covariate_basis
 from hinterland.evaluate.regression import projection, treatment
@@ -34,19 +35,25 @@ class Clusters:
 
 
 def clusters_report(design: Design) -> Clusters:
-    """Count the clusters, the treated ones, and the effective number for the two-way fixed-effects coefficient."""
-    cluster = design.clusters[0]
+    """Count the clusters, the treated ones, and the effective number for the two-way fixed-effects coefficient; of several groupings, those
+    of the one whose clusters are worth least.
+    """
     prepared = projection(design, design.weight)
     root = np.ones(design.n_obs) if design.weight is None else np.sqrt(design.weight)
     d = prepared.column(treatment(design)) * root
     basis = covariate_basis(design, prepared)
     d = d - basis @ (basis.T @ d)
-    share = np.bincount(cluster.codes, weights=d * d, minlength=cluster.size)
+    ever = (design.cohort != NEVER)[design.unit]
+    found = [Clusters(c.name, c.size, len(np.unique(c.codes[ever])), _worth(c, d * d)) for c in design.clusters]
+    return min(found, key=lambda c: (c.effective, c.n_clusters))
+
+
+def _worth(cluster: Factor, squares: Floats) -> float:
+    """G / (1 + Γ) for the clusters' sums of ``squares`` [n]; NaN where all are zero."""
+    share = np.bincount(cluster.codes, weights=squares, minlength=cluster.size)
     mean = share.mean()
     gamma = float(np.mean((share - mean) ** 2) / mean**2) if mean > 0 else float("nan")
-    ever = (design.cohort != NEVER)[design.unit]
-    treated = len(np.unique(cluster.codes[ever]))
-    return Clusters(cluster.name, cluster.size, treated, cluster.size / (1 + gamma))
+    return cluster.size / (1 + gamma)
 
 
 def support(design: Design) -> pl.DataFrame:

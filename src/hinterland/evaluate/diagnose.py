@@ -19,7 +19,7 @@ from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.negative_weights import CellWeights, cell_weights
 from hinterland.evaluate.pretrends import PretrendTest, pretrend_test
-from hinterland.evaluate.recommend import FEW_EFFECTIVE, FEW_TREATED, Evidence, Recommendation, recommend
+from hinterland.evaluate.recommend import FEW_EFFECTIVE, FEW_NEVER, FEW_TREATED, Evidence, Recommendation, recommend
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Language, Note
 
@@ -135,7 +135,10 @@ def diagnose_design(design: Design) -> Diagnosis:
         found.append(_attempt(partial(pretrend_test, group_time), "pre-trend test (group-time cells)", missing))
     tests = tuple(t for t in found if t is not None)
     clusters, reach, counts, balance = clusters_report(design), support(design), comparison_counts(design), balance_table(design)
+    advice = recommend(Evidence(design, weights, clusters, tests))
+    led = any(r.kind == "estimator" and r.role == "headline" for r in advice)
     notes = [
+        *(() if led else (Note("recommend-none"),)),
         *(t.notes[-1] for t in tests if t.aggregation == "event-time"),
         *_about_adoption(design, decomposition, weights),
         *_about_clusters(clusters),
@@ -157,7 +160,7 @@ def diagnose_design(design: Design) -> Diagnosis:
         pretrends=tests,
         clusters=clusters,
         balance=balance,
-        recommendations=recommend(Evidence(design, weights, clusters, tests)),
+        recommendations=advice,
         notes=tuple(notes),
     )
 
@@ -182,14 +185,16 @@ def _attempt(make: Callable[[], T], name: str, missing: list[Note]) -> T | None:
 def _about_adoption(design: Design, decomposition: Bacon | None, weights: CellWeights | None) -> list[Note]:
     inside = design.cohorts[design.cohorts > design.periods[0]]
     never = int((design.cohort == NEVER).sum())
-    notes = [Note("one-cohort") if len(design.cohorts) == 1 and len(inside) == 1 else Note("prefer-robust", {"cohorts": len(inside)})]
+    notes = [Note("one-cohort")] if len(design.cohorts) == 1 and len(inside) == 1 else []
+    if len(inside) and len(design.cohorts) > 1 and design.absorbing:
+        notes.append(Note("prefer-robust", {"cohorts": len(design.cohorts)}))
     if decomposition is not None:
         notes += decomposition.notes
     if weights is not None:
         notes.append(weights.note)
     if never == 0:
         notes.append(Note("no-never-treated"))
-    elif never < max(THIN, 0.05 * design.n_units) and design.comparison == "never-treated":
+    elif never < max(THIN, FEW_NEVER * design.n_units) and design.comparison == "never-treated":
         notes.append(Note("few-comparison-units", {"count": never}))
     return notes
 

@@ -1,21 +1,23 @@
 """Which estimators, which inference and which sensitivity analysis the data call for, each with the reason found in the data.
 
 The rules are stated, in order, below; every threshold is a named constant with its source. A rule looks at the design and at
-the diagnostics, never at an estimate of the effect: what is recommended does not depend on what it would find.
+the diagnostics, never at an estimate of the effect: what is recommended does not depend on what it would find. What is not defined on the
+design (:func:`possible`) is not recommended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import listed
+from hinterland.errors import EstimationError, listed
 from hinterland.evaluate.balance import Clusters
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.estimate import fail_if_not_accepted, find_method
 from hinterland.evaluate.negative_weights import CellWeights
 from hinterland.evaluate.pretrends import PretrendTest
 from hinterland.labels import Note
@@ -25,6 +27,8 @@ Role = Literal["headline", "beside", "instead", "avoid"]
 
 FEW_TREATED = 10
 """Treated clusters up to which the normal approximation is warned of (Conley & Taber 2011; MacKinnon & Webb 2018)."""
+FEW_UNTREATED = 5
+"""Untreated clusters up to which the wild bootstrap fails as it does with few treated ones, where all adopt at once (MacKinnon & Webb 2018)."""
 FEW_EFFECTIVE = 30
 """Effective clusters below which cluster-robust tests reject too often (Carter, Schnepel & Steigerwald 2017; MacKinnon, Nielsen & Webb 2023)."""
 LONG_BEFORE = 8
@@ -65,18 +69,68 @@ class Evidence:
 
 
 def recommend(evidence: Evidence) -> tuple[Recommendation, ...]:
-    """The recommendations, headline first; each estimator once, under the first rule that names it."""
+    """The recommendations, headline first; each estimator once, under the first rule that names it. Of several headlines the first leads,
+    and the others stand beside it.
+    """
     found: dict[tuple[Kind, str], Recommendation] = {}
+    leads = False
     for one in (*_estimators(evidence), *_inference(evidence), *_sensitivity(evidence)):
-        found.setdefault((one.kind, one.id), one)
+        if one.kind == "estimator" and one.role != "avoid" and not possible(evidence.design, one.id):
+            continue
+        role: Role = "beside" if one.kind == "estimator" and one.role == "headline" and leads else one.role
+        leads = leads or (one.kind == "estimator" and role == "headline")
+        found.setdefault((one.kind, one.id), one if role == one.role else replace(one, role=role))
     order = ("headline", "instead", "beside", "avoid")
     return tuple(sorted(found.values(), key=lambda r: (("estimator", "inference", "sensitivity").index(r.kind), order.index(r.role))))
+
+
+_WITH_CLUSTERS_ACROSS = ("twfe", "ppml", "imputation")
+_WITH_GROUPINGS_ACROSS = ("twfe", "ppml", "sun-abraham", "etwfe")
+"""Estimators for one grouping, and for several, that units move between."""
+
+
+def possible(design: Design, method: str) -> bool:
+    """Whether an estimator is defined on ``design``, as far as its rows, clusters and fixed effects tell."""
+    chosen, clusters = find_method(method), design.clusters
+    try:
+        fail_if_not_accepted(chosen, design)
+    except EstimationError:
+        return False
+    if cross_sections(design) and "repeated-cross-sections" not in chosen.accepts:
+        return False
+    if not whole_units(design):
+        return method in (_WITH_CLUSTERS_ACROSS if len(clusters) == 1 else _WITH_GROUPINGS_ACROSS)
+    if method == "etwfe":
+        return not design.fixed_effects
+    if method == "spillover":
+        return len(clusters) == 1
+    if method == "efficient":
+        return clusters[0].size == design.n_units and int((np.unique(design.cohort, return_counts=True)[1] > 1).sum()) > 1
+    return True
+
+
+def cross_sections(design: Design) -> bool:
+    """Whether no unit is seen twice."""
+    return design.n_units == design.n_obs
+
+
+def whole_units(design: Design) -> bool:
+    """Whether each cluster of each grouping holds units as a whole."""
+    for cluster in design.clusters:
+        owner = np.zeros(design.n_units, dtype=cluster.codes.dtype)
+        owner[design.unit] = cluster.codes
+        if not (owner[design.unit] == cluster.codes).all():
+            return False
+    return True
 
 
 def _estimators(evidence: Evidence) -> Iterator[Recommendation]:
     design = evidence.design
     if not design.absorbing:
         yield from _switching(design)
+        return
+    inside = design.cohorts[design.cohorts > design.periods[0]]
+    if len(inside) < (1 if (design.cohort == NEVER).any() else 2):
         return
     yield from _headline(evidence)
     yield from _beside(evidence)
@@ -105,6 +159,8 @@ def _headline(evidence: Evidence) -> Iterator[Recommendation]:
     partial = int(((design.dose > 0) & (design.dose < 1)).sum())
     if design.policy.partial == "dose" and partial:
         yield Recommendation("estimator", "dose", "headline", Note("recommend-dose", {"count": partial}))
+    if cross_sections(design):
+        yield Recommendation("estimator", "callaway-santanna", "headline", Note("recommend-cross-sections"))
     kind = outcome_kind(design)
     if kind == "count":
         zeros = float(np.mean(design.y == 0))
@@ -112,17 +168,20 @@ def _headline(evidence: Evidence) -> Iterator[Recommendation]:
         yield Recommendation("estimator", "ppml", "beside", Note("recommend-count-ppml", {"zeros": zeros}))
     if kind == "binary":
         yield Recommendation("estimator", "etwfe", "beside", Note("recommend-binary", {"share": float(design.y.mean())}))
-    if len(inside) == 1 and never:
+    if len(design.cohorts) == 1 and never:
         yield Recommendation("estimator", "callaway-santanna", "headline", Note("recommend-one-cohort", {"cohort": int(inside[0])}))
         yield Recommendation("estimator", "twfe", "beside", Note("recommend-one-cohort-twfe", {"cohort": int(inside[0])}))
     elif never:
-        note = Note("recommend-staggered", {"cohorts": len(inside), "never": never})
+        note = Note("recommend-staggered", {"cohorts": len(design.cohorts), "never": never})
         yield Recommendation("estimator", "callaway-santanna", "beside" if kind == "count" else "headline", note)
     else:
         values = {"cohorts": len(inside), "last": int(inside[-1]) if len(inside) else 0}
         yield Recommendation("estimator", "callaway-santanna", "headline", Note("recommend-no-never", values))
         yield Recommendation("estimator", "sun-abraham", "beside", Note("recommend-no-never-last", values))
         yield Recommendation("estimator", "efficient", "beside", Note("recommend-random-timing", values))
+    if not possible(design, "callaway-santanna"):
+        second = "imputation" if possible(design, "imputation") else "sun-abraham"
+        yield Recommendation("estimator", second, "headline", Note("recommend-without-group-time"))
 
 
 def _beside(evidence: Evidence) -> Iterator[Recommendation]:
@@ -155,20 +214,30 @@ def _inference(evidence: Evidence) -> Iterator[Recommendation]:
     design, clusters = evidence.design, evidence.clusters
     values: dict[str, str | int | float] = {
         "treated": clusters.n_treated,
+        "untreated": clusters.n_clusters - clusters.n_treated,
         "clusters": clusters.n_clusters,
         "effective": clusters.effective,
         "name": clusters.name,
     }
-    if clusters.n_treated <= FEW_TREATED:
-        yield Recommendation("inference", "randomisation-inference", "instead", Note("recommend-few-treated", values))
-        yield Recommendation("inference", "ferman-pinto", "beside", Note("recommend-few-treated-residuals", values))
+    untreated, one_way = clusters.n_clusters - clusters.n_treated, len(design.clusters) == 1
+    dealt = design.absorbing or design.balanced
+    if untreated and clusters.n_treated <= FEW_TREATED:
+        if dealt:
+            yield Recommendation("inference", "randomisation-inference", "instead", Note("recommend-few-treated", values))
+        if one_way and untreated > 1 and whole_units(design):
+            yield Recommendation("inference", "ferman-pinto", "beside", Note("recommend-few-treated-residuals", values))
         yield Recommendation("inference", "wild-cluster-bootstrap", "avoid", Note("recommend-few-treated-wild", values))
+    elif 0 < untreated <= FEW_UNTREATED and len(design.cohorts) == 1:
+        if dealt:
+            yield Recommendation("inference", "randomisation-inference", "instead", Note("recommend-few-untreated", values))
+        yield Recommendation("inference", "wild-cluster-bootstrap", "avoid", Note("recommend-few-untreated-wild", values))
     elif clusters.effective < FEW_EFFECTIVE or clusters.n_clusters < FEW_EFFECTIVE:
         yield Recommendation("inference", "wild-cluster-bootstrap", "instead", Note("recommend-few-clusters", values))
-        yield Recommendation("inference", "CR3", "beside", Note("recommend-few-clusters-jackknife", values))
+        if one_way:
+            yield Recommendation("inference", "CR3", "beside", Note("recommend-few-clusters-jackknife", values))
     sizes = {int(g): int((design.cohort == g).sum()) for g in design.cohorts if g > design.periods[0]}
     alone = [g for g, size in sizes.items() if size == 1]
-    if alone:
+    if alone and dealt:
         note = Note("recommend-single-unit-cohort", {"cohorts": listed(alone, 8)})
         yield Recommendation("inference", "randomisation-inference", "instead", note)
     if design.coordinates is not None and np.isfinite(design.coordinates).all():
@@ -178,7 +247,9 @@ def _inference(evidence: Evidence) -> Iterator[Recommendation]:
 def _sensitivity(evidence: Evidence) -> Iterator[Recommendation]:
     if not evidence.design.absorbing:
         return
-    tests = [t for t in evidence.pretrends if t.aggregation == "event-time"]
+    never = bool((evidence.design.cohort == NEVER).any())
+    # Without units that are never treated an event study has two references, and no path that could be bounded.
+    tests = [t for t in evidence.pretrends if t.aggregation == "event-time" and (never or t.method != "event-study")]
     if not tests:
         return
     least = min(t.p_value for t in tests)
