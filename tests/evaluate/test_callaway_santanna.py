@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import staggered as world
 
 from hinterland.errors import DataWarning, EstimationError, EstimationWarning
-from hinterland.evaluate import drdid_sections
+from hinterland.evaluate import drdid, drdid_sections
 from hinterland.evaluate.callaway_santanna import fit, sum_by_cluster
 from hinterland.evaluate.drdid import Rule, fit_logit
 from hinterland.evaluate.result import Effects
@@ -219,6 +219,33 @@ def test_separable_scores_are_no_overlap() -> None:
     x = np.column_stack([np.ones(8), np.r_[np.ones(4), -np.ones(4)]])
     assert not fit_logit(x, 4, None).overlap
     assert fit_logit(x[[0, 1, 4, 2, 3, 5, 6, 7]], 3, None).overlap
+
+
+def test_scores_of_few_treated_units_are_found() -> None:
+    """Full Newton steps often run away where covariates are skewed, though the likelihood has a maximum."""
+    rng = np.random.default_rng(13)
+    found = 0
+    for _ in range(200):
+        x = np.column_stack([np.ones(150), np.exp(rng.normal(size=(150, 3)))])
+        x[:2, 1:] += rng.normal(size=3)
+        logit = fit_logit(x, 2, None)
+        if logit.overlap:
+            found += not drdid._newton(x, 2, None, guarded=False).overlap
+            np.testing.assert_allclose(x[:2].sum(axis=0), logit.score @ x, atol=1e-4)
+    assert found > 3
+
+
+@pytest.mark.parametrize("panel", [True, False])
+def test_comparison_units_unlike_every_treated_one_have_no_say(frame: pl.DataFrame, panel: bool) -> None:
+    """A region without treated units: its scores run to zero, which leaves the weights as they are without it."""
+    inside = pl.col("g").is_not_null() | (pl.col("unit").str.slice(1).cast(pl.Int64) % 3 > 0)
+    marked = frame.with_columns(far=pl.when(inside).then(0.0).otherwise(1.0))
+    whole = fit(world.make(marked, covariates="~ x + far"), est_method="ipw", panel=panel)
+    near = fit(world.make(marked.filter(pl.col("far") == 0), covariates="~ x"), est_method="ipw", panel=panel)
+    np.testing.assert_allclose(whole.estimate, near.estimate, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(whole.std_error, near.std_error, rtol=1e-6)
+    if panel:
+        assert np.isfinite(fit(world.make(marked, covariates="~ x + far")).std_error).all()
 
 
 # Truth ---------------------------------------------------------------------------------------------------------------

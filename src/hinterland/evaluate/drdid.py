@@ -22,6 +22,7 @@ OVERLAP_LIMIT = 0.999
 
 _RANK_TOLERANCE = 1e-11
 _NEWTON_STEPS = 60
+_HALVINGS = 30
 _NEWTON_TOLERANCE = 1e-12
 _LARGEST_INDEX = 500.0
 
@@ -45,19 +46,27 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Logit:
-    """Propensity scores [n] of rows (treated first), the Hessian [k, k] of the log-likelihood, and whether they can be used."""
+    """Propensity scores [n] of rows (treated first), the covariance [k, k] of the coefficients, and whether they can be used."""
 
     score: Floats
-    hessian: Floats
+    covariance: Floats
     overlap: bool
 
 
 def fit_logit(x: Floats, n_treated: int, w: Floats | None) -> Logit:
     """Weighted logit of being among the first ``n_treated`` rows of ``x`` [n, k] (first column: ones), by Newton's method.
 
-    Stops once the Newton decrement per unit of weight is below 1e-12. Where the classes are separated the scores run to one
-    and ``overlap`` is false.
+    Stops once the Newton decrement per unit of weight is below 1e-12. Where few rows are treated, full steps can run away from a
+    maximum that exists: then steps are halved until the likelihood rises. Where the classes are separated the scores run to one
+    and ``overlap`` is false; where comparison units are unlike every treated one (a region without treated units, say) theirs run
+    to zero, which is no obstacle. Collinear columns are.
     """
+    logit = _newton(x, n_treated, w, guarded=False)
+    return logit if logit.overlap else _newton(x, n_treated, w, guarded=True)
+
+
+def _newton(x: Floats, n_treated: int, w: Floats | None, *, guarded: bool) -> Logit:
+    """``guarded`` halves the steps that lower the likelihood; without, ``overlap`` is false where full steps do not converge."""
     total = float(len(x)) if w is None else float(w.sum())
     treated = x[:n_treated].sum(axis=0) if w is None else w[:n_treated] @ x[:n_treated]
     beta = np.zeros(x.shape[1])
@@ -75,8 +84,37 @@ def fit_logit(x: Floats, n_treated: int, w: Floats | None) -> Logit:
         except np.linalg.LinAlgError:
             break
         converged = bool(gradient @ step < _NEWTON_TOLERANCE * total)
-        beta += step
-    return Logit(score, hessian, converged and bool(score.max() < OVERLAP_LIMIT) and not is_singular(hessian))
+        beta = beta + (_rising(x, treated, w, beta, step) if guarded else step)
+    overlap = converged and bool(score.max() < OVERLAP_LIMIT)
+    if overlap and is_singular(hessian):
+        overlap = not is_singular((x if w is None else x * w[:, None]).T @ x)
+    return Logit(score, _inverse(hessian) if overlap else hessian, overlap)
+
+
+def _inverse(hessian: Floats) -> Floats:
+    """The inverse; where no treated unit is like some comparison units, whose scores then run to zero, that of the directions left.
+
+    The scores of those units are limits, not estimates, and nothing depends on how they are approached.
+    """
+    scale = np.sqrt(np.diag(hessian))
+    values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+    inverse = np.where(values < _RANK_TOLERANCE * values[-1], 0.0, 1 / np.where(values > 0, values, 1.0))
+    return np.asarray((vectors * inverse) @ vectors.T / np.outer(scale, scale))
+
+
+def _rising(x: Floats, treated: Floats, w: Floats | None, beta: Floats, step: Floats) -> Floats:
+    """The Newton ``step`` [k], halved until the log-likelihood does not fall; ``treated`` [k] sums the covariates of the treated."""
+
+    def likelihood(b: Floats) -> float:
+        loss = np.logaddexp(0.0, x @ b)
+        return float(treated @ b - (loss.sum() if w is None else w @ loss))
+
+    start = likelihood(beta)
+    for _ in range(_HALVINGS):
+        if likelihood(beta + step) >= start - 1e-12 * abs(start):
+            break
+        step = step / 2
+    return step
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +227,7 @@ def _weighted_cells(half: _Half, treated: Units, comparison: Comparison, contras
     balance = odds @ units.x
     mean = (odds @ comparison.residual) @ contrast
     slope = ((units.x * odds[:, None]).T @ comparison.residual) @ contrast - np.outer(balance, mean)
-    tilt = np.linalg.solve(logit.hessian, slope)
+    tilt = logit.covariance @ slope
     lever = -odds
     if rule.method == "dr":
         lever = lever + _weigh(units.x @ np.linalg.solve(comparison.gram, balance - half.centre), units.w)

@@ -39,11 +39,11 @@ class SectionCell:
 
 @dataclass(frozen=True, slots=True)
 class _Propensity:
-    """Odds [n] of the comparison rows by period (each sums to one), the score of the logit [n], its Hessian, rows trimmed."""
+    """Odds [n] of the comparison rows by period (each sums to one), the score of the logit [n], the covariance of its coefficients, rows trimmed."""
 
     odds: Mapping[bool, Floats]
     score: Floats
-    hessian: Floats
+    covariance: Floats
     trimmed: int
 
 
@@ -137,7 +137,7 @@ def _propensity(rows: Rows, groups: Mapping[Group, Floats], trim: float) -> _Pro
     odds = {p: np.where(kept, groups[False, p] * score / (1 - score), 0.0) for p in (False, True)}
     if not all(o.sum() > 0 for o in odds.values()):
         return "all-trimmed"
-    return _Propensity({p: o / o.sum() for p, o in odds.items()}, w * (d - score), logit.hessian, int((~kept & ~d).sum()))
+    return _Propensity({p: o / o.sum() for p, o in odds.items()}, w * (d - score), logit.covariance, int((~kept & ~d).sum()))
 
 
 def _regression_cell(
@@ -160,7 +160,7 @@ def _weighted(
     gain, gain_influence = _change(gap, weights[True, True], weights[True, False])
     trend, trend_influence = _change(gap, propensity.odds[True], propensity.odds[False])
     slope = sum((sign * (_mean(gap, propensity.odds[p])[1] @ x) for p, sign in ((True, 1.0), (False, -1.0))), np.zeros(x.shape[1]))
-    nuisance = propensity.score * (x @ np.linalg.solve(propensity.hessian, slope))
+    nuisance = propensity.score * (x @ (propensity.covariance @ slope))
     return gain - trend, gain_influence - trend_influence - nuisance
 
 
