@@ -257,6 +257,17 @@ def test_partial_coverage_is_a_dose() -> None:
     np.testing.assert_allclose(half.estimate, 2 * full.estimate)
 
 
+@pytest.mark.parametrize(("periods", "steps"), [([0, 2, 4, 6, 8, 10, 12], 6), ([0, 1, 2, 3, 5, 6, 7], 1), ([0, 1, 2, 3, 4, 5, 6], 0)])
+def test_periods_that_do_not_follow_one_another_are_said(periods: list[int], steps: int) -> None:
+    table = frame(n=60)
+    later = dict(zip(sorted(table["year"].unique()), (2000 + p for p in periods), strict=True))
+    moved = table.with_columns(pl.col("year").replace_strict(later))
+    effects = fit(design(moved))
+    notes = [n for n in effects.notes if n.code == "event-time-steps"]
+    assert [n.values["count"] for n in notes] == ([steps] if steps else [])
+    np.testing.assert_allclose(effects.estimate, fit(design(table)).estimate, rtol=1e-10)
+
+
 def test_narrower_cohorts_change_standard_errors_only() -> None:
     made = design(frame(n=150, kind="levels"))
     wide, narrow = (fit(made, effects=3, less_conservative_se=flag) for flag in (False, True))

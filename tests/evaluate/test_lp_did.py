@@ -232,6 +232,17 @@ def test_a_panel_without_gaps_takes_either_path_and_gaps_are_told() -> None:
     assert np.isfinite(effects.estimate).all()
 
 
+@pytest.mark.parametrize(("periods", "steps"), [([0, 2, 4, 6, 8, 10, 12], 6), ([0, 1, 2, 3, 5, 6, 7], 1), ([0, 1, 2, 3, 4, 5, 6], 0)])
+def test_periods_that_do_not_follow_one_another_are_said(periods: list[int], steps: int) -> None:
+    table = frame(n=60)
+    later = dict(zip(sorted(table["year"].unique()), (2000 + p for p in periods), strict=True))
+    moved = table.with_columns(pl.col("year").replace_strict(later), pl.col("g").replace_strict(later, default=0))
+    effects = fit(design(moved))
+    notes = [n for n in effects.notes if n.code == "event-time-steps"]
+    assert [n.values["count"] for n in notes] == ([steps] if steps else [])
+    np.testing.assert_allclose(effects.estimate, fit(design(table)).estimate, rtol=1e-10)
+
+
 def test_collinear_covariates_are_left_out() -> None:
     table = frame().with_columns(x2=-3 * pl.col("x"))
     effects = fit(design(table, covariates=["x", "x2"]), post_window=1)

@@ -19,7 +19,7 @@ from hinterland.evaluate.dcdh_contrasts import Contrast, Window, contrast
 from hinterland.evaluate.dcdh_covariates import Slopes, regress, residual, with_slopes
 from hinterland.evaluate.dcdh_paths import Floats, Ints, Mask, Paths, make_paths
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.event_study import term_name
+from hinterland.evaluate.event_study import step_notes, term_name
 from hinterland.evaluate.regression import cluster_labels
 from hinterland.evaluate.result import Effects, Terms
 from hinterland.evaluate.threads import one_thread
@@ -251,6 +251,7 @@ def _notes(design: Design, task: _Task, found: _Found, effects: int | None, plac
     if short := [status for status, s in task.slopes.items() if s.rank < len(task.x)]:
         starts = sorted({float(paths.start[b.low]) for b in paths.blocks if b.status in short})
         yield Note("dcdh-collinear", {"covariates": ", ".join(design.covariate_names), "starts": listed([f"{s:g}" for s in starts], 8)})
+    yield from step_notes(design)
     if not design.balanced:
         yield Note("dcdh-gaps", {"units": design.n_units})
 

@@ -113,6 +113,16 @@ def without_always_treated(design: Design) -> Design:
     return kept
 
 
+def step_notes(design: Design) -> tuple[Note, ...]:
+    """A note where periods do not follow one another, for methods whose event times count periods of the panel, not time."""
+    periods = design.periods
+    apart = np.flatnonzero(np.diff(periods) != 1)
+    if len(apart) == 0:
+        return ()
+    steps = listed([f"{periods[i]} to {periods[i + 1]}" for i in apart], 8)
+    return (Note("event-time-steps", {"count": len(apart), "steps": steps}),)
+
+
 @dataclass(frozen=True, slots=True)
 class EventWindow:
     """Event times after binning.

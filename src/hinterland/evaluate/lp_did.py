@@ -17,7 +17,7 @@ from hinterland.errors import EstimationError, Finding, fail_if_any, listed
 from hinterland.evaluate.callaway_santanna import sum_by_cluster, unit_clusters
 from hinterland.evaluate.coding import Factor
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.event_study import term_name, without_always_treated
+from hinterland.evaluate.event_study import step_notes, term_name, without_always_treated
 from hinterland.evaluate.lp_did_regression import Cell, Fitted, fit_horizon
 from hinterland.evaluate.lp_did_sample import Floats, Grids, Mask, Rules, entry_periods, long_difference, make_grids, sample
 from hinterland.evaluate.regression import cluster_labels
@@ -227,6 +227,7 @@ def _notes(design: Design, spans: Sequence[range], fits: Sequence[Fitted], names
         yield Note("lp-did-collinear", {"columns": listed(lost, 12)})
     if lags:
         yield Note("lp-did-lags", {"count": lags})
+    yield from step_notes(design)
     if not design.balanced:
         yield Note("lp-did-gaps")
 
