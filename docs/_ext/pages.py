@@ -1,4 +1,4 @@
-"""Reference pages that are written from the source: findings, glossary, register. ``python docs/_ext/pages.py`` writes them; a test compares."""
+"""Pages that are written from the source: findings, glossary, register, what estimators accept. ``python docs/_ext/pages.py`` writes them; a test compares."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from codes import finding_codes
 
 from hinterland.data.policy import policy_register
+from hinterland.evaluate.method import REGRESSION_INFERENCE, Method
+from hinterland.evaluate.methods import METHODS
 from hinterland.labels import Language, catalogue, label
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
@@ -36,7 +38,7 @@ HEADINGS: Mapping[str, str] = {
     "resampling.toml": "Tests by resampling, families of tests",
     "sensitivity.toml": "Sensitivity, power, equivalence, selection",
 }
-"""Headings of the label files whose findings have none of their own, in the order of the page."""
+"""Headings of the label files whose findings have none of their own, in the order of the page; other files go by their name."""
 
 
 def finding_groups(language: Language = "en") -> dict[str, list[str]]:
@@ -46,12 +48,10 @@ def finding_groups(language: Language = "en") -> dict[str, list[str]]:
     order = ["findings.toml", *HEADINGS, *sorted(n for n in texts if n not in ("findings.toml", *HEADINGS))]
     groups: dict[str, list[str]] = {}
     for name in order:
-        heading = HEADINGS.get(name, "")
+        heading = HEADINGS.get(name, name.removesuffix(".toml").replace("_", " ").capitalize())
         for line in texts[name].partition("[finding]\n")[2].partition("\n[")[0].splitlines():
             if line.startswith("# "):
                 heading = line[2:]
-            elif " = " in line and not heading:
-                raise ValueError(f"labels/{language}/{name} holds findings: give the file a heading in HEADINGS")
             elif " = " in line:
                 groups.setdefault(heading, []).append(line.partition(" = ")[0])
     return groups
@@ -170,6 +170,44 @@ def _first_years() -> Iterator[tuple[object, ...]]:
         yield row["zone_id"], row["approval"], *(f["first_period"][i] for f in frames)
 
 
+ACCEPTS: Mapping[str, str] = {
+    "covariates": "covariates",
+    "weights": "weights",
+    "unbalanced": "gaps",
+    "non-absorbing": "switches off",
+    "always-treated": "always treated",
+    "anticipation": "anticipation",
+    "fixed-effects": "more fixed effects",
+    "repeated-cross-sections": "cross-sections",
+    "dose": "dose",
+}
+"""What a method may be defined on, and the heading of its column."""
+GUIDE = Path(__file__).resolve().parents[1] / "explanation" / "methods" / "index.md"
+MARKS = ("<!-- accepts: written by docs/_ext/pages.py -->\n", "<!-- end of accepts -->")
+
+
+def accepts_table() -> str:
+    """What each estimator is defined on, as the register of estimators says."""
+    rows = ((f"`{m.id}`", *("yes" if a in m.accepts else "" for a in ACCEPTS), _covariances(m)) for m in METHODS.values())
+    return _table(("", *ACCEPTS.values(), "covariance"), rows)
+
+
+def _covariances(method: Method) -> str:
+    """The values of ``vcov``, or of the method's own variance; whether several groupings of clusters are taken."""
+    several = ", several groupings" if "two-way-clusters" in method.accepts else ""
+    for name in ("vcov", "variance"):
+        if name in method.options:
+            option = method.options[name]
+            return "any" if option == REGRESSION_INFERENCE["vcov"] else ", ".join(f"`{v}`" for v in option.values) + several
+    return "`jackknife`" if "replicates" in method.options else "`cluster`"
+
+
+def guide_page() -> str:
+    """``methods/index.md`` with its table of what each estimator is defined on."""
+    before, _, rest = GUIDE.read_text(encoding="utf-8").partition(MARKS[0])
+    return f"{before}{MARKS[0]}{accepts_table()}{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+
+
 PAGES = {"findings.md": findings_page, "glossary.md": glossary_page, "register.md": register_page}
 """Writer of each page."""
 
@@ -179,6 +217,7 @@ def main() -> None:
     REFERENCE.mkdir(exist_ok=True)
     for name, make in PAGES.items():
         (REFERENCE / name).write_text(make(), encoding="utf-8")
+    GUIDE.write_text(guide_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

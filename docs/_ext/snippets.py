@@ -19,7 +19,7 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,10 +92,13 @@ def _value(text: str) -> float:
     return float(text.replace("−", "-").replace(",", ""))
 
 
-def run_page(path: Path, folder: Path) -> list[Shown]:
-    """Run the ``python`` blocks of a page in ``folder``: what it shows beside what the code gives. Exceptions of the code are not caught."""
+def run_page(path: Path, folder: Path, given: Mapping[str, Any] | None = None) -> list[Shown]:
+    """Run the ``python`` blocks of a page in ``folder``, with the names ``given``: what it shows beside what the code gives.
+
+    Exceptions of the code are not caught.
+    """
     page = blocks(path.read_text(encoding="utf-8"))
-    namespace: dict[str, Any] = {"__name__": "__docs__"}
+    namespace: dict[str, Any] = {"__name__": "__docs__", **(given or {})}
     found: list[Shown] = []
     save_files(page, folder)
     with chdir(folder), warnings.catch_warnings():

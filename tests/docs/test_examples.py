@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
+import polars as pl
 import pytest
 
+import hinterland as hl
 from hinterland.data.world import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +40,32 @@ def test_page_shows_what_its_code_gives(
     found = snippets.run_page(docs / page, tmp_path)
     assert found
     assert [f"line {s.line}: the page shows\n{s.shown}\nbut the code gives\n{s.real}" for s in found if not s.agrees] == []
+
+
+METHOD_PAGES = sorted(p.stem for p in (ROOT / "docs" / "explanation" / "methods").glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def at_hand() -> dict[str, object]:
+    """What the snippets of the method pages take for granted: the packaged world with a few more columns."""
+    world = simulate(seed=0)
+    adopted = pl.col("first_treat")
+    panel = world.panel.with_columns(
+        zone=pl.when(adopted > 0).then(adopted.cast(pl.String)).otherwise(pl.col("adcode").cast(pl.String)),
+        population=pl.col("ln_pop_density").exp().mean().over("adcode"),
+        region=pl.col("macro_region"),
+        encouraged=(pl.col("adcode").cast(pl.Int64) // 100) % 2,
+    )
+    outcomes = ("ln_inventions", "quality")
+    designs = [hl.make_design(panel, y, world.policy, covariates=["ln_gdp_pc"]) for y in outcomes]
+    effects = hl.estimate(panel, "ln_inventions", world.policy, method="event-study", leads=-5)
+    return {"hl": hl, "panel": panel, "policy": world.policy, "design": designs[0], "designs": designs, "effects": effects}
+
+
+@pytest.mark.parametrize("page", METHOD_PAGES)
+def test_snippets_of_method_pages_run(page: str, at_hand: dict[str, object], docs: Path, snippets: ModuleType, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        snippets.run_page(docs / "explanation" / "methods" / f"{page}.md", tmp_path, {**at_hand, "pool": pool})
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])

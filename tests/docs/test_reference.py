@@ -58,6 +58,30 @@ def test_page_is_what_the_source_gives(name: str, docs: Path, pages: ModuleType)
     assert shown == real, "run: python docs/_ext/pages.py"
 
 
+def test_guide_has_every_estimator_and_what_it_accepts(docs: Path, pages: ModuleType) -> None:
+    folder = docs / "explanation" / "methods"
+    page = (folder / "index.md").read_text(encoding="utf-8")
+    assert page == pages.guide_page(), "run: python docs/_ext/pages.py"
+    ids = hl.methods()["id"].to_list()
+    rows = re.findall(r"^\| \[`([\w-]+)`\]\(([\w-]+)\.md\)", page.partition("## What each")[0], re.MULTILINE)
+    assert sorted(rows) == sorted((i, i) for i in ids)
+    linked = set(re.findall(r"\]\(([\w-]+)\.md\)", page))
+    assert {p.stem for p in folder.glob("*.md")} - {"index"} == linked
+
+
+@pytest.mark.parametrize("needed", ["Assumptions and limits", "When not to use it", "## References"])
+def test_every_method_page_has_its_parts(needed: str, docs: Path) -> None:
+    pages = [p for p in (docs / "explanation" / "methods").glob("*.md") if p.stem != "index"]
+    assert [p.name for p in pages if needed.lower() not in p.read_text(encoding="utf-8").lower()] == []
+
+
+def test_every_method_page_says_what_others_do(docs: Path) -> None:
+    folder = docs / "explanation" / "methods"
+    headings = ("## Other implementations", "## What others do differently", "## Checked against")
+    missing = [p.name for p in folder.glob("*.md") if p.stem != "index" and not any(h in p.read_text(encoding="utf-8") for h in headings)]
+    assert missing == []
+
+
 def test_findings_are_in_the_same_order_in_both_languages(pages: ModuleType) -> None:
     assert list(pages.finding_groups("en").values()) == list(pages.finding_groups("zh").values())
 
