@@ -202,3 +202,13 @@ def test_a_formula_that_another_library_refuses_is_one_plain_line() -> None:
         make_design(world.panel, "ln_inventions", world.policy, covariates="~ ln_gdp_pc +* share2")
     assert "\n" not in caught.value.findings[0].what
     assert "\x1b" not in caught.value.findings[0].what
+
+
+@pytest.mark.parametrize(("treated", "note"), [(1, True), (2, False)])
+def test_one_treated_unit_is_said(toy: Make, cohorts: Make, treated: int, note: bool) -> None:
+    made = toy(20)
+    first = [2004] * treated + [None] * (20 - treated)
+    design = make_design(made.panel, "y", cohorts([f"u{i:03d}" for i in range(20)], first))
+    said = [n for n in design.notes if n.code == "design-one-treated-unit"]
+    assert bool(said) is note
+    assert not note or (said[0].values == {"unit": "u000", "cohort": 2004} and "u000" in str(said[0]))

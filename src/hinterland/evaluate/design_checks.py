@@ -112,7 +112,10 @@ def oddities(design: Design) -> Iterator[Note]:
         )
     inside = design.cohort[(design.cohort != NEVER) & ~design.always_treated]
     cohorts, sizes = np.unique(inside, return_counts=True)
-    if (sizes == 1).any() and len(cohorts) > 1:
+    if len(inside) == 1:
+        unit = design.unit_labels[design.cohort == inside[0]][0]
+        yield Note("design-one-treated-unit", {"unit": str(unit), "cohort": int(inside[0])})
+    elif (sizes == 1).any() and len(cohorts) > 1:
         alone = [f"{g} ({design.unit_labels[design.cohort == g][0]})" for g in cohorts[sizes == 1]]
         yield Note("design-single-unit-cohorts", {"count": len(alone), "cohorts": ", ".join(alone[:8]) + (", …" if len(alone) > 8 else "")})
     if design.n_treated == design.n_units and len(cohorts):
