@@ -171,21 +171,27 @@ class _Map:
 
     def joint(self, effects: Effects) -> Floats | None:
         """[q + K, q + K] covariance of the averages and the shares, where it is kept."""
-        shares = effects.shares
-        if shares is None or shares.joint is None:
-            return None
-        p, size = len(effects.estimate), len(shares.joint)
+        return None if effects.shares is None or effects.shares.joint is None else self._mapped(effects, effects.shares.joint)
+
+    def _mapped(self, effects: Effects, joint: Floats) -> Floats:
+        p, size = len(effects.estimate), len(joint)
         whole = np.zeros((len(self.weights) + size - p, size))
         whole[: len(self.weights), :p] = self.weights
         whole[len(self.weights) :, p:] = np.eye(size - p)
         if self.slope is not None:
             whole[: len(self.weights), p:] = self.slope
-        return np.asarray(whole @ shares.joint @ whole.T)
+        return np.asarray(whole @ joint @ whole.T)
 
     def vcov(self, effects: Effects, influence: Floats, joint: Floats | None) -> Floats:
-        """[q, q]: the product of the ``influence`` [C, q] of the averages; where the covariance is no such product, itself mapped."""
+        """[q, q]: the product of the ``influence`` [C, q] of the averages; where the covariance is no such product, itself mapped.
+
+        The map is of the covariance as it was computed, so that an average has the variance that it would have by itself; where that is not
+        positive for some average, of the covariance less its negative eigenvalues.
+        """
         q = len(self.weights)
-        if joint is not None:
+        if joint is not None and effects.shares is not None and effects.shares.joint is not None:
+            if (np.diag(joint)[:q] < 0).any():
+                joint = self._mapped(effects, nearest_positive(effects.shares.joint)[0])
             return nearest_positive(joint[:q, :q])[0]
         if effects.from_influence:
             return np.asarray(influence.T @ influence)

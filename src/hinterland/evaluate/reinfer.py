@@ -98,7 +98,7 @@ def _with_joint(effects: Effects, joint: Floats, vcov: str, facts: dict[str, Any
     """The effects with the covariance ``joint`` [p + K, p + K] of estimates and shares."""
     joint, p = (joint + joint.T) / 2, len(effects.estimate)
     own, repaired = nearest_positive(joint[:p, :p])
-    shares = effects.shares if effects.shares is None else replace(effects.shares, joint=nearest_positive(joint)[0])
+    shares = effects.shares if effects.shares is None else replace(effects.shares, joint=joint)
     said = (*notes, Note("covariance-repaired", {"vcov": vcov})) if repaired else tuple(notes)
     df = effects.df if "n_clusters" not in facts or np.isinf(effects.df) else float(facts["n_clusters"] - 1)
     meta = {**effects.meta, **facts, **_tested_again(effects, own), "vcov": vcov}
