@@ -14,7 +14,7 @@ from hinterland.errors import Finding, InputError, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
-from hinterland.study.estimators import covariance_not_taken
+from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.load import LoadedStudy
 from hinterland.study.plan import headline_for, methods_for
 from hinterland.study.provenance import input_files
@@ -145,8 +145,8 @@ def _covariances(work: Workspace) -> Iterator[Finding]:
         if asked is None:
             continue
         leads = any(method == headline_for(study, o) for o in study.outcome)
-        option = METHODS[method].options.get("vcov")
-        has = f"it has {listed(option.values)}" if option is not None else "its variance follows from the estimator"
+        known = covariances_of(study, method)
+        has = f"it has {listed(known, 10)}" if known else "its variance follows from the estimator"
         yield Finding(
             "covariance-not-taken",
             f"{method} does not have vcov = {asked!r}: {has}",
@@ -182,9 +182,10 @@ def _trials(work: Workspace, tried: Container[tuple[str, str]] | None, findings:
 
 def _line(work: Workspace, method: str, finding: Finding) -> str:
     """Where the study asks for what the finding is about: an option of the estimator, or the estimator."""
-    evaluate = work.study.evaluate
-    for name in evaluate.options.get(method, {}):
-        if f"option {name}" in finding.where or f" {name} " in f" {finding.where.replace(',', ' ').replace('=', ' ')} ":
+    evaluate, known = work.study.evaluate, METHODS[method].options
+    said = f"{finding.what} {finding.where}"
+    for name, value in evaluate.options.get(method, {}).items():
+        if f"option {name}" in said or f"options {name}" in said or (name in known and known[name].column and repr(value) in said):
             return work.loaded.where("evaluate", "options", method, name)
     if method in evaluate.methods:
         return work.loaded.where("evaluate", "methods", evaluate.methods.index(method))

@@ -177,7 +177,7 @@ def _diagnostics(study: Study) -> Iterator[Problem]:
     table = study.diagnostics
     for key in ("sensitivity", "sensitivity_methods", "leave_out", "small_sample"):
         values = getattr(table, key)
-        for i, value in enumerate(() if isinstance(values, str) else values):
+        for i, value in enumerate(values):
             if value in values[:i]:
                 yield ("diagnostics", key, i), "repeated-value", f"diagnostics.{key} names {value!r} twice", "name each once"
     for i, value in enumerate(table.grid):

@@ -30,6 +30,19 @@ def own_options(study: Study, method: str) -> dict[str, Any]:
     return {k: v for k, v in study.evaluate.options.get(method, {}).items() if k not in DESIGN_OPTIONS}
 
 
+def covariances_of(study: Study, method: str) -> tuple[str, ...]:
+    """The covariance estimators that ``method`` has, with the options that the study gives it."""
+    option, own = METHODS[method].options.get("vcov"), own_options(study, method)
+    known = () if option is None else tuple(str(v) for v in option.values)
+    if method == "triple" and own.get("estimator") != "regression":
+        return ()
+    if method == "spillover" and own.get("estimator") != "twfe":
+        return tuple(v for v in known if v in ("cluster", "conley"))
+    if method == "etwfe" and not own.get("unit_effects"):
+        return tuple(v for v in known if v not in ("CR2", "CR3", "HC2", "HC3"))
+    return known
+
+
 def wanted_covariance(study: Study, variant: Variant = BASELINE) -> dict[str, Any]:
     """What [evaluate], or the row, says of the covariance; a row that names one starts anew."""
     source = study.evaluate if variant.vcov is None else variant
@@ -40,10 +53,11 @@ def shared_covariance(study: Study, method: str, variant: Variant = BASELINE) ->
     """The part of it that ``method`` has, beside its own options."""
     known, own = METHODS[method].options, {} if variant.vcov is not None else own_options(study, method)
     wanted = wanted_covariance(study, variant)
-    if "vcov" not in known or wanted.get("vcov") not in known["vcov"].values:
+    if wanted.get("vcov") not in covariances_of(study, method):
         wanted.pop("vcov", None)
     kind = own.get("vcov", wanted.get("vcov"))
-    return {k: v for k, v in wanted.items() if k in known and (k == "vcov" or kind in USED_BY[k])}
+    takes_lag = method != "spillover" or own.get("estimator") == "twfe"
+    return {k: v for k, v in wanted.items() if k in known and (k == "vcov" or kind in USED_BY[k]) and (k != "lag" or takes_lag)}
 
 
 def covariance_not_taken(study: Study, method: str, variant: Variant = BASELINE) -> str | None:
@@ -51,8 +65,7 @@ def covariance_not_taken(study: Study, method: str, variant: Variant = BASELINE)
     asked = wanted_covariance(study, variant).get("vcov")
     if asked is None or (variant.vcov is None and "vcov" in own_options(study, method)):
         return None
-    option = METHODS[method].options.get("vcov")
-    return None if option is not None and asked in option.values else str(asked)
+    return None if asked in covariances_of(study, method) else str(asked)
 
 
 def fit_options(study: Study, outcome: str, method: str, variant: Variant = BASELINE) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -22,7 +22,7 @@ Vcov = Literal["cluster", "CR2", "CR3", "hetero", "HC2", "HC3", "iid", "conley",
 SpatialKernel = Literal["uniform", "bartlett"]
 SensitivityKind = Literal["relative-magnitude", "smoothness", "smoothness-relative"]
 Procedure = Literal[
-    "wild-cluster-bootstrap", "CR2", "CR3", "conley-taber", "ferman-pinto", "ibragimov-muller", "sign-changes", "randomisation"
+    "auto", "wild-cluster-bootstrap", "CR2", "CR3", "conley-taber", "ferman-pinto", "ibragimov-muller", "sign-changes", "randomisation"
 ]
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar | tuple[Scalar, ...], ...] | Mapping[str, Scalar] | None
@@ -53,6 +53,11 @@ def _known_method(value: str) -> str:
     return value
 
 
+Procedures = Annotated[
+    tuple[Procedure, ...],
+    BeforeValidator(_as_names),
+    WithJsonSchema({"anyOf": [{"enum": list(get_args(Procedure))}, {"type": "array", "items": {"enum": list(get_args(Procedure))}}]}),
+]
 MethodId = Annotated[str, AfterValidator(_known_method), WithJsonSchema({"enum": sorted(METHODS)})]
 Names = Annotated[
     tuple[str, ...],

@@ -158,7 +158,7 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
             step = f"leave-out/{name}/{group}/{method}"
             yield Step(step, "leave-out", {**settings, "by": group}, before, name, method, BASELINE, group)
         if table.small_sample:
-            chosen = table.small_sample if isinstance(table.small_sample, str) else list(table.small_sample)
+            chosen = list(table.small_sample)
             asked = {**_settings(study, outcome, [lead, method]), "procedures": chosen, "draws": table.draws}
             yield Step(f"small-sample/{name}/{method}", "small-sample", asked, before, name, method)
     if table.oster and outcome.family == "gaussian":

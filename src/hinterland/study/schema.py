@@ -18,7 +18,7 @@ from hinterland.study.fields import (
     MethodId,
     Names,
     Partial,
-    Procedure,
+    Procedures,
     RegionDrop,
     RegionSetName,
     SensitivityKind,
@@ -253,9 +253,9 @@ class DiagnosticsTable(Table):
         default=("cohort",),
         description="Groups left out one at a time: cohort, cluster, unit, a region set, or a column constant within units; [] for none.",
     )
-    small_sample: Literal["auto"] | tuple[Procedure, ...] = Field(
-        default="auto",
-        description="Further inference for the twfe coefficient and the headline; auto: what the data call for, nothing where clusters are many.",
+    small_sample: Procedures = Field(
+        default=("auto",),
+        description="Further inference for the twfe coefficient and the headline; auto: what the data call for, nothing where clusters are many; [] for none.",
     )
     draws: int = Field(default=9999, ge=999, description="Draws of the wild bootstrap, of residuals, and of re-assignments.")
     oster: bool = Field(

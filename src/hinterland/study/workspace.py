@@ -20,7 +20,7 @@ from hinterland.evaluate.estimate import columns_of, fit
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.study.columns import made_columns, with_made_roles
-from hinterland.study.estimators import DESIGN_OPTIONS, fit_options
+from hinterland.study.estimators import DESIGN_OPTIONS, fit_options, path_options
 from hinterland.study.load import LoadedStudy
 from hinterland.study.samples import between, complete, groups_by_column, units_where, where
 from hinterland.study.schema import Study
@@ -359,13 +359,20 @@ class Workspace:
         return self._diagnoses[key]
 
     def tried(self, outcome: str, method: str) -> tuple[Finding, ...]:
-        """What the leading fit has against these data. The fit is kept, and its warnings, for the step that asks for it."""
+        """What the leading fit, or an option of its path, has against these data. The fit is kept, and its warnings, for the step."""
+        path = path_options(self.study, method)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
                 self.effects(outcome, method)
             except InputError as error:
                 return error.findings
+            try:
+                if path is not None:
+                    self.effects(outcome, method, **path)
+            except InputError as error:
+                if error.subject == "options":
+                    return error.findings
         self._said[outcome, method, BASELINE, "[]"] = list(said)
         return ()
 

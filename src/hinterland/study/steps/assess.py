@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import EstimationError
+from hinterland.errors import EstimationError, HinterlandWarning
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.spillover_displacement import Displacement
 from hinterland.labels import Note
@@ -50,7 +51,9 @@ def leave_out(work: Workspace, step: Step) -> Output:
         design = work.design(step.outcome, step.method)
         if step.group not in ("cohort", "cluster", "unit"):
             design = replace(design, columns={**design.columns, step.group: _labels(work, design, step.group)})
-        found = leave_one_out(design, step.group, step.method, **work.options(step.outcome, step.method))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HinterlandWarning)  # of samples that lack a group, one by one
+            found = leave_one_out(design, step.group, step.method, **work.options(step.outcome, step.method))
     except EstimationError as error:
         return _not_possible(step, "leave-out-not-possible", error, method=step.method, by=step.group)
     table = found.frame.filter(pl.col("group") != NOT_A_GROUP).select(

@@ -32,14 +32,18 @@ def sensitivity(work: Workspace, step: Step) -> Output:
     except EstimationError as error:
         return _not_possible(step, "sensitivity-not-possible", error, kind=", ".join(work.study.diagnostics.sensitivity))
     first, thin = first_lead(source, path)
-    parts.append(("notes", notes_table(step.id, thin)))
+    refused: dict[str, list[str]] = {}
     for kind in work.study.diagnostics.sensitivity:
         for estimand in ESTIMANDS:
             try:
                 parts += _one(work, step, source, (kind, estimand, effects_id(path, BASELINE)), first)
             except EstimationError as error:
-                note = Note("sensitivity-not-possible", {"method": step.method, "kind": kind, "reason": tolerated(error)})
-                parts.append(("notes", notes_table(step.id, [note])))
+                refused.setdefault(tolerated(error), []).append(kind)
+    without = [
+        Note("sensitivity-not-possible", {"method": step.method, "kind": ", ".join(dict.fromkeys(kinds)), "reason": reason})
+        for reason, kinds in refused.items()
+    ]
+    parts.append(("notes", notes_table(step.id, [*(thin if parts else ()), *without])))
     return output(parts)
 
 
@@ -107,12 +111,16 @@ def power(work: Workspace, step: Step) -> Output:
         source = path_source(work, step.outcome, step.method)
         path = event_time_effects(work, step.outcome, step.method)
         first, thin = first_lead(source, path)
-        found = [pretrend_power(source, rate, test=test, min_e=first) for test in get_args(Test) for rate in POWERS]
+        asked = [(test, rate) for test in get_args(Test) for rate in POWERS]
+        found = [pretrend_power(source, rate, test=test, min_e=first) for test, rate in asked]
     except EstimationError as error:
         return _not_possible(step, "power-not-possible", error)
     leads = int((found[0].frame["event_time"] < -1 - int(source.meta.get("anticipation", 0) or 0)).sum())
     table = pl.concat([f.tidy() for f in found]).with_columns(
-        effects_id=pl.lit(effects_id(path, BASELINE)), level=pl.Series([f.level for f in found]), n_leads=pl.lit(leads)
+        effects_id=pl.lit(effects_id(path, BASELINE)),
+        power=pl.Series([rate for _, rate in asked]),
+        level=pl.Series([f.level for f in found]),
+        n_leads=pl.lit(leads),
     )
     return output([("pretrend_power", table), ("notes", notes_table(step.id, [*thin, *found[0].notes]))])
 

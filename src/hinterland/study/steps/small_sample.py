@@ -14,6 +14,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
+from hinterland.study.estimators import covariances_of
 from hinterland.study.plan import Step, headline_for, seed_of
 from hinterland.study.results import average
 from hinterland.study.steps.evaluate import outcome_of
@@ -59,24 +60,26 @@ def small_sample(work: Workspace, step: Step) -> Output:
 
 
 def _procedures(work: Workspace, step: Step) -> tuple[str, ...]:
-    """Those of the study; under ``auto`` those that the data call for, as far as this estimator has them."""
+    """Those of the study; for ``auto`` those that the data call for, as far as this estimator has them."""
     chosen = work.study.diagnostics.small_sample
-    if not isinstance(chosen, str):
-        return chosen
+    found = [*(_called_for(work, step) if "auto" in chosen else ()), *(name for name in chosen if name != "auto")]
+    return tuple(dict.fromkeys(found))
+
+
+def _called_for(work: Workspace, step: Step) -> list[str]:
     lead = headline_for(work.study, outcome_of(work.study, step.outcome))
     try:
         found = work.diagnosis(step.outcome, lead).recommendations
     except EstimationError:
-        return ()
+        return []
     named = [_CALLED.get(r.id, r.id) for r in found if r.kind == "inference" and r.role != "avoid"]
-    return tuple(name for name in named if name in _MAKE and _has(step.method, name))
+    return [name for name in named if name in _MAKE and _has(work, step.method, name)]
 
 
-def _has(method: str, procedure: str) -> bool:
+def _has(work: Workspace, method: str, procedure: str) -> bool:
     """Whether the procedure is defined for the estimator at all."""
     if procedure in ("CR2", "CR3"):
-        option = METHODS[method].options.get("vcov")
-        return option is not None and procedure in option.values
+        return procedure in covariances_of(work.study, method)
     return procedure not in ("conley-taber", "ferman-pinto") or method in _IN_BATCH
 
 
@@ -98,7 +101,7 @@ def _wild(work: Workspace, step: Step, _: str) -> Made:
 
 def _leverage(work: Workspace, step: Step, procedure: str) -> Made:
     """CR2 with Satterthwaite's degrees of freedom, or CR3."""
-    if not _has(step.method, procedure):
+    if not _has(work, step.method, procedure):
         _refuse(step, f"{step.method} is no regression, and {procedure} corrects for the leverage of one")
     known = METHODS[step.method].options
     plain: dict[str, Any] = {k: known[k].default for k in ("cutoff_km", "lag", "kernel") if k in known}
@@ -116,7 +119,7 @@ def _few(work: Workspace, step: Step, procedure: str) -> Made:
     """Tests for few treated clusters."""
     from hinterland.evaluate.few_treated import few_treated
 
-    if not _has(step.method, procedure):
+    if not _has(work, step.method, procedure):
         _refuse(step, f"{procedure} is defined for {' and '.join(_IN_BATCH)}")
     draws, seed = work.study.diagnostics.draws, seed_of(work.study, f"{step.id}/{procedure}")
     design = work.design(step.outcome, step.method)
