@@ -68,7 +68,8 @@ class _Scanner:
             self.counts[path] = index + 1
             self._record(path, start)
             path = (*path, index)
-        self._record(path, start)
+        for depth in range(1, len(path) + 1):  # [a.b.c] makes a and b, where no header of their own does
+            self._record(path[:depth], start)
         return path
 
     def _resolve(self, parts: KeyPath) -> KeyPath:
