@@ -40,7 +40,8 @@ def add_band(
     ``multiplier``: the influence function of each cluster is multiplied by independent draws of mean 0 and variance 1; standard
     errors are interquartile ranges over the normal one, and the critical value is a quantile of the largest t statistic
     (Callaway & Sant'Anna 2021, algorithm 1). Where a term rests on so few clusters that the draws are not bell-shaped (the ratio
-    is more than 25 % off), its standard error is the exact one, with a note. ``analytic``: the same quantile of the Gaussian limit with the estimated
+    is more than 25 % off), its standard error is the exact one, with a note. The critical value is at least the pointwise one, as in R's
+    ``did``: a band for all terms is no narrower than an interval for one. ``analytic``: the same quantile of the Gaussian limit with the estimated
     correlation (Montiel Olea & Plagborg-Møller 2019), by simulation with at least 50 000 draws; of the multivariate t where
     the effects have finite degrees of freedom.
 
@@ -67,10 +68,13 @@ def add_band(
     errors = np.full(len(live), np.nan)
     errors[live] = np.where(lumpy, 1.0, ratio) * exact
     largest = np.abs(sample / errors[live]).max(axis=1)
-    critical = float(np.quantile(largest, level, method="inverted_cdf"))
+    drawn, pointwise = float(np.quantile(largest, level, method="inverted_cdf")), effects.critical(level)
     names = [name for name, is_live in zip(effects.terms.name, live.tolist(), strict=True) if is_live]
     few = [name for name, is_lumpy in zip(names, lumpy.tolist(), strict=True) if is_lumpy]
     notes = (Note("band-lumpy", {"count": len(few), "terms": listed(few, 12)}),) if few else ()
+    if drawn < pointwise and live.sum() > 1:
+        notes = (*notes, Note("band-pointwise", {"drawn": drawn, "pointwise": pointwise}))
+    critical = max(drawn, pointwise)
     return replace(effects, band=Band(critical, level, kind, draws, errors, seed, multiplier), notes=(*effects.notes, *notes))
 
 

@@ -37,6 +37,8 @@ Vcov = Literal["cluster", "CR2", "CR3", "hetero", "HC2", "HC3", "iid", "conley",
 CLUSTERED = ("cluster", "CR2", "CR3")
 FEW_PERIODS = 20
 """Periods below which covariances that rest on many periods are warned of."""
+ROUNDING = 1e-20
+"""Share of the variance under independent errors below which a variance is rounding."""
 WIDE = 0.5
 """Share of all pairs within the cut-off beyond which a spatial covariance is warned of: scores add up to zero over all units."""
 
@@ -102,6 +104,8 @@ def spatial_findings(vcov: str, cutoff_km: object, kernel: object) -> list[Findi
     if vcov != "conley":
         if cutoff_km is not None:
             findings.append(_unused("cutoff_km", cutoff_km, vcov, "vcov='conley'"))
+        if kernel == "bartlett":
+            findings.append(_unused("kernel", kernel, vcov, "vcov='conley'"))
         return findings
     if cutoff_km is None:
         remedy = "give cutoff_km=: the distance in kilometres within which errors may be correlated, such as 300"
@@ -145,14 +149,29 @@ def coefficient_covariance(design: Design, moments: Moments, inference: Inferenc
     if kind in ("HC2", "HC3"):
         return _by_row(design, moments, inference)
     if kind in ("conley", "driscoll-kraay", "newey-west"):
-        return _dependent(design, moments, inference)
+        return _without_rounding(_dependent(design, moments, inference), moments)
     found = (
         _by_leverage(design, moments, inference) if kind in ("CR2", "CR3") else covariance(moments, kind, design.clusters, inference.ssc)
     )
+    found = _without_rounding(found, moments)
     if contrast is None or kind not in CLUSTERED:
         return found
     least = min(effective_clusters(moments, c, contrast) for c in design.clusters)
     return replace(found, facts={**found.facts, "effective_clusters": least})
+
+
+def _without_rounding(found: Covariance, moments: Moments) -> Covariance:
+    """Variances that are zero but for rounding as zero: scores add up to zero over all rows, so they do over clusters that hold everything,
+    over all pairs within a distance that no pair exceeds, and over each of two periods.
+    """
+    scale = float(np.mean(moments.u**2)) * np.diag(moments.bread)
+    dead = np.diag(found.vcov) < ROUNDING * scale
+    if not dead.any():
+        return found
+    vcov, influence = found.vcov.copy(), found.influence.copy()
+    vcov[dead], vcov[:, dead] = 0.0, 0.0
+    influence[:, dead] = 0.0
+    return replace(found, vcov=vcov, influence=influence)
 
 
 def effective_clusters(moments: Moments, cluster: Factor, contrast: Floats) -> float:
@@ -160,9 +179,13 @@ def effective_clusters(moments: Moments, cluster: Factor, contrast: Floats) -> f
     contrast'β̂ (Carter, Schnepel & Steigerwald 2017, for errors uncorrelated within clusters), d = X B contrast.
     """
     d = moments.x @ (moments.bread @ contrast)
-    share = cluster_sums(d[:, None], d if moments.weights is None else d * moments.weights, cluster)
+    return effective_number(cluster_sums(d[:, None], d if moments.weights is None else d * moments.weights, cluster))
+
+
+def effective_number(share: Floats) -> float:
+    """G / (1 + Γ), Γ the squared coefficient of variation of the clusters' contributions ``share`` [G]."""
     mean = float(share.mean())
-    return cluster.size / (1 + float(np.mean((share - mean) ** 2)) / mean**2) if mean > 0 else float("nan")
+    return len(share) / (1 + float(np.mean((share - mean) ** 2)) / mean**2) if mean > 0 else float("nan")
 
 
 def _by_leverage(design: Design, moments: Moments, inference: Inference) -> Covariance:
