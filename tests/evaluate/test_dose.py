@@ -340,6 +340,33 @@ def test_coverage_and_size(comparison: str, validated: Recorder) -> None:
 
 
 @pytest.mark.validate
+def test_coverage_and_size_by_level(validated: Recorder) -> None:
+    """Three doses: ATT(d) = (d + d²/2) k as above, each level an estimate of its own; and the mean over cohorts and periods."""
+    n, draws, points = 600, 1000, np.array([0.25, 0.5, 1.0])
+    base = make(make_frame(n, discrete=True))
+    k = (np.mean([1, 1.2, 1.4]) + np.mean([1, 1.2])) / 2
+    by_level = points + points**2 / 2
+    every = by_level.mean() * np.array([1, 1.2, 1.4, 1, 1.2]).mean()
+    rng = np.random.default_rng(32118)
+    gap, half, null, overall, wide = [], [], [], [], []
+    for _ in range(draws):
+        design = simulated(base, draw(n, rng, discrete=True))
+        made = fit(design, dose="d", basis="levels")
+        whole = fit(design, dose="d", basis="levels", by="group-time").aggregate("overall")
+        gap.append(made.estimate[-3:] - k * by_level)
+        half.append(made.half_width()[-3:])
+        overall.append(whole.estimate[0] - every)
+        wide.append(whole.half_width()[0])
+        null.append(fit(simulated(base, draw(n, rng, discrete=True, effect=0.0)), dose="d", basis="levels").p_value[-3:] < 0.05)
+    found = validated("estimators", "dose", "three doses; 600 units × 5", variant="levels", seed=32118)
+    for j, name in enumerate(made.terms.name[-3:]):
+        found.interval(np.array(gap)[:, j], np.array(half)[:, j], name)
+        found.size(np.array(null)[:, j], name)
+    found = validated("estimators", "dose", "three doses; 600 units × 5", variant="levels, by cohort and period", seed=32118)
+    found.interval(overall, wide, "overall")
+
+
+@pytest.mark.validate
 def test_regression_on_the_dose_is_neither_the_level_nor_the_mean_slope(validated: Recorder) -> None:
     """With skewed doses and an effect that bends, the coefficient of D·d is no ATT°, and not ACRT° either."""
     rng = np.random.default_rng(2)

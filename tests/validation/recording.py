@@ -18,7 +18,7 @@ Study = Literal[
     "estimators", "averages", "packaged world", "covariances", "few clusters", "tests", "sensitivity", "many hypotheses", "failures"
 ]
 Quantity = Literal["bias", "coverage", "size", "power", "error rate"]
-Reason = Literal["", "known failure", "conservative", "small sample"]
+Reason = Literal["", "known failure", "conservative", "small sample", "kernel"]
 
 STANDARD = {"coverage": (0.93, 0.97), "size": (0.03, 0.07)}
 """Ranges of intervals of 95 % and tests of 5 %; another range needs a reason."""
