@@ -77,3 +77,38 @@ def test_a_method_that_has_no_use_for_the_share_covered_says_so(toy: Make, cohor
     np.testing.assert_array_equal(half.estimate, full.estimate)
     assert notes[0].values["count"] == 30
     assert method in str(notes[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [[], {}, [1, "a"], (1, 2), 1.5, object(), np.array([1, 2]), np.int64(7)], ids=lambda v: type(v).__name__)
+def test_a_value_of_a_wrong_kind_is_a_finding(toy: Make, method: str, value: object) -> None:
+    made = toy()
+    for name, option in METHODS[method].options.items():
+        if not (option.column or option.values) or (name == "ssc" and isinstance(value, dict)):
+            continue
+        with pytest.raises(EstimationError) as caught:
+            estimate(made.panel, "y", made.policy, method, **{name: value})
+        assert [f.code for f in caught.value.findings] == ["unknown-value"], name
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("sun-abraham", {"reference": 1.5}),
+        ("sun-abraham", {"reference": object()}),
+        ("matrix-completion", {"cv_seed": -1}),
+        ("matrix-completion", {"cv_seed": "x"}),
+        ("matrix-completion", {"folds": 10**9}),
+        ("stacked", {"kappa_pre": 10**9}),
+        ("stacked", {"kappa_post": 10**9}),
+        ("lp-did", {"pmd": 10**9}),
+        ("lp-did", {"ylags": 10**9}),
+        ("lp-did", {"dylags": 10**9}),
+    ],
+    ids=lambda v: v if isinstance(v, str) else next(iter(v)),
+)
+def test_numbers_out_of_all_proportion_are_findings(toy: Make, method: str, options: dict[str, Any]) -> None:
+    made = toy()
+    with pytest.raises(EstimationError) as caught:
+        estimate(made.panel, "y", made.policy, method, **options)
+    assert all(f.what and f.where and f.remedy for f in caught.value.findings)

@@ -16,11 +16,12 @@ from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, EstimationWarning, Finding, did_you_mean, fail_if_any, listed
 from hinterland.evaluate.design import Design, make_design, switching
 from hinterland.evaluate.inference import CLUSTERED
-from hinterland.evaluate.method import INFLUENCE_INFERENCE
+from hinterland.evaluate.method import INFLUENCE_INFERENCE, Option
 from hinterland.evaluate.methods import METHODS, Method
 from hinterland.evaluate.regression import dosed
 from hinterland.evaluate.reinfer import fit_with_vcov
 from hinterland.evaluate.result import Effects
+from hinterland.evaluate.vcov import Ssc
 from hinterland.labels import Note
 
 
@@ -164,16 +165,21 @@ def _fail_if_options_unknown(method: Method, options: Mapping[str, Any]) -> None
                     "unknown-option", f"{method.id} has no option {name!r}", f"option {name}={value!r}", did_you_mean(name, method.options)
                 )
             )
-        elif isinstance(value, (str, int, float)) and method.options[name].values and value not in method.options[name].values:
-            findings.append(
-                Finding(
-                    "unknown-value",
-                    f"{name} is {value!r}",
-                    f"option {name} of {method.id}",
-                    f"choose one of {', '.join(map(repr, method.options[name].values))}",
-                )
-            )
+        elif remedy := _unfit(method.options[name], name, value):
+            findings.append(Finding("unknown-value", f"{name} is {value!r}", f"option {name} of {method.id}", remedy))
     fail_if_any(findings, "options", EstimationError)
+
+
+def _unfit(option: Option, name: str, value: object) -> str:
+    """What to give instead of ``value``, where it is none that ``option`` takes; empty where it may be."""
+    if option.column:
+        given = value if option.several and isinstance(value, (list, tuple)) else (value,)
+        named = value is None or (len(given) > 0 and all(isinstance(c, str) for c in given))
+        return "" if named else "name a column of the panel" + (", or a list of columns" if option.several else "")
+    if not option.values or (name == "ssc" and isinstance(value, (Mapping, Ssc))):
+        return ""
+    known = isinstance(value, (str, int, float, np.bool_)) and value in option.values
+    return "" if known else f"choose one of {', '.join(map(repr, option.values))}"
 
 
 _BOOTSTRAP = ("kind", "draws", "level")

@@ -74,7 +74,11 @@ def fit(
     """
     choice = _Choice(pre_window, post_window, reweight, pmd, nocomp, pooled, resolve_ssc(ssc))
     rules = Rules(never_treated, notyet, firsttreat, nonabsorbing)
-    fail_if_any([*_bad_options(choice, rules, (ylags, dylags), covariate_period), *_reversals(design, rules)], "options", EstimationError)
+    fail_if_any(
+        [*_bad_options(choice, rules, (ylags, dylags), covariate_period, design.n_periods), *_reversals(design, rules)],
+        "options",
+        EstimationError,
+    )
     design = design if nonabsorbing is not None else without_always_treated(design)
     cluster = Factor(design.clusters[0].name, unit_clusters(design), design.clusters[0].size, design.clusters[0].labels)
     grids = make_grids(design, pmd, (ylags, dylags), covariate_period)
@@ -114,7 +118,7 @@ class _Result:
     notes: tuple[Note, ...]
 
 
-def _bad_options(choice: _Choice, rules: Rules, lags: tuple[int, int], covariate_period: str) -> Iterator[Finding]:
+def _bad_options(choice: _Choice, rules: Rules, lags: tuple[int, int], covariate_period: str, periods: int) -> Iterator[Finding]:
     where = "option {} of lp-did"
     numbers: dict[str, tuple[object, int]] = {
         "pre_window": (choice.pre, 1),
@@ -123,13 +127,16 @@ def _bad_options(choice: _Choice, rules: Rules, lags: tuple[int, int], covariate
         "dylags": (lags[1], 0),
     }
     numbers["nonabsorbing"] = (rules.window, 1)
-    if choice.pmd != "max":
+    if not (isinstance(choice.pmd, str) and choice.pmd == "max"):
         numbers["pmd"] = (choice.pmd, 1)
     for name, (value, least) in numbers.items():
         missing = value is None and name not in {"ylags", "dylags"}
         if not missing and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least):
             remedy = f"give a whole number of periods, {least} or more" + (", or 'max'" if name == "pmd" else "")
             yield Finding("not-whole", f"{name} is {value!r}", where.format(name), remedy)
+        elif name in {"pmd", "ylags", "dylags"} and isinstance(value, int | np.integer) and value >= periods:
+            what = f"{name} is {value}, and the panel has {periods} periods"
+            yield Finding("out-of-range", what, where.format(name), "give fewer periods than the panel has")
     flags: dict[str, object] = {
         "reweight": choice.reweight,
         "never_treated": rules.never_treated,

@@ -7,6 +7,7 @@ over clusters, with the penalty held fixed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,7 +58,7 @@ def fit(
     Raises:
         EstimationError: unknown options, nobody to impute for, or clusters that cut through units.
     """
-    _fail_if_bad(penalty, folds, penalties, replicates)
+    _fail_if_bad(penalty, {"folds": folds, "penalties": penalties, "replicates": replicates, "cv_seed": cv_seed})
     sample = untreated_sample(design)
     stage = fit_grid(sample, None)
     grid = _Grid.of(sample, stage.names)
@@ -84,17 +85,22 @@ def fit(
     )
 
 
-def _fail_if_bad(penalty: object, folds: object, penalties: object, replicates: object) -> None:
+MOST = 1000
+"""Folds and penalties, at the most."""
+
+
+def _fail_if_bad(penalty: object, given: Mapping[str, object]) -> None:
     findings = []
     if penalty is not None and (isinstance(penalty, bool) or not isinstance(penalty, int | float) or not 0 <= penalty < np.inf):
         findings.append(
             Finding("bad-penalty", f"penalty is {penalty!r}", "option penalty of matrix-completion", "give a number of 0 or more")
         )
-    for name, value, least in (("folds", folds, 2), ("penalties", penalties, 2), ("replicates", replicates, 2)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            findings.append(
-                Finding("not-whole", f"{name} is {value!r}", f"option {name} of matrix-completion", f"give a whole number, {least} or more")
-            )
+    for name, value in given.items():
+        least = 0 if name == "cv_seed" else 2
+        most = MOST if name in ("folds", "penalties") else np.inf
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+            remedy = f"give a whole number, {least} " + ("or more" if most == np.inf else f"to {most}")
+            findings.append(Finding("not-whole", f"{name} is {value!r}", f"option {name} of matrix-completion", remedy))
     fail_if_any(findings, "options", EstimationError)
 
 

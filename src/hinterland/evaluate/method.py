@@ -11,13 +11,14 @@ from types import MappingProxyType
 class Option:
     """One option of a method: its default and, where they are few, the values it takes.
 
-    ``column``: the value names a column of the panel, which the design then carries (:attr:`Design.columns`).
+    ``column``: the value names a column of the panel, which the design then carries (:attr:`Design.columns`); ``several``: or a list of columns.
     """
 
     default: object
     values: tuple[object, ...] = ()
     help: str = ""
     column: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.regression import Inference, cluster_labels, describe
 from hinterland.evaluate.result import CohortShares, Effects, Terms
 from hinterland.evaluate.saturated import comparable
-from hinterland.evaluate.stacked_experiments import Experiment, Stack, Tensor, Window, balance, covariate_slopes, make_stack
+from hinterland.evaluate.stacked_experiments import Experiment, Stack, Tensor, Window, balance, covariate_slopes, make_stack, nothing_left
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import Covariance, Ssc
 from hinterland.labels import Note
@@ -102,6 +102,8 @@ def _window(design: Design, before: int, after: int, given: Mapping[str, str]) -
             Finding("not-defined", "stacked takes no covariates with pooled effects", "option effects", "set effects='by-stack'")
         )
     fail_if_any(findings, "options", EstimationError)
+    if before + design.anticipation + after > design.periods[-1] - design.periods[0]:
+        raise nothing_left(design, -before - design.anticipation, after)
     return Window(np.arange(-before - design.anticipation, after + 1), before - 1)
 
 

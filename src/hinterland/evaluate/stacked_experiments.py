@@ -150,11 +150,12 @@ def make_stack(design: Design, tensor: Tensor, window: Window) -> Stack:
     if gaps:
         notes.append(Note("stacked-gaps", {"count": gaps}))
     if not made:
-        raise _nothing_left(design, low, high)
+        raise nothing_left(design, low, high)
     return Stack(window, tuple(made), tuple(notes))
 
 
-def _nothing_left(design: Design, low: int, high: int) -> EstimationError:
+def nothing_left(design: Design, low: int, high: int) -> EstimationError:
+    """That no cohort can be followed through the window."""
     return EstimationError(
         Finding(
             "no-experiment",

@@ -75,7 +75,7 @@ def fit(
 def _events(reference: int | Sequence[int] | None) -> tuple[int, ...] | None:
     if reference is None:
         return None
-    given = (reference,) if isinstance(reference, int | np.integer) else tuple(reference)
+    given = tuple(reference) if isinstance(reference, list | tuple | np.ndarray) else (reference,)
     if not given or any(isinstance(e, bool) or not isinstance(e, int | np.integer) for e in given):
         remedy = "give one whole number of periods relative to adoption, or a list of them"
         raise EstimationError(Finding("not-whole", f"reference is {reference!r}", "option reference", remedy), "options")

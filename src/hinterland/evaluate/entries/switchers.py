@@ -25,7 +25,7 @@ ENTRIES: tuple[Method, ...] = (
                 False, (False, True), "for the placebos, only units for which every placebo can be estimated"
             ),
             "only_never_switchers": Option(False, (False, True), "compare with units that never change only"),
-            "trends_nonparam": Option(None, (), "column(s): compare only units with the same values", column=True),
+            "trends_nonparam": Option(None, (), "column(s): compare only units with the same values", column=True, several=True),
             "trends_lin": Option(False, (False, True), "a linear trend for each unit"),
             "keep_bidirectional": Option(
                 False, (False, True), "keep periods from which on treatment has been both above and below its first value"
