@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import EstimationError, Finding, fail_if_any
+from hinterland.errors import EstimationError, Finding
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.efficient import fail_if_bad_options
 from hinterland.evaluate.efficient_moments import cohort_moments, covariance, first_periods, pseudo_inverse
 from hinterland.evaluate.efficient_sample import METHOD, Sample, make_sample
 from hinterland.evaluate.efficient_weights import Controls, Estimand, Weighting, make_cells, make_weighting
+from hinterland.evaluate.estimate import fail_if_not_accepted, find_method
 from hinterland.evaluate.permutation import make_scheme, permutations
 from hinterland.evaluate.result import BLANK
 from hinterland.evaluate.threads import one_thread
@@ -148,13 +149,9 @@ def permutation_test(
 
 def _prepare(design: Design, estimand: Estimand, controls: Controls, draws: object) -> tuple[Sample, Weighting]:
     fail_if_bad_options({"estimand": estimand, "controls": controls}, None, "did")
-    findings = []
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
-        findings.append(Finding("few-draws", f"draws is {draws!r}", "argument draws", "give a whole number, such as 999"))
-    if not design.balanced:
-        remedy = "leave out units with a gap ([panel.filter].complete)"
-        findings.append(Finding("not-defined", f"{METHOD} is not defined with gaps in the panel", f"method {METHOD}", remedy))
-    fail_if_any(findings, "options", EstimationError)
+        raise EstimationError(Finding("few-draws", f"draws is {draws!r}", "argument draws", "give a whole number, such as 999"), "options")
+    fail_if_not_accepted(find_method(METHOD), design)
     sample = make_sample(design, drop_always_treated=False)
     return sample, make_weighting(sample.timing, make_cells(sample.timing, controls), estimand, "did")
 

@@ -190,17 +190,24 @@ def _cumulate_cells(effects: Effects, anticipation: int) -> Effects:
 
 
 def _mapped_cells(effects: Effects, matrix: Floats, sources: Ints, zero: NDArray[np.bool_], times: Ints) -> Effects:
+    """The cells under a linear map, with their covariance, and that with the shares where it is kept."""
     known = np.isfinite(effects.estimate)
     broken = (matrix[:, ~known] != 0).any(axis=1)
-    influence = effects.influence @ matrix.T
-    influence[:, broken] = 0.0
-    terms = replace(effects.terms.take(sources), time=times, reference=zero)
+    exact = np.where(broken[:, None], 0.0, matrix)
+    influence = effects.influence @ exact.T
+    terms, shares = replace(effects.terms.take(sources), time=times, reference=zero), effects.shares
+    if shares is not None and shares.joint is not None:
+        p, size = matrix.shape[1], len(shares.joint)
+        whole = np.zeros((len(matrix) + size - p, size))
+        whole[: len(matrix), :p], whole[len(matrix) :, p:] = exact, np.eye(size - p)
+        shares = replace(shares, joint=whole @ shares.joint @ whole.T)
     return replace(
         effects,
         terms=terms,
         estimate=np.where(broken, np.nan, matrix @ np.where(known, effects.estimate, 0.0)),
-        vcov=influence.T @ influence,
+        vcov=exact @ np.where(np.isfinite(effects.vcov), effects.vcov, 0.0) @ exact.T,
         influence=influence,
+        shares=shares,
         band=None,
         meta={**effects.meta, "base_period": "universal"},
     )
