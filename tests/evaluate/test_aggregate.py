@@ -15,7 +15,7 @@ import staggered as world
 
 from hinterland.errors import EstimationError
 from hinterland.evaluate.callaway_santanna import fit
-from hinterland.evaluate.result import Effects, Terms
+from hinterland.evaluate.result import CohortShares, Effects, Terms
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +135,10 @@ def test_averages_take_the_least_degrees_of_freedom(cells: Effects) -> None:
     event = replace(cells, df=5.0, term_df=by_term).aggregate("event-time", min_e=0)
     used = cells.terms.event_time >= 0
     assert event.df == by_term[used].min() and event.term_df is None
+
+
+def test_a_cohort_without_a_share_is_refused() -> None:
+    shares = CohortShares(np.array([4, 4]), np.array([0.2, 0.2]), np.zeros((3, 2)), time=np.array([4, 5]))
+    assert shares.place(np.array([4, 4]), np.array([5, 4])).tolist() == [1, 0]
+    with pytest.raises(EstimationError, match=r"no share of cohort\(s\) 4"):
+        shares.place(np.array([4]))

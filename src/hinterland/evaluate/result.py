@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinterland.errors import EstimationError, Finding, listed
 from hinterland.labels import Note
 
 if TYPE_CHECKING:
@@ -99,11 +100,17 @@ class CohortShares:
     time: Ints | None = None
 
     def place(self, cohort: Ints, time: Ints | None = None) -> Ints:
-        """[p] position of the share of each ``cohort`` [p], or of each cohort in each ``time`` [p] where shares have a period."""
+        """[p] position of the share of each ``cohort`` [p], or of each cohort in each ``time`` [p] where shares have a period.
+
+        Raises ``EstimationError`` where there is none.
+        """
         if self.time is None:
             return np.searchsorted(self.cohort, cohort)
         wanted = np.full(len(cohort), BLANK) if time is None else time
         same = (self.cohort == cohort[:, None]) & (self.time == wanted[:, None])
+        if len(lost := np.flatnonzero(~same.any(axis=1))):
+            what = f"there is no share of cohort(s) {listed(np.unique(cohort[lost]).tolist(), 8)}"
+            raise EstimationError(Finding("no-shares", what, "cohort shares", "average the group-time effects directly"), "aggregation")
         return np.asarray(np.argmax(same, axis=1), dtype=np.int64)
 
 
