@@ -83,3 +83,17 @@ def test_leads_that_are_tests_are_tested(method: str, options: dict[str, Any]) -
             if effects.aggregation == "event-time"
             else effects.aggregate("event-time", min_e=0, max_e=0).estimate[0]
         )
+
+
+def test_more_cells_than_clusters_are_no_evidence() -> None:
+    """Eight cells on six clusters: the covariance has rank five at most in each direction that a grouping gives."""
+    frame = make_frame(900)
+    number = frame["unit"].str.slice(1).cast(int)
+    frame = frame.with_columns(block=number % 6, strip=number % 7)
+    for cluster in ("block", ["block", "strip"]):
+        effects = fit(make(frame, cluster=cluster), "callaway-santanna")
+        test = pretrend_test(effects)
+        assert test.df1 >= 4
+        assert test.p_value < 0.05
+        assert test.notes[-1].code == "pretrend-oversized"
+        assert effects.meta["n_clusters"] == 6

@@ -232,7 +232,7 @@ def _wald(estimate: Floats, vcov: Floats) -> tuple[float, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Law:
-    """``poor``: fewer effective observations than terms, so that no distribution is right."""
+    """``poor``: fewer effective observations, or clusters, than terms, so that no distribution is right."""
 
     statistic: float
     df2: float
@@ -269,7 +269,8 @@ def _law(effects: Effects, wald: float, rank: int, behind: float) -> _Law:
     if rank < behind < np.inf:
         statistic = wald * (behind - rank) / (rank * (behind - 1))
         return _Law(statistic, behind - rank, float(special.fdtrc(rank, behind - rank, statistic)), False)
-    poor = behind <= rank
+    clusters = effects.meta.get("n_clusters")
+    poor = behind <= rank or (isinstance(clusters, int) and clusters - 1 <= rank)
     if np.isfinite(effects.df):
         return _Law(wald / rank, float(effects.df), float(special.fdtrc(rank, effects.df, wald / rank)), poor)
     return _Law(wald, np.inf, float(special.chdtrc(rank, wald)), poor)
