@@ -72,10 +72,7 @@ def _remarks(work: Workspace, outcome: OutcomeTable, method: str) -> list[Note]:
     refused = covariance_not_taken(study, method)
     notes = [] if refused is None else [Note("covariance-not-taken", {"method": method, "vcov": refused})]
     run = methods_for(study, outcome)
-    if method != run[0]:
+    others = [m for m in study.evaluate.methods if m not in run]
+    if method != run[0] or not others:
         return notes
-    return notes + [
-        Note("method-not-for-family", {"method": m, "family": outcome.family, "outcome": outcome.name})
-        for m in study.evaluate.methods
-        if m not in run
-    ]
+    return [*notes, Note("method-not-for-family", {"method": ", ".join(others), "family": outcome.family, "outcome": outcome.name})]
