@@ -205,6 +205,15 @@ def test_effects_in_per_cent_are_those_of_the_terms() -> None:
         assert effects.meta["overall_percent_std_error"] > 0
 
 
+def test_clusters_that_units_move_between_are_said_beside_cohort_effects() -> None:
+    frame = BALANCED.with_columns(block=(pl.col("year") > 4).cast(pl.String) + (pl.col("unit").cast(pl.String).str.slice(-1)))
+    codes = [
+        {n.code for n in fit(worlds.design_of(frame, cluster=c), unit_effects=u).notes} for c, u in (("block", False), ("block", True))
+    ]
+    assert ["etwfe-clusters-cut-units" in c for c in codes] == [True, False]
+    assert "etwfe-clusters-cut-units" not in {n.code for n in fit(worlds.design_of(frame)).notes}
+
+
 def test_averages_weigh_cells_by_the_rows_behind_them_when_the_panel_has_gaps() -> None:
     effects = fit(worlds.design_of(GAPS, comparison="not-yet-treated"))
     rows = {(r["g"], r["year"]): r["len"] for r in GAPS.group_by("g", "year").len().iter_rows(named=True)}

@@ -40,7 +40,7 @@ from hinterland.evaluate.saturated import (
     without_rounding,
 )
 from hinterland.evaluate.threads import one_thread
-from hinterland.evaluate.vcov import Covariance, Moments
+from hinterland.evaluate.vcov import Covariance, Moments, is_nested
 from hinterland.labels import Note
 
 
@@ -221,6 +221,9 @@ def _from_cohorts(layout: Layout, family: Family, inference: Inference, notes: l
         notes = [*notes, Note("etwfe-extreme", {"count": int(fitted.extreme.sum())})]
     if family == "gaussian" and not layout.design.balanced:
         notes = [*notes, Note("etwfe-unbalanced")]
+    unit = Factor(layout.design.unit_name, layout.design.unit, layout.design.n_units)
+    if not any(is_nested(unit, c) for c in layout.design.clusters):
+        notes = [*notes, Note("etwfe-clusters-cut-units", {"clusters": listed(c.name for c in layout.design.clusters)})]
     fe = f"cohort, {layout.design.time_name}"
     return _effects(layout, _Result(found.effect, whole, own, held, tuple(notes), {**meta, "fixed_effects": fe}), inference)
 
