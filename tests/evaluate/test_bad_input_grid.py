@@ -103,7 +103,7 @@ REFUSED: Mapping[str, tuple[Callable[[], pl.DataFrame], str]] = {
     "duplicate unit-period": (lambda: pl.concat([PLAIN, PLAIN.filter(where_place(3, 2004))]), "duplicate-unit-period"),
     "date varies in a unit": (lambda: change("g", 2006, where_place(3, 2004)), "varying-adoption"),
     "constant outcome": (lambda: PLAIN.with_columns(y=pl.lit(1.0)), "constant-outcome"),
-    "infinite outcome": (lambda: change("y", float("-inf"), where_place(3, 2004)), "infinite-outcome"),
+    "infinite outcome": (lambda: change("y", float("-inf"), where_place(3, 2004)), "infinite"),
 }
 
 
