@@ -8,7 +8,7 @@ Provenance
 What the subset holds
     The 7,445 characters of GB 2312 (levels 1 and 2, kana, Greek, Cyrillic), Latin, punctuation and the mathematical signs that
     tables use, and every character of the packaged labels and catalogues. Hinting and layout features other than kerning
-    and marks are dropped. The family is renamed, as a modified font should be.
+    and marks are dropped, and the combining macron is set above a capital M. The family is renamed, as a modified font should be.
 
 Usage
     python scripts/build_font.py NotoSansSC-Regular.ttf
@@ -78,6 +78,18 @@ def rename(font: TTFont) -> None:
         record.string = names.get(record.nameID, record.toUnicode())
 
 
+def centre_macron(font: TTFont) -> None:
+    """Set the combining macron above a capital M, the only letter that it is used with (M̄): programmes that draw figures do not place marks."""
+    glyphs, names = font["glyf"], font.getBestCmap()
+    macron, letter = names[0x304], names[ord("M")]
+    mark, base = glyphs[macron], glyphs[letter]
+    advance = font["hmtx"][letter][0]
+    shift = round((base.xMin + base.xMax) / 2 - advance - (mark.xMin + mark.xMax) / 2)
+    mark.coordinates.translate((shift, max(0, base.yMax + 60 - mark.yMin)))
+    mark.recalcBounds(glyphs)
+    font["hmtx"][macron] = (0, mark.xMin)
+
+
 def build(source: Path) -> Path:
     """Write the subset of ``source`` to the package."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -98,6 +110,7 @@ def build(source: Path) -> Path:
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=[ord(c) for c in wanted()])
     subsetter.subset(font)
+    centre_macron(font)
     rename(font)
     subset.save_font(font, str(TARGET), options)
     return TARGET

@@ -22,9 +22,17 @@ ALL = (
     "bacon_summary",
     "placebo_space",
     "placebo",
+    "sensitivity",
+    "pretrend_power",
+    "leave_out",
+    "small_sample",
+    "recommendations",
+    "displacement",
     "notes",
     "truth",
 )
+DIAGNOSED = ("sensitivity", "pretrend_power", "leave_out", "small_sample", "recommendations", "displacement")
+"""Tables of the diagnostics that a study may do without."""
 COHORTS = {2010: 8, 2011: 6, 2012: 5, 2014: 4, 2019: 2}
 _ZONES = (
     ("Z01", "皖江城市带承接产业转移示范区", "Wanjiang City Belt", "2010-01-12", 2010, 2010, 8),
@@ -34,13 +42,27 @@ _ZONES = (
     ("Z05", "四川广安承接产业转移示范区", "Guang'an", "2013-03-13", 2013, 2014, 1),
     ("Z06", "吉西南承接产业转移示范区", "South-Western Jilin", "2025", 2025, None, 3),
 )
-_DEFAULTS: dict[str, float] = {"robust": 0.21, "static": 0.17, "p_trend": 0.43, "forbidden": 0.16, "p_exact": 0.004, "poisson": 0.19}
+_DEFAULTS: dict[str, float] = {
+    "robust": 0.21,
+    "static": 0.17,
+    "p_trend": 0.43,
+    "forbidden": 0.16,
+    "p_exact": 0.004,
+    "poisson": 0.19,
+    "breakdown": 1.3,
+    "at_one": 0.02,
+    "slope": 0.01,
+    "treated_clusters": 25,
+    "effective": 21.4,
+    "p_wild": 0.004,
+    "alone": 0.18,
+}
 
 
 def write_record(folder: Path, *, tables: tuple[str, ...] = ALL, simulated: bool = True, **numbers: float) -> Path:
     """Write a record to ``folder``; ``numbers`` overrides what is in ``_DEFAULTS``."""
     n = {**_DEFAULTS, **numbers}
-    frames = {**_design(), **_estimates(n), **_diagnostics(n)}
+    frames = {**_design(), **_estimates(n), **_diagnostics(n), **_diagnosed(n)}
     if simulated:
         frames["truth"] = pl.DataFrame(
             {
@@ -261,6 +283,13 @@ def _estimates(n: Mapping[str, float]) -> dict[str, pl.DataFrame]:
     path("ln_inventions", "gaussian", "callaway-santanna", "headline", n["robust"])
     for label, value in (("drop-municipalities", 0.2), ("timing-approval_year", 0.16), ("model-no-controls", 0.24)):
         add("ln_inventions", "gaussian", "callaway-santanna", "robustness", value, 0.06, label=label)
+    for k, method in enumerate(("sun-abraham", "imputation", "etwfe", "sdid", "dcdh", "lp-did", "efficient")):
+        vcov = {"sdid": "placebo", "efficient": "adjusted", "dcdh": "conley"}.get(method, "cluster")
+        key = f"ln_inventions/{method}/overall"
+        facts = {"vcov": vcov, "comparison": "not-yet-treated", "n_obs": 1200 - 15 * k}
+        models.append(_model(key, "ln_inventions", "gaussian", method, "alternative", "overall", **facts))
+        terms.append(_term(key, "overall", n["robust"] + 0.03 * (k - 3), 0.05 + 0.01 * k))
+        path("ln_inventions", "gaussian", method, "alternative", n["robust"] + 0.03 * (k - 3))
     add("ln_inventions", "gaussian", "callaway-santanna", "subgroup", 0.33, 0.02, sample="sichuan-chongqing", n_treated=2, n_units=19)
     add("quality", "gaussian", "twfe", "baseline", 0.008, 0.006)
     add("quality", "gaussian", "callaway-santanna", "headline", 0.009, 0.007)
@@ -379,3 +408,107 @@ def _diagnostics(n: Mapping[str, float]) -> dict[str, pl.DataFrame]:
         "placebo": pl.DataFrame(placebo, schema_overrides={"shift": pl.Int64, "draws": pl.Int64}, infer_schema_length=None),
         "notes": notes,
     }
+
+
+def _diagnosed(n: Mapping[str, float]) -> dict[str, pl.DataFrame]:
+    """Tables of sensitivity, power, leave-outs, small samples, recommendations and displacement."""
+    outcome, method = "ln_inventions", "callaway-santanna"
+    real = dict.fromkeys(("conf_low", "conf_high", "breakdown", "statistic"), pl.Float64) | {"draws": pl.Int64, "enumerated": pl.Boolean}
+    return {
+        "sensitivity": pl.DataFrame(_sensitivity(n, outcome), schema_overrides=real, infer_schema_length=None),
+        "pretrend_power": pl.DataFrame(
+            [
+                {"effects_id": f"{outcome}/{m}/event-time", "outcome": outcome, "method": m, "test": "individual", "power": p, "slope": s}
+                for m in (method, "event-study")
+                for p, s in ((0.5, n["slope"]), (0.8, 1.4 * n["slope"]))
+            ]
+        ),
+        "leave_out": _leave_out(n, outcome, method),
+        "small_sample": pl.DataFrame(_small_sample(n, outcome), schema_overrides=real, infer_schema_length=None),
+        "recommendations": pl.DataFrame(
+            [
+                {"outcome": outcome, "kind": kind, "id": name, "role": role, "code": code, "values": json.dumps(values)}
+                for kind, name, role, code, values in (
+                    ("estimator", method, "headline", "recommend-staggered", {"cohorts": 5, "never": 55}),
+                    ("estimator", "matrix-completion", "beside", "recommend-factors", {"before": 8, "p": 0.03}),
+                    ("estimator", "twfe", "avoid", "recommend-negative-weights", {"count": 3, "total": 60, "sum": -0.02}),
+                    ("inference", "wild-cluster-bootstrap", "instead", "recommend-few-clusters", {"clusters": 80, "effective": 21.4, "name": "adcode"}),
+                    ("sensitivity", "relative-magnitude", "beside", "recommend-honest", {"p": 0.43}),
+                )
+            ]
+        ),
+        "displacement": pl.DataFrame(
+            [
+                {"outcome": outcome, "effects_id": f"{outcome}/spillover/coefficient", "quantity": q, "estimate": b, "std_error": se,
+                 "conf_low": b - 1.96 * se, "conf_high": b + 1.96 * se, "p_value": p, "verdict": "partly-displaced"}
+                for q, b, se, p in (("direct", 0.3, 0.05, 0.0001), ("spillover", -0.1, 0.03, 0.001), ("total", 0.2, 0.06, 0.001), ("share", 0.333, 0.1, None))
+            ],
+            schema_overrides={"p_value": pl.Float64},
+        ),
+    }  # fmt: skip
+
+
+def _sensitivity(n: Mapping[str, float], outcome: str) -> list[dict[str, Any]]:
+    """Relative magnitudes for two estimators and smoothness for the headline; the headline's interval at 1 starts at ``at_one``."""
+    rows = []
+    for method, kind, grid in (
+        ("callaway-santanna", "relative-magnitude", (0.5, 1.0, 1.5, 2.0)),
+        ("callaway-santanna", "smoothness", (0.0, 0.005, 0.01, 0.02)),
+        ("event-study", "relative-magnitude", (0.5, 1.0)),
+    ):
+        finite = np.isfinite(n["breakdown"])
+        rows += [
+            {
+                "effects_id": f"{outcome}/{method}/event-time",
+                "outcome": outcome,
+                "method": method,
+                "kind": kind,
+                "estimand": "first",
+                "interval": "flci" if kind == "smoothness" else "c-lf",
+                "value": value,
+                "conf_low": n["at_one"] + 0.1 * (1 - k),
+                "conf_high": 0.3 + 0.1 * k,
+                "breakdown": (n["breakdown"] if kind == "relative-magnitude" else 0.012) if finite else None,
+                "breakdown_beyond": n["breakdown"] == np.inf,
+                "original_low": 0.1,
+                "original_high": 0.28,
+            }
+            for k, value in enumerate(grid)
+        ]
+    return rows
+
+
+def _leave_out(n: Mapping[str, float], outcome: str, method: str) -> pl.DataFrame:
+    by_cohort = [("cohort", str(g), size, n["alone"] if g == 2010 else 0.2) for g, size in COHORTS.items()]
+    by_unit = [("cluster", str(340000 + 100 * k), 1, 0.21 + 0.001 * (k % 7)) for k in range(80)]
+    return pl.DataFrame(
+        [
+            {"outcome": outcome, "method": method, "by": by, "dropped": name, "n_units_dropped": size, "estimate": b, "std_error": 0.055}
+            for by, name, size, b in (*by_cohort, *by_unit)
+        ]
+    )
+
+
+def _small_sample(n: Mapping[str, float], outcome: str) -> list[dict[str, Any]]:
+    few = n["treated_clusters"] <= 10
+    procedures = [("randomisation", 999, False)] if few else [("wild-cluster-bootstrap", 9999, False), ("CR3", None, None)]
+    return [
+        {
+            "outcome": outcome,
+            "method": method,
+            "term": "treated",
+            "procedure": procedure,
+            "estimate": b,
+            "statistic": b / 0.055,
+            "p_value": n["p_wild"] if draws else 0.01,
+            "conf_low": b - 0.13,
+            "conf_high": None if few else b + 0.13,
+            "draws": draws,
+            "enumerated": all_,
+            "n_clusters": 80,
+            "n_treated_clusters": int(n["treated_clusters"]),
+            "effective_clusters": n["effective"],
+        }
+        for method, b in (("callaway-santanna", n["robust"]), ("twfe", n["static"]))
+        for procedure, draws, all_ in procedures
+    ]

@@ -154,7 +154,7 @@ def test_leads_left_out_of_the_test_are_counted() -> None:
 def test_caveats_follow_the_numbers(changed: Changed) -> None:
     calm = keys(caveats.caveats(changed(), "ln_inventions"))
     assert calm[0] == "caveat.simulated"
-    assert "caveat.trends_power" in calm
+    assert "caveat.trends_bounded" in calm
     assert "caveat.forbidden" in calm
     assert "caveat.log1p_same" in calm
     assert "caveat.few_treated" not in calm
@@ -181,7 +181,7 @@ def test_few_treated_units_are_read_by_permutation(record: Record) -> None:
 
 def test_design_facts_state_what_is_needed() -> None:
     said = keys(prose.design_facts(fit(covariates="ln_gdp + share2", weights="pop", anticipation=1)))
-    assert said == ["estimand.att", "comparison.never-treated", "sample", "clusters", "covariates.some", "weights.some", "anticipation"]
+    assert said == ["estimand.att", "comparison.never-treated", "sample", "vcov.cluster", "covariates.some", "weights.some", "anticipation"]
 
 
 def test_every_sentence_can_be_said_in_both_languages(changed: Changed) -> None:

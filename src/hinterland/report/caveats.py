@@ -6,12 +6,17 @@ import math
 
 import polars as pl
 
+from hinterland.report import bounds
 from hinterland.report.cohorts import cohort_effects
 from hinterland.report.cohorts import sentences as cohort_sentences
-from hinterland.report.digits import count, p_value, percent, share, signed
+from hinterland.report.digits import count, number, p_value, percent, share, signed
+from hinterland.report.estimators import comparable, disagree_in_sign, fits_of
+from hinterland.report.leave_out import decisive, groups, several
 from hinterland.report.prose import FEW_TREATED, LARGE, MATERIAL_FORBIDDEN, agreement, forbidden_share, significant, trends_rejected
 from hinterland.report.record import Fit, Record
-from hinterland.report.sentences import Both, Listed, Name, Sentence, say
+from hinterland.report.sensitivity import misses_the_estimate
+from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Value, say
+from hinterland.report.small_sample import conflict
 
 TRANSFER_ZONES = "industrial-transfer-zones"
 """The register of a policy that moves firms, so that one city's gain may be another's loss."""
@@ -25,43 +30,66 @@ def caveats(record: Record, outcome: str) -> tuple[Sentence, ...]:
     head = record.headline(outcome)
     if head is None:
         return ()
-    dynamic = dynamic_fit(record, outcome)
     found = [
         *_simulated(record),
-        *_trends(dynamic),
+        *_trends(record, head),
+        *_power(record, outcome),
         *_size(record, head),
         *_estimators(record, head),
+        *_inference(record, outcome),
+        *_single_groups(record, outcome),
         *_cohorts(record, head),
         *_weights(record, outcome),
         *_few(head),
         *_scale(record, outcome, head),
         *_coverage(record),
-        say("caveat.displacement" if record.study("policy", "register") == TRANSFER_ZONES else "caveat.spillover"),
+        _spillover(record, outcome),
     ]
     return tuple(found)
-
-
-def dynamic_fit(record: Record, outcome: str, sample: str = "all") -> Fit | None:
-    """The fit whose event study and pre-trend test speak for ``outcome``: the headline if it has one, else the first that has."""
-    head = record.headline(outcome, sample)
-    fits = [
-        f
-        for f in ((head,) if head else ()) + tuple(record.fits)
-        if f.outcome == outcome and f.sample == sample and f.role != "robustness" and f.events is not None
-    ]
-    return fits[0] if fits else None
 
 
 def _simulated(record: Record) -> tuple[Sentence, ...]:
     return (say("caveat.simulated"),) if record.simulated else ()
 
 
-def _trends(fit: Fit | None) -> tuple[Sentence, ...]:
+def _trends(record: Record, head: Fit) -> tuple[Sentence, ...]:
+    fit = record.dynamic(head.outcome)
     test = fit.pretrend if fit is not None else None
     if test is None or not math.isfinite(test.p_value):
         return (say("caveat.trends_untested"),)
-    key = "caveat.trends_rejected" if trends_rejected(test) else "caveat.trends_power"
-    return (say(key, p=p_value(test.p_value), n=count(test.n_leads)),)
+    values: dict[str, Value] = {"p": p_value(test.p_value), "n": count(test.n_leads)}
+    group = bounds.leading(record, head)
+    if trends_rejected(test):
+        return (Sentence("caveat.trends_rejected", values),)
+    if group is None:
+        return (Sentence("caveat.trends_power", values),)
+    if math.isfinite(group.breakdown):
+        return (Sentence("caveat.trends_bounded", {**values, "breakdown": number(group.breakdown, 2)}),)
+    return (Sentence("caveat.trends_bounded_never" if math.isnan(group.breakdown) else "caveat.trends_bounded_beyond", values),)
+
+
+def _power(record: Record, outcome: str) -> tuple[Sentence, ...]:
+    return (say("caveat.power_over"),) if misses_the_estimate(record, outcome) else ()
+
+
+def _inference(record: Record, outcome: str) -> tuple[Sentence, ...]:
+    found = conflict(record, outcome)
+    if found is None:
+        return ()
+    procedure, p, usual = found
+    return (say("caveat.small_differs", procedure=Name("procedure", procedure), p=p_value(p), p_usual=p_value(usual)),)
+
+
+def _single_groups(record: Record, outcome: str) -> tuple[Sentence, ...]:
+    names = [n for found in groups(record, outcome) for kind, ns in decisive(found).items() if kind != "gained" for n in ns]
+    return (say("caveat.leave_out_decides", groups=several(record, names)),) if names else ()
+
+
+def _spillover(record: Record, outcome: str) -> Sentence:
+    key = "displacement" if record.study("policy", "register") == TRANSFER_ZONES else "spillover"
+    if record.has("displacement") and (record.tables["displacement"]["outcome"] == outcome).any():
+        return say(f"caveat.{key}_estimated", table=Ref("table", "displacement"))
+    return say(f"caveat.{key}")
 
 
 def _size(record: Record, head: Fit) -> tuple[Sentence, ...]:
@@ -72,13 +100,15 @@ def _size(record: Record, head: Fit) -> tuple[Sentence, ...]:
 
 
 def _estimators(record: Record, head: Fit) -> tuple[Sentence, ...]:
+    signs = (say("caveat.methods_signs"),) if disagree_in_sign(comparable(record, fits_of(record, head.outcome) or [head])) else ()
     static = record.static(head.outcome)
     if static is None or static.overall is None or head.overall is None or head.method == "twfe":
-        return ()
+        return signs
     kind = agreement(head.overall, static.overall)
     if kind not in ("sign", "size", "significance"):
-        return ()
+        return signs
     return (
+        *signs,
         say(
             f"caveat.estimators_{kind}",
             static=signed(static.overall.estimate),

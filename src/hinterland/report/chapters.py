@@ -9,14 +9,24 @@ from typing import Any
 import polars as pl
 
 from hinterland.labels import Language
-from hinterland.report import charts, description, figures, prose, tables
+from hinterland.report import charts, description, estimators, figures, prose, tables
+from hinterland.report.answer import answer
 from hinterland.report.appendix import appendix
 from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose, numbering
-from hinterland.report.caveats import caveats, dynamic_fit
+from hinterland.report.caveats import caveats
 from hinterland.report.cohorts import by_cohort
+from hinterland.report.displacement import displacement
+from hinterland.report.doses import doses
+from hinterland.report.leave_out import leave_out
+from hinterland.report.recommendations import recommendations
 from hinterland.report.record import Fit, Record
+from hinterland.report.sensitivity import further_table, sensitivity
 from hinterland.report.sentences import Name, Ref, Sentence, Speaker, say
+from hinterland.report.small_sample import small_sample
 from hinterland.report.subgroups import subgroups
+
+BESIDE = 3
+"""Estimators of a further outcome up to which all of them are columns of one table; of more, the headline and two-way fixed effects are."""
 
 Maker = Callable[[Record, Speaker, str], tuple[Block, ...]]
 
@@ -30,7 +40,9 @@ def document(record: Record, language: Language) -> Document:
         ("descriptives", _descriptives, True),
         ("baseline", _baseline, True),
         ("trends", _trends, True),
+        ("sensitivity", sensitivity, True),
         ("robustness", _robustness, True),
+        ("displacement", displacement, True),
         ("subgroups", subgroups, True),
         ("outcomes", _outcomes, True),
         ("caveats", lambda r, _, o: _caveats(r, o), True),
@@ -68,23 +80,8 @@ def _summary(record: Record, outcome: str) -> tuple[Prose, ...]:
     if record.simulated:
         found.append(Prose((say("caveat.simulated"),), "warning"))
     if head is not None and head.overall is not None:
-        found.append(
-            Prose(
-                (
-                    *prose.headline(_with_trends(record, head), record.scale(outcome, head.family)),
-                    *prose.beside(head, record.static(outcome)),
-                ),
-                "lead",
-            )
-        )
+        found.append(Prose(answer(record, head), "lead"))
     return tuple(found)
-
-
-def _with_trends(record: Record, fit: Fit) -> Fit:
-    if fit.pretrend is not None:
-        return fit
-    dynamic = dynamic_fit(record, fit.outcome, fit.sample)
-    return replace(fit, pretrend=dynamic.pretrend) if dynamic is not None else fit
 
 
 def _data(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
@@ -137,20 +134,22 @@ def _baseline(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
     head = record.headline(outcome)
     if head is None:
         return ()
-    fits = [f for f in record.chosen(outcome=outcome, roles=("baseline", "headline", "alternative")) if f.overall is not None]
-    fits.sort(key=lambda f: f.role != "headline")
+    fits = estimators.fits_of(record, outcome)
     title = speaker.ui("title.baseline", outcome=Name("variable", outcome))
+    said = [say("baseline.intro", table=Ref("table", "baseline"))]
+    if len(fits) > estimators.COLUMNS:
+        said.append(say("baseline.others", table=Ref("table", "methods")))
     return (
-        Prose((say("baseline.intro", table=Ref("table", "baseline")), *prose.design_facts(head))),
-        Prose(
-            (*prose.headline(_with_trends(record, head), record.scale(outcome, head.family)), *prose.beside(head, record.static(outcome)))
-        ),
-        tables.model_table(record, speaker, fits, key="baseline", title=title),
+        *recommendations(record, speaker, outcome),
+        Prose((*said, *prose.design_facts(head))),
+        Prose(answer(record, head)),
+        tables.model_table(record, speaker, fits[: estimators.COLUMNS], key="baseline", title=title),
+        *estimators.side_by_side(record, speaker, outcome),
     )
 
 
 def _trends(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
-    fit = dynamic_fit(record, outcome)
+    fit = record.dynamic(outcome)
     if fit is None or fit.events is None:
         return ()
     scale = record.scale(outcome, fit.family)
@@ -169,24 +168,9 @@ def _trends(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]
         ),
         tables.event_table(record, speaker, fit, "event-study"),
     ]
-    others = {
-        f.method: f.events
-        for f in record.fits
-        if f.outcome == outcome and f.sample == "all" and f.role != "robustness" and f.events is not None
-    }
-    if len(others) > 1:
-        frame = pl.concat([e.with_columns(pl.lit(m).alias("method")) for m, e in others.items()], how="diagonal_relaxed")
-        blocks.append(
-            Chart(
-                "estimators",
-                speaker.ui("title.estimators", outcome=Name("variable", outcome)),
-                speaker.ui("subtitle.estimators"),
-                speaker.ui("alt.estimators", n=len(others)),
-                figures.estimators(others, speaker, unit=unit),
-                frame,
-            )
-        )
-    return (*blocks, *by_cohort(record, speaker, record.headline(outcome)), *_bacon(record, speaker, outcome))
+    blocks += estimators.event_studies(record, speaker, outcome, unit=unit, scale=scale)
+    cohorts = by_cohort(record, speaker, record.headline(outcome))
+    return (*blocks, *cohorts, *doses(record, speaker, outcome), *_bacon(record, speaker, outcome))
 
 
 def _bacon(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
@@ -209,7 +193,12 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
     head = record.headline(outcome)
     if head is None or head.overall is None:
         return ()
-    return (*_placebo(record, speaker, head), *_variations(record, speaker, head))
+    return (
+        *_placebo(record, speaker, head),
+        *small_sample(record, speaker, outcome),
+        *leave_out(record, speaker, outcome),
+        *_variations(record, speaker, head),
+    )
 
 
 def _placebo(record: Record, speaker: Speaker, head: Fit) -> tuple[Block, ...]:
@@ -285,17 +274,23 @@ def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
     blocks: list[Block] = []
     fits: list[Fit] = []
     panels: list[tuple[str, pl.DataFrame]] = []
+    every: list[list[Fit]] = []
     for name, head in found:
-        whole = _with_trends(record, head)
-        said: tuple[Sentence, ...] = prose.headline(whole, record.scale(name, head.family))
+        said: tuple[Sentence, ...] = answer(record, head)
         if head.family == "poisson":
             said = (say("outcomes.count", outcome=Name("variable", name)), *said)
-        blocks.append(Prose((*said, *prose.beside(head, record.static(name)))))
-        fits += [f for f in record.chosen(outcome=name, roles=("headline", "baseline", "alternative")) if f.overall is not None]
-        dynamic = dynamic_fit(record, name)
+        blocks.append(Prose(said))
+        each = estimators.fits_of(record, name)
+        every.append(each)
+        fits += [f for f in each if f.role in ("headline", "baseline") or len(each) <= BESIDE]
+        dynamic = record.dynamic(name)
         if dynamic is not None and dynamic.events is not None:
             panels.append((speaker.name(name), dynamic.events))
     blocks.append(tables.model_table(record, speaker, fits, key="outcomes", title=speaker.ui("title.outcomes"), by_outcome=True))
+    if len(fits) < sum(map(len, every)):
+        title = speaker.ui("title.outcomes_methods")
+        blocks.append(estimators.methods_table(record, speaker, every, key="outcomes-methods", title=title))
+    blocks += [t for t in (further_table(record, speaker, [name for name, _ in found]),) if t is not None]
     if panels:
         data = pl.concat([e.with_columns(pl.lit(t).alias("outcome")) for t, e in panels], how="diagonal_relaxed")
         figure = figures.event_panels(panels[:3], speaker, unit=speaker.ui("axis.effect"))

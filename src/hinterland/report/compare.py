@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from hinterland.errors import Finding, InputError
 from hinterland.labels import Language
-from hinterland.report.digits import count, decimals_for, number
+from hinterland.report import uncertainty
+from hinterland.report.digits import count, decimals_for, number, signed
 from hinterland.report.sentences import Speaker
 from hinterland.report.table import Heading, Row, Table
 
@@ -98,10 +99,10 @@ def _table(models: Sequence[Effects], frame: pl.DataFrame, names: Sequence[str] 
         spanner = names[k] if names is not None else speaker.name(e.outcome)
         headings.append(Heading(f"({k + 1}) {speaker.name(e.method, 'method_short')}", "center", spanner))
     rows: list[Row] = []
-    cells = {(r["model"], r["term"]): r for r in frame.iter_rows(named=True)}
-    for term in frame["term"].unique(maintain_order=True):
-        found = [cells.get((k, term)) for k in range(1, len(models) + 1)]
-        rows.append(Row((speaker.name(term, "term"), *(_estimate(r, decimals, speaker) for r in found))))
+    cells = {(r["model"], place(r)): r for r in frame.iter_rows(named=True)}
+    for key in dict.fromkeys(k for _, k in sorted(cells, key=_order)):
+        found = [cells.get((k, key)) for k in range(1, len(models) + 1)]
+        rows.append(Row((_label(speaker, key), *(_estimate(r, decimals, speaker) for r in found))))
         rows.append(
             Row(("", *(f"({number(r['std_error'], decimals)})" if r and r["std_error"] is not None else "" for r in found)), "below")
         )
@@ -111,9 +112,45 @@ def _table(models: Sequence[Effects], frame: pl.DataFrame, names: Sequence[str] 
         for name in facts
         if any(_fact(e.meta, name) is not None for e in models)
     ]
-    clusters = dict.fromkeys(str(e.meta["cluster"]) for e in models if e.meta.get("cluster"))
-    notes = [speaker.ui("note.compare", clusters=", ".join(clusters) or "–")]
-    return Table("comparison", title or speaker.ui("title.comparison"), tuple(headings), tuple(rows), "", tuple(notes))
+    errors = uncertainty.several(speaker, [(e.method, e.meta) for e in models])
+    own = [speaker.name(m, "method_note") for m in dict.fromkeys(e.method for e in models) if speaker.has(f"method_note.{m}")]
+    notes = (speaker.ui("note.errors_compare", errors=errors), *own)
+    return Table("comparison", title or speaker.ui("title.comparison"), tuple(headings), tuple(rows), "", notes)
+
+
+Place = tuple[str, int, int]
+"""What a term is about: ``event_time``, ``cohort``, ``time`` or ``cell`` with its numbers, or the term's own name."""
+
+
+def place(row: Mapping[str, Any]) -> Place:
+    """The same for terms that mean the same, whatever each estimator calls them."""
+    g, t, e = row["cohort"], row["time"], row["event_time"]
+    if g is not None and t is not None:
+        return "cell", int(g), int(t)
+    if "," in row["term"] or (g, t, e) == (None, None, None):
+        return f"={row['term']}", 0, 0
+    return ("event_time", int(e), 0) if e is not None else ("cohort", int(g), 0) if g is not None else ("time", int(t), 0)
+
+
+def _order(key: tuple[int, Place]) -> tuple[bool, str, int, int, int]:
+    """Averages and coefficients first, in the order of the models; then event times, cohorts, periods and cells in theirs."""
+    model, (kind, first, second) = key
+    return (True, kind, first, second, 0) if not kind.startswith("=") else (False, "", 0, 0, model)
+
+
+def _label(speaker: Speaker, key: Place) -> str:
+    kind, first, second = key
+    match kind:
+        case "event_time":
+            return speaker.labelled("term.event_time", e=signed(first, 0))
+        case "cohort":
+            return speaker.labelled("term.cohort", g=str(first))
+        case "time":
+            return speaker.labelled("term.time", t=str(first))
+        case "cell":
+            return speaker.labelled("term.cell", g=str(first), t=str(second))
+        case _:
+            return speaker.name(kind[1:], "term")
 
 
 def _estimate(row: Mapping[str, object] | None, decimals: int, speaker: Speaker) -> str:

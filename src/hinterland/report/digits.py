@@ -74,6 +74,13 @@ def p_cell(p: object) -> str:
     return f"<{UNBROKEN}0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def places_for(errors: Iterable[object], most: int = 6) -> int:
+    """Decimals for estimates with these standard errors: as :func:`decimals_for`, but fewer than three where errors are 1 or more."""
+    sizes = [float(e) for e in errors if isinstance(e, int | float) and math.isfinite(e) and e > 0]
+    least = 3 if not sizes else max(0, min(3, 2 - math.floor(math.log10(min(sizes)))))
+    return decimals_for(sizes, least=least, most=most)
+
+
 def decimals_for(errors: Iterable[object], least: int = 3, most: int = 6, significant: int = 2) -> int:
     """Decimals that show at least two ``significant`` digits of the smallest standard error."""
     sizes = [float(e) for e in errors if isinstance(e, int | float) and math.isfinite(e) and e > 0]

@@ -16,6 +16,8 @@ from typing import Literal
 
 import polars as pl
 
+from hinterland.labels import catalogue
+from hinterland.report import uncertainty
 from hinterland.report.digits import ALPHA, count, number, p_value, percent, share, signed
 from hinterland.report.record import Estimate, Fit, Pretrend, Scale
 from hinterland.report.sentences import Listed, Name, Ref, Sentence, Value, say
@@ -111,24 +113,31 @@ def reading(fit: Fit, scale: Scale) -> tuple[Sentence, ...]:
             high=percent(high) if as_percent else signed(high),
             p=p_value(fit.overall.p_value),
             p_trend=p_value(fit.pretrend.p_value) if fit.pretrend else "",
-            rivals=rivals(fit.pretrend),
+            **_rivals(fit.pretrend),
         ),
     )
 
 
-def rivals(test: Pretrend | None) -> Value:
-    """The tests of the same outcome that do reject, with their p-values."""
+def _rivals(test: Pretrend | None) -> dict[str, Value]:
     found = test.rivals if test is not None else ()
-    return Listed(
-        tuple(say(f"rival.{'usual' if usual else 'corrected'}", method=Name("method", method), p=p_value(p)) for method, p, usual in found)
-    )
+    return {"rivals": rivals(test), "k": count(len({m for m, _, _ in found})), "n": count(test.n_tested if test is not None else 0)}
+
+
+def rivals(test: Pretrend | None, most: int = 3) -> Value:
+    """The tests of the same outcome that do reject, with their p-values: up to ``most``, the smallest first."""
+    found = sorted(test.rivals if test is not None else (), key=lambda r: r[1])
+    told = [
+        say(f"rival.{'usual' if usual else 'corrected'}", method=Name("method", method), p=p_value(p)) for method, p, usual in found[:most]
+    ]
+    rest = len(found) - most
+    return Listed((*told, say("rival.more", n=count(rest))) if rest > 0 else tuple(told))
 
 
 def design_facts(fit: Fit) -> tuple[Sentence, ...]:
     """Estimand, comparison group, sample, clusters, weights: what a reader needs to know to reproduce the number."""
     f = fit.facts
     parts = [
-        say(f"estimand.{'static' if fit.method == 'twfe' else 'poisson' if fit.method == 'ppml' else 'att'}"),
+        say(f"estimand.{_estimand(fit)}"),
         say(f"comparison.{f['comparison']}") if f.get("comparison") else None,
         say(
             "sample",
@@ -139,7 +148,7 @@ def design_facts(fit: Fit) -> tuple[Sentence, ...]:
             first=str(f.get("first_period")),
             last=str(f.get("last_period")),
         ),
-        say("clusters", n=count(f.get("n_clusters")), cluster=Name("variable", str(f.get("cluster")))) if f.get("n_clusters") else None,
+        uncertainty.sentence(f),
         say("covariates.some", covariates=Listed(tuple(Name("variable", v) for v in _covariates(f.get("covariates")))))
         if fit.has_covariates
         else say("covariates.none"),
@@ -147,6 +156,13 @@ def design_facts(fit: Fit) -> tuple[Sentence, ...]:
         say("anticipation", n=count(f["anticipation"])) if f.get("anticipation") else None,
     ]
     return tuple(p for p in parts if p is not None)
+
+
+def _estimand(fit: Fit) -> str:
+    """Which sentence says what is estimated."""
+    if fit.method == "twfe":
+        return "static-dose" if str(fit.facts.get("estimand") or "").startswith("twfe-dose") else "static"
+    return "poisson" if fit.method == "ppml" else fit.method if f"sentence.estimand.{fit.method}" in catalogue("en") else "att"
 
 
 def _covariates(text: object) -> list[str]:
@@ -186,7 +202,7 @@ def pretrends(fit: Fit) -> tuple[Sentence, ...]:
         Sentence(f"pretrend.{'f' if test.distribution == 'F' else 'chi2'}", statistic),
         *((say("pretrend.left_out", out=count(test.n_thin), few=count(FEW_TREATED)),) if test.n_thin else ()),
         say("pretrend.rejected" if trends_rejected(test) else "pretrend.not_rejected"),
-        *((say("pretrend.rivals", rivals=rivals(test)),) if test.rivals and not trends_rejected(test) else ()),
+        *((say("pretrend.rivals", **_rivals(test)),) if test.rivals and not trends_rejected(test) else ()),
     )
 
 

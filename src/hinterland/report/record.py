@@ -42,7 +42,8 @@ class Pretrend:
     """The joint test that all leads are zero; ``n_thin`` leads with few treated units behind them are left out of it.
 
     ``p_textbook`` is the p-value of the usual test, which takes the covariance as known; ``rivals`` are the estimators of the same
-    outcome and sample by which a test, corrected or usual, rejects: ``(method, p-value, whether it is the usual test)``.
+    outcome and sample by which a test, corrected or usual, rejects: ``(method, p-value, whether it is the usual test)``; ``n_tested`` is
+    how many estimators were tested.
     """
 
     statistic: float
@@ -54,6 +55,7 @@ class Pretrend:
     n_thin: int = 0
     p_textbook: float = math.nan
     rivals: tuple[tuple[str, float, bool], ...] = ()
+    n_tested: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,14 @@ class Record:
         ranked = sorted(fits, key=lambda f: (_ROLES.index(f.role) if f.role in _ROLES else 9, f.overall is None))
         return next((f for f in ranked if f.overall is not None), ranked[0] if ranked else None)
 
+    def dynamic(self, outcome: str, sample: str = "all") -> Fit | None:
+        """The fit whose event study and pre-trend test speak for ``outcome``: the headline if it has one, else the first that has."""
+        head = self.headline(outcome, sample)
+        fits = ((head,) if head else ()) + self.fits
+        return next(
+            (f for f in fits if f.outcome == outcome and f.sample == sample and f.role != "robustness" and f.events is not None), None
+        )
+
     def static(self, outcome: str, sample: str = "all") -> Fit | None:
         """The two-way fixed-effects fit that stands beside the headline: with the headline's covariates if there is one."""
         fits = [
@@ -188,16 +198,21 @@ def _fits(record: Record) -> tuple[Fit, ...]:
 def _with_rivals(fits: tuple[Fit, ...]) -> tuple[Fit, ...]:
     """Each fit's pre-trend test, told of every test on the same outcome and sample that rejects."""
     found: dict[tuple[str, str], list[tuple[str, float, bool]]] = {}
+    tested: dict[tuple[str, str], set[str]] = {}
     for fit in fits:
         if fit.pretrend is not None and fit.role != "robustness":
+            tested.setdefault((fit.outcome, fit.sample), set()).add(fit.method)
             corrected = fit.pretrend.p_value < ALPHA
             if corrected or fit.pretrend.p_textbook < ALPHA:
                 p = fit.pretrend.p_value if corrected else fit.pretrend.p_textbook
                 found.setdefault((fit.outcome, fit.sample), []).append((fit.method, p, not corrected))
-    return tuple(
-        f if f.pretrend is None else replace(f, pretrend=replace(f.pretrend, rivals=tuple(found.get((f.outcome, f.sample), ()))))
-        for f in fits
-    )
+    return tuple(_told_of(f, found.get((f.outcome, f.sample), []), len(tested.get((f.outcome, f.sample), ()))) for f in fits)
+
+
+def _told_of(fit: Fit, rivals: list[tuple[str, float, bool]], tested: int) -> Fit:
+    if fit.pretrend is None:
+        return fit
+    return replace(fit, pretrend=replace(fit.pretrend, rivals=tuple(rivals), n_tested=max(tested, 1)))
 
 
 def _fit(rows: list[dict[str, Any]], terms: Mapping[Any, pl.DataFrame], tests: Mapping[str, Any]) -> Fit:

@@ -72,6 +72,10 @@ class Speaker:
         """A text of section ``report``."""
         return self._text(f"report.{key}", values)
 
+    def labelled(self, key: str, **values: Value) -> str:
+        """Any text of the label files by its full key."""
+        return self._text(key, values)
+
     def sentence(self, sentence: Sentence) -> str:
         """The sentence in words."""
         values = {k: _inside(v, self) if self.language == "en" else v for k, v in sentence.values.items()}

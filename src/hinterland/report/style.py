@@ -85,6 +85,7 @@ def drawing(salt: str = "hinterland") -> Iterator[None]:
         "svg.hashsalt": salt,
         "pdf.fonttype": 3,
         "mathtext.default": "regular",
+        "text.hinting": "no_hinting",
     }
     with mpl.rc_context(settings):  # type: ignore[arg-type]
         yield

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from hinterland.report.digits import count, decimals_for, number, p_cell, percent, share, signed
+from hinterland.report import uncertainty
+from hinterland.report.digits import count, decimals_for, number, p_cell, percent, places_for, share, signed
 from hinterland.report.record import Estimate, Fit, Record
 from hinterland.report.sentences import Listed, Name, Speaker
 from hinterland.report.table import Heading, Row, Table
@@ -88,21 +89,23 @@ def model_table(
 ) -> Table:
     """A table of models: columns are models, standard errors in parentheses below, facts of the fit under the rule."""
     shown = [f for f in fits if f.overall is not None]
-    decimals = decimals_for([f.overall.std_error for f in shown if f.overall])
+    errors = [f.overall.std_error for f in shown if f.overall]
+    places = [places_for([e] if by_outcome else errors) for e in errors]
     headings = [Heading("", "left")]
     for k, f in enumerate(shown, 1):
         heading = speaker.name(f.outcome) if by_outcome else speaker.name(f.method, "method_short")
         headings.append(Heading(f"({k})", "center", heading))
-    rows = [*_effect_rows(record, speaker, shown, decimals), *_fact_rows(speaker, shown, by_outcome)]
+    rows = [*_effect_rows(record, speaker, shown, places), *_fact_rows(speaker, shown, by_outcome)]
     return Table(key, title, tuple(headings), tuple(rows), source_line(record, speaker), (*notes, *model_notes(speaker, shown)))
 
 
-def _effect_rows(record: Record, speaker: Speaker, fits: Sequence[Fit], decimals: int) -> list[Row]:
+def _effect_rows(record: Record, speaker: Speaker, fits: Sequence[Fit], places: Sequence[int]) -> list[Row]:
     estimates = [f.overall for f in fits if f.overall]
+    told = list(zip(estimates, places, strict=True))
     rows = [
-        Row((speaker.ui("row.effect"), *(number(e.estimate, decimals) for e in estimates))),
-        Row(("", *(f"({number(e.std_error, decimals)})" for e in estimates)), "below"),
-        Row((speaker.ui("row.interval"), *(interval(e, decimals) for e in estimates)), "below"),
+        Row((speaker.ui("row.effect"), *(number(e.estimate, d) for e, d in told))),
+        Row(("", *(f"({number(e.std_error, d)})" for e, d in told)), "below"),
+        Row((speaker.ui("row.interval"), *(interval(e, d) for e, d in told)), "below"),
         Row((speaker.ui("row.p_value"), *(p_cell(e.p_value) for e in estimates)), "below"),
     ]
     if any(record.scale(f.outcome, f.family) != "level" for f in fits):
@@ -143,16 +146,16 @@ def fixed_effects(speaker: Speaker, fit: Fit) -> str:
     """The fixed effects of a fit in words; an en dash for estimators that difference instead."""
     text = str(fit.facts.get("fixed_effects") or "")
     parts = [p.strip() for p in text.replace("+", ",").split(",") if p.strip()]
-    return speaker.value(Listed(tuple(Name("variable", p) for p in parts))) if parts else "–"
+    names = tuple(Name("leave_by" if p == "cohort" else "variable", p) for p in parts)
+    return speaker.value(Listed(names)) if parts else "–"
 
 
 def model_notes(speaker: Speaker, fits: Sequence[Fit]) -> tuple[str, ...]:
     """What stands below a table of models: estimand, errors, clusters, controls."""
     if not fits:
         return ()
-    clusters = dict.fromkeys(str(f.facts.get("cluster")) for f in fits if f.facts.get("cluster"))
     controls = dict.fromkeys(v for f in fits for v in covariates(f))
-    said = [speaker.ui("note.models", clusters=Listed(tuple(Name("variable", c) for c in clusters)))]
+    said = [speaker.ui("note.errors", errors=uncertainty.of_all(speaker, fits))]
     said += [speaker.name(m, "method_note") for m in dict.fromkeys(f.method for f in fits) if speaker.has(f"method_note.{m}")]
     if controls:
         said.append(speaker.ui("note.covariates", covariates=Listed(tuple(Name("variable", c) for c in controls))))
@@ -246,7 +249,7 @@ def robustness_table(record: Record, speaker: Speaker, head: Fit, rows: Sequence
         headings,
         tuple(body),
         source_line(record, speaker),
-        (speaker.ui("note.robustness"),),
+        (speaker.ui("note.robustness"), speaker.ui("note.errors_compare", errors=uncertainty.of_all(speaker, [f for _, f in lines]))),
     )
 
 
