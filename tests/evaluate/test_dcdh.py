@@ -166,6 +166,15 @@ def test_trends_of_units_and_of_sets_do_not_matter_where_they_are_allowed_for() 
     assert abs(fit(shifted(made, slopes), effects=2).estimate - fit(made, effects=2).estimate).max() > 0.01
 
 
+def test_weights_that_grow_alike_everywhere_do_not_matter() -> None:
+    """Each first-differenced effect is a mean of its own before effects are summed: no period counts more for its larger weights."""
+    adopters = pl.col("d").sum().over("unit").is_in([0.0, 4.0])
+    table = frame(kind="absorbing").filter(adopters)
+    grown = table.with_columns(w=2.0 ** pl.col("year").rank("dense"))
+    for options in ({}, {"trends_lin": True}):
+        same(fit(design(grown, weight="w"), **options), fit(design(table), **options), rtol=1e-7)
+
+
 def test_order_and_names_of_units_do_not_matter() -> None:
     table = frame()
     names = {u: f"n{i:03d}" for i, u in enumerate(np.random.default_rng(1).permutation(table["unit"].unique().sort().to_list()))}

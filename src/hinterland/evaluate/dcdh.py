@@ -207,16 +207,24 @@ def _estimate(task: _Task, effects: int | None, placebos: int | None) -> _Found:
 
 
 def _cumulated(task: _Task, horizon: int, placebo: bool) -> Contrast:
-    """With linear trends: first-differenced effects summed up to ``horizon``, for the switchers that have them all."""
+    """With linear trends: first-differenced effects summed up to ``horizon``, for the switchers that have them all.
+
+    Weights may change over time: each effect is a mean of its own, by direction, before it is summed.
+    """
     kinds = (False, True) if placebo else (False,)
     every = [contrast(task.paths, task.y, task.choice.window(h, placebo=p)).switchers for p in kinds for h in range(1, horizon + 1)]
     keep = reduce(np.logical_and, every)
     parts = [task.at(task.choice.window(h, placebo=placebo, keep=keep)) for h in range(1, horizon + 1)]
-    return replace(
-        parts[-1],
-        total=sum(p.total for p in parts),
-        influence=np.sum([p.influence for p in parts], axis=0),
-    )
+    if task.paths.weight is None:
+        return replace(parts[-1], total=sum(p.total for p in parts), influence=np.sum([p.influence for p in parts], axis=0))
+    total, influence = 0.0, np.zeros_like(parts[-1].influence)
+    for direction in (1, -1) if task.choice.direction == 0 else (task.choice.direction,):
+        windows = [replace(task.choice.window(h, placebo=placebo, keep=keep), direction=direction) for h in range(1, horizon + 1)]
+        own = [task.at(window) for window in windows]
+        for part in own:
+            ratio = own[-1].weight / part.weight if part.weight > 0 else 0.0
+            total, influence = total + ratio * part.total, influence + ratio * part.influence
+    return replace(parts[-1], total=total, influence=influence)
 
 
 def _trimmed(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
