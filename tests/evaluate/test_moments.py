@@ -246,3 +246,13 @@ def test_a_cluster_gives_the_same_moments_and_effects(tmp_path: Path) -> None:
             a, b = one.estimate(method), two.estimate(method)
             assert_allclose(b.estimate, a.estimate, rtol=1e-9, atol=1e-12)
             assert_allclose(b.vcov, a.vcov, rtol=1e-9, atol=1e-9 * np.abs(a.vcov).max())
+
+
+def test_the_joint_test_is_the_textbook_one_where_units_were_not_kept(tmp_path: Path) -> None:
+    """The corrected test needs each unit's influence: the rows of the moments' influence are no units, and say nothing of their number."""
+    from hinterland.evaluate.pretrends import pretrend_test
+
+    got, want = both(frame(400), tmp_path, "event-study")
+    assert_allclose(pretrend_test(got).p_value, pretrend_test(want, small_sample=False).p_value, rtol=1e-8)
+    by_province, memory = both(frame(400), tmp_path, "event-study", cluster="province")
+    assert_allclose(pretrend_test(by_province, leads=3).p_value, pretrend_test(memory, leads=3).p_value, rtol=1e-8)

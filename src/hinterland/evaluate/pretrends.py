@@ -101,8 +101,8 @@ def pretrend_test(
       informative clusters that the covariance is worth (:func:`effective_observations`);
     * chi2(k), for group-time effects: the pre-test of Callaway & Sant'Anna (2021), as R's ``did`` computes it. Where cohorts are
       small next to their number of cells it rejects far too often, and a note says so;
-    * F(k, df) after division by k for regressions and chi2(k) for the others, with ``small_sample=False`` and where the covariance
-      is not one-way clustered. With few treated units these reject far too often too.
+    * F(k, df) after division by k for regressions and chi2(k) for the others, with ``small_sample=False``, where the covariance
+      is not one-way clustered, and for moments clustered by unit. With few treated units these reject far too often too.
 
     Args:
         effects: event-time or group-time effects.
@@ -254,7 +254,11 @@ def effective_observations(influence: Floats) -> float:
 
 
 def _behind(effects: Effects, chosen: NDArray[np.bool_]) -> float:
-    """Effective observations behind the chosen terms; infinite when their covariance is not that of their influence function."""
+    """Effective observations behind the chosen terms; infinite when their covariance is not that of their influence function, and when moments
+    have kept its product only.
+    """
+    if effects.meta.get("compressed"):
+        return float("inf")
     influence = effects.influence[:, chosen]
     vcov = effects.vcov[np.ix_(chosen, chosen)]
     scale = np.sqrt(np.outer(np.diag(vcov), np.diag(vcov)))
