@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -116,9 +117,37 @@ def test_compare_puts_models_in_columns() -> None:
     assert both.frame.columns[:5] == ["model", "method", "outcome", "aggregation", "term"]
     assert both.frame["model"].unique().sort().to_list() == [1, 2]
     assert len(both.table.headings) == 3
-    assert both.table.rows[1].cells[1].startswith("(")
+    assert both.table.rows[1].cells[1:] == ("", f"({both.frame['std_error'][7]:.3f})"), "averages come before event times"
+    assert "clustered by city" in both.table.notes[0]
     assert isinstance(both.frame, pl.DataFrame)
     assert "600" in both.table.to_markdown()
+
+
+def test_compare_lines_up_terms_that_mean_the_same() -> None:
+    first = effects("event-time")
+    other = replace(first, method="event-study", terms=replace(first.terms, name=tuple(f"event-time {k}" for k in range(-3, 4))))
+    table = compare([first, other]).table
+    assert [r.cells[0] for r in table.rows if r.kind == "body"] == [f"Event time {k}" for k in ("−3", "−2", "−1", "0", "+1", "+2", "+3")]
+    assert all(r.cells[1] and r.cells[1] == r.cells[2] for r in table.rows if r.kind == "body")
+
+
+def with_names(*names: str, **columns: np.ndarray) -> Effects:
+    whole = effects("coefficient")
+    return replace(whole.take(np.arange(len(names))), method="dose", terms=Terms.make(names, **columns))
+
+
+def test_a_curve_over_doses_has_doses_on_its_axis() -> None:
+    curve = with_names("att", "att(0.25)", "att(0.5)", "acrt", "acrt(0.25)", "acrt(0.5)")
+    data = plot_data(curve)
+    assert data["dose"].to_list() == [None, 0.25, 0.5, None, 0.25, 0.5]
+    assert data["curve"].to_list() == [None, "att", "att", None, "acrt", "acrt"]
+    assert [a.get_xlabel() for a in plot_effects(curve).axes] == ["Dose", "Dose"]
+
+
+def test_channels_by_event_time_get_a_panel_each() -> None:
+    names = ("direct, event time -1", "direct, event time 0", "ring 0-50 km, event time 0", "ring 0-50 km, event time 1")
+    figure = plot_effects(with_names(*names, event_time=np.array([-1, 0, 0, 1])))
+    assert [a.get_title(loc="left") for a in figure.axes] == ["direct", "ring 0-50 km"]
 
 
 def test_compare_reports_every_problem() -> None:

@@ -45,10 +45,11 @@ _PROSE = {
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """What the blocks are set with: the document, and the pages that its anchors were found on."""
+    """What the blocks are set with: the document, the pages that its anchors were found on, and whether figures are drawn."""
 
     document: Document
     pages: MutableMapping[str, int]
+    final: bool = True
 
     def prose(self, style: Style) -> Style:
         """``style`` as the language sets it: Chinese lines wider apart and flush on both sides."""
@@ -58,12 +59,12 @@ class _Setting:
 def save_report(document: Document, path: Path) -> Path:
     """Write the whole report: prose, tables, figures as vectors.
 
-    It is set twice: only then are the page numbers of the contents known.
+    It is set twice: only then are the page numbers of the contents known. The first time figures only take their room.
     """
     pages: dict[str, int] = {}
-    for _ in range(2):
+    for final in (False, True):
         buffer = io.BytesIO()
-        _template(document, buffer).build(list(_story(_Setting(document, pages))))
+        _template(document, buffer).build(list(_story(_Setting(document, pages, final))))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(buffer.getvalue())
     return path
@@ -147,7 +148,7 @@ def _block(block: Block, setting: _Setting, chapter: str) -> Iterator[Flowable]:
         case Table():
             yield from _table(block, setting)
         case Chart():
-            yield KeepTogether([*_caption("figure", block, setting), Picture(block.figure, AFTER)])
+            yield KeepTogether([*_caption("figure", block, setting), Picture(block.figure, AFTER, drawn=setting.final)])
 
 
 def _caption(kind: str, block: Table | Chart, setting: _Setting) -> list[Flowable]:

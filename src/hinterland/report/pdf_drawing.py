@@ -26,9 +26,10 @@ POINTS = 72.0
 class Picture(Flowable):  # type: ignore[misc]  # reportlab has no types
     """A figure at the width of the text, with ``after`` points of space below."""
 
-    def __init__(self, figure: Figure, after: float) -> None:
+    def __init__(self, figure: Figure, after: float, *, drawn: bool = True) -> None:
+        """Not ``drawn``, it only takes its room."""
         super().__init__()
-        self.figure, self.spaceAfter = figure, after
+        self.figure, self.spaceAfter, self.drawn = figure, after, drawn
 
     def wrap(self, width: float, _height: float) -> tuple[float, float]:
         """The width offered, and the height that goes with it."""
@@ -38,6 +39,8 @@ class Picture(Flowable):  # type: ignore[misc]  # reportlab has no types
 
     def draw(self) -> None:
         """Draw at the origin of the canvas."""
+        if not self.drawn:
+            return
         scale = self.width / (float(self.figure.get_size_inches()[0]) * POINTS)
         self.canv.scale(scale, scale)
         before = self.figure.dpi
