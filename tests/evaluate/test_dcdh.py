@@ -218,6 +218,23 @@ def test_a_missing_row_at_the_change_leaves_its_date() -> None:
     np.testing.assert_allclose(whole.estimate[2], less.estimate[2])
 
 
+def test_treatment_counts_where_the_outcome_is_missing() -> None:
+    """A unit that changes right after a first period without outcome starts from its first treatment: it has no base, and nobody is like it."""
+    table = frame(kind="levels")
+    early = table["unit"].unique().sort()[:12]
+    changed = table.with_columns(
+        d=pl.when(pl.col("unit").is_in(early.implode()) & (pl.col("year") > 2000)).then(1.0).otherwise(pl.col("d"))
+    ).with_columns(d=pl.when(pl.col("unit").is_in(early.implode()) & (pl.col("year") == 2000)).then(0.0).otherwise(pl.col("d")))
+    first = pl.col("unit").is_in(early.implode()) & (pl.col("year") == 2000)
+    missing = changed.with_columns(y=pl.when(first).then(None).otherwise(pl.col("y")))
+    without = changed.filter(~pl.col("unit").is_in(early.implode()))
+    ours, want = fit(design(missing), effects=3, placebos=1), fit(design(without), effects=3, placebos=1)
+    same(ours, want)
+    made = design(missing)
+    part = made.take(made.period > 0)
+    assert part.treatment_path is not None and part.treatment_path.shape == (made.n_units, made.n_periods - 1)
+
+
 @pytest.mark.parametrize("kind", ["absorbing", "switching"])
 def test_covariates_enter_the_standard_error(kind: str) -> None:
     """The influence of the slopes is theirs: standard errors are those of the jackknife."""

@@ -164,7 +164,7 @@ def _first_change(design: Design) -> tuple[Floats, Floats, Ints]:
         level = (row >= dated) * dose
         start = level[0].copy()
         return level, start, np.where((dated == 0) | (start == dose), periods, dated)
-    level = _grid(design, design.treatment_level)
+    level = _grid(design, design.treatment_level) if design.treatment_path is None else design.treatment_path.T
     seen = np.isfinite(level)
     opening = seen.argmax(axis=0)
     start = level[opening, np.arange(n)]

@@ -49,6 +49,8 @@ class Design:
         policy: the rule behind ``cohort``.
         treatment_level: [n] the treatment as observed, where the policy comes from a column that may be switched off or change its
             level (:attr:`Cohorts.path`); ``None`` where treatment is 1[t ≥ cohort].
+        treatment_path: [N, T] the same wherever the panel shows it, also in rows that are left out for a missing value, NaN elsewhere;
+            ``None`` where no row is left out.
         columns: [n] further columns that an option of a method names, by column name: numbers as floats, the rest as text.
         notes: rows dropped and why, in words.
     """
@@ -75,6 +77,7 @@ class Design:
     time_name: str = "time"
     weight_name: str | None = None
     treatment_level: Floats | None = None
+    treatment_path: Floats | None = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[Note, ...] = field(default=())
 
@@ -208,12 +211,27 @@ def make_design(
         time_name=panel.time,
         weight_name=panel.weight,
         treatment_level=real(frame, policy.path) if policy.path else None,
+        treatment_path=_whole_path(panel, policy.path, labels, periods) if policy.path and frame.height < panel.frame.height else None,
         columns={c: _carried(frame, c) for c in columns},
         notes=(*policy.notes, *sample.notes),
     )
     design = replace(design, notes=(*design.notes, *oddities(design)))
     fail_if_any(estimability(design), "design", EstimationError)
     return design
+
+
+def _whole_path(panel: Panel, path: str, labels: NDArray[np.str_], periods: NDArray[np.int64]) -> Floats:
+    """[N, T] column ``path`` of the units ``labels`` in ``periods``, from all rows of the panel; NaN where it has none."""
+    unit = panel.frame[panel.unit].cast(pl.String).to_numpy().astype(np.str_)
+    time = panel.frame[panel.time].to_numpy()
+    order = np.argsort(labels)
+    row, column = np.searchsorted(labels, unit, sorter=order), np.searchsorted(periods, time)
+    inside = (row < len(labels)) & (column < len(periods))
+    row, column = order[np.minimum(row, len(labels) - 1)], np.minimum(column, len(periods) - 1)
+    inside &= (labels[row] == unit) & (periods[column] == time)
+    out = np.full((len(labels), len(periods)), np.nan)
+    out[row[inside], column[inside]] = real(panel.frame, path)[inside]
+    return out
 
 
 def _carried(frame: pl.DataFrame, name: str) -> NDArray[Any]:
@@ -320,6 +338,7 @@ def _restrict(design: Design, rows: NDArray[np.bool_], notes: Sequence[Note]) ->
         coordinates=None if design.coordinates is None else design.coordinates[units],
         balanced=int(rows.sum()) == len(units) * len(periods),
         treatment_level=None if design.treatment_level is None else design.treatment_level[rows],
+        treatment_path=None if design.treatment_path is None else design.treatment_path[np.ix_(units, periods)],
         columns={name: values[rows] for name, values in design.columns.items()},
         notes=(*design.notes, *notes),
     )
