@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,9 @@ from hinterland.evaluate.honest.restrictions import Bias, Kind, Monotone, Shape,
 from hinterland.evaluate.result import Effects
 from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Sensitivity", "sensitivity"]
 
@@ -85,6 +88,14 @@ class Sensitivity:
         estimates; null where the estimates contradict the restriction), ``open_low, open_high``, ``empty``, ``excludes_zero``, ``method``.
         """
         return self.frame
+
+    def plot(self) -> Figure:
+        """The intervals by bound, the interval under parallel trends and the breakdown value, as a matplotlib figure."""
+        from importlib import import_module
+
+        # By name: drawing belongs to the report, which may import this room, never the other way round.
+        figure: Figure = import_module("hinterland.report.figures").plot_sensitivity(self)
+        return figure
 
 
 @one_thread()
