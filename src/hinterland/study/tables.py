@@ -60,6 +60,8 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             r2_within=_REAL,
             estimand=_TEXT,
             effective_clusters=_REAL,
+            cutoff_km=_REAL,
+            lag=_WHOLE,
         ),
         "effects": _columns(
             "effects_id term",

@@ -84,6 +84,8 @@ def _model(effects: Effects, variant: Variant, role: Role, design: Design, name:
         "r2_within": None,
         "estimand": None,
         "effective_clusters": None,
+        "cutoff_km": None,
+        "lag": None,
     }
     return {
         "effects_id": name,
