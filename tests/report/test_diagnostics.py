@@ -143,10 +143,12 @@ def test_what_the_conclusion_survives_follows_the_estimate(changed: Changed) -> 
     assert told(changed(tables=tuple(t for t in ALL if t not in DIAGNOSED)))[2:] == ["reading.supported", "beside.agree"]
 
 
-@pytest.mark.parametrize(("at_one", "said"), [(0.02, "bounded.clear"), (-0.2, "bounded.zero")])
-def test_rejected_trends_are_led_by_the_sensitivity_result(changed: Changed, at_one: float, said: str) -> None:
-    record = changed(p_trend=0.001, at_one=at_one)
-    assert told(record) == ["lead.rejected", said, "sensitivity.breakdown_above", "lead.taken", "magnitude.log1p", "beside.agree"]
+@pytest.mark.parametrize(("at_one", "breakdown", "side"), [(0.02, 1.3, "clear above"), (-0.2, 0.4, "zero below")])
+def test_rejected_trends_are_led_by_the_sensitivity_result(changed: Changed, at_one: float, breakdown: float, side: str) -> None:
+    record = changed(p_trend=0.001, at_one=at_one, breakdown=breakdown)
+    first, second = side.split()
+    known = ["lead.taken", "magnitude.log1p", "beside.agree"]
+    assert told(record) == ["lead.rejected", f"bounded.{first}", f"sensitivity.breakdown_{second}", *known]
     doc = document(record, "en")
     lead = next(p for p in doc.summary if p.style == "lead")
     assert doc.speaker.paragraph(lead.sentences).startswith("Before adoption, treated and comparison units were already on different paths")
@@ -176,6 +178,7 @@ def test_a_trend_that_the_test_misses_is_held_against_the_estimate(changed: Chan
     record = changed(slope=0.05)
     assert sensitivity.misses_the_estimate(record, OUTCOME)
     assert "caveat.power_over" in keys(caveats.caveats(record, OUTCOME))
+    assert not sensitivity.misses_the_estimate(changed(slope=0.05, p_trend=0.001), OUTCOME), "a test that rejects missed nothing"
 
 
 def in_sample(record: Record, method: str = "callaway-santanna") -> list[str]:
@@ -272,5 +275,5 @@ def test_a_sensitivity_has_a_plot() -> None:
 
     world = hl.simulate(seed=0)
     found = analyse(hl.estimate(world.panel, OUTCOME, world.policy, method="event-study", lags=4, leads=-4), grid=[0.5, 1.0])
-    for language in LANGUAGES:
-        assert isinstance(plot_sensitivity(found, language=language), Figure)
+    assert isinstance(found.plot(), Figure)
+    assert "平行" in plot_sensitivity(found, language="zh").axes[0].get_xticklabels()[0].get_text()

@@ -134,7 +134,7 @@ def _power(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
         return ()
     told = with_trends(record, head)
     rejected = prose.trends_rejected(told.pretrend)
-    said = [say("power.intro", table=Ref("table", "power"))]
+    said = [say("power.intro_rejected" if rejected else "power.intro", table=Ref("table", "power"))]
     for row in leading_power(rows, head.method)[:1]:
         said.append(
             say(
@@ -172,9 +172,11 @@ def leading_power(rows: list[dict[str, Any]], method: str) -> list[dict[str, Any
 
 
 def misses_the_estimate(record: Record, outcome: str) -> bool:
-    """Whether a trend that the test of the headline would miss half of the time or more adds up to as much as the estimate."""
+    """Whether a trend that the test of the headline would miss half of the time or more adds up to as much as the estimate; not where the
+    test rejects.
+    """
     head = record.headline(outcome)
-    if head is None or head.overall is None:
+    if head is None or head.overall is None or prose.trends_rejected(with_trends(record, head).pretrend):
         return False
     rows = power_rows(record, outcome)
     found = leading_power(rows, head.method)[:1] if rows else []
