@@ -19,6 +19,7 @@ from hinterland.data.adoption import adoption
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, PanelError
 from hinterland.evaluate.moments import PanelMoments, panel_moments
+from hinterland.evaluate.wild import score_bootstrap
 
 T = 8
 
@@ -221,7 +222,14 @@ def test_bad_options_and_sources_are_refused(tmp_path: Path) -> None:
         reduce(frame(60, never=False).filter(pl.col("g") < 2008), tmp_path).estimate("callaway-santanna")
     with pytest.raises(EstimationError, match="multiplier"):
         moments.estimate("callaway-santanna").aggregate("event-time").with_band(draws=99)
-    assert moments.estimate("callaway-santanna").aggregate("event-time").with_band(kind="analytic").band is not None
+    dynamic = moments.estimate("callaway-santanna").aggregate("event-time")
+    assert dynamic.with_band(kind="analytic").band is not None
+    with pytest.raises(EstimationError, match="draws over clusters"):
+        score_bootstrap(dynamic, draws=99)
+    with pytest.raises(EstimationError, match="draws over clusters"):
+        hl.adjust([dynamic], "romano-wolf", draws=99)
+    with pytest.raises(EstimationError, match="needs the rows themselves"):
+        moments.estimate("twfe", covariates=["x"])
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

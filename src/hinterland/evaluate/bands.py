@@ -98,13 +98,15 @@ def _fail_if_bad_options(level: float, kind: str, draws: int, multiplier: str) -
     fail_if_any(findings, "band", EstimationError)
 
 
-def _fail_if_not_from_influence(effects: Effects, live: NDArray[np.bool_]) -> None:
+def fail_if_without_clusters(effects: Effects, what: str, remedy: str, subject: str) -> None:
+    """Raise ``EstimationError`` where the rows of the influence function are no clusters: moments clustered by unit keep none."""
     if effects.meta.get("compressed"):
-        what = "the multiplier bootstrap draws over clusters, which moments clustered by unit do not keep"
-        where = f"{effects.method}, {effects.outcome}"
-        raise EstimationError(
-            Finding("not-from-influence", what, where, "use kind='analytic', which simulates from the covariance"), "band"
-        )
+        said = f"{what} draws over clusters, which moments clustered by unit do not keep"
+        raise EstimationError(Finding("not-from-influence", said, f"{effects.method}, {effects.outcome}", remedy), subject)
+
+
+def _fail_if_not_from_influence(effects: Effects, live: NDArray[np.bool_]) -> None:
+    fail_if_without_clusters(effects, "the multiplier bootstrap", "use kind='analytic', which simulates from the covariance", "band")
     implied = np.einsum("ij,ij->j", effects.influence, effects.influence)
     if not np.allclose(implied[live], np.diag(effects.vcov)[live], rtol=1e-6, atol=0):
         what = f"the covariance ({effects.meta.get('vcov', 'unknown')}) is not that of the influence function by cluster"

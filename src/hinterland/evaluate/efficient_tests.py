@@ -47,7 +47,8 @@ class BalanceTest:
     draws: int
 
     def __repr__(self) -> str:
-        return f"BalanceTest(chi2({self.df}) = {self.wald:.5g}, p = {self.p_value:.4g}; {len(self.frame)} terms, {self.draws} draws)"
+        dealt = f"by {self.draws} permutations p = {self.p_permutation:.4g}" if self.draws else "no permutations"
+        return f"BalanceTest(chi2({self.df}) = {self.wald:.5g}, p = {self.p_value:.4g}; {dealt}; {len(self.frame)} terms)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
+from hinterland.evaluate.bands import fail_if_without_clusters
 from hinterland.evaluate.honest.event_path import EventPath, event_path
 from hinterland.evaluate.result import Effects
 from hinterland.evaluate.threads import one_thread
@@ -247,6 +248,7 @@ def _rms_threshold(effects: Effects, path: EventPath, level: float, seed: int) -
 
 def _lead_influence(effects: Effects, path: EventPath) -> Floats:
     """[C, pre] influence of the estimates before treatment, where they are those of the effects themselves."""
+    fail_if_without_clusters(effects, "the mean-square statistic", "use statistic='max' or 'mean'", "equivalence")
     influence = path.influence[:, : path.pre]
     implied, vcov = influence.T @ influence, path.vcov[: path.pre, : path.pre]
     if not np.allclose(implied, vcov, rtol=1e-5, atol=1e-8 * float(np.diag(vcov).max())):

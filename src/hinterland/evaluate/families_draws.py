@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hinterland.errors import EstimationError, Finding
+from hinterland.evaluate.bands import fail_if_without_clusters
 from hinterland.evaluate.coding import Floats
 from hinterland.evaluate.placebo import Placebo
 from hinterland.evaluate.randomisation import RandomisationTest
@@ -182,6 +183,7 @@ def _lined_up(items: Sequence[Effects]) -> tuple[np.ndarray[Any, np.dtype[np.str
     columns = []
     for item in items:
         live = np.flatnonzero(np.isfinite(item.std_error))
+        fail_if_without_clusters(item, "the joint bootstrap", "choose holm or benjamini-hochberg, which take p-values", "family")
         own = item.influence[:, live]
         implied = np.einsum("ij,ij->j", own, own)
         if not np.allclose(implied, np.diag(item.vcov)[live], rtol=1e-6, atol=0):

@@ -13,9 +13,10 @@ differences lose no digits to a large level.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import Finding, PanelError, did_you_mean, fail_if_any, listed
+from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -84,7 +85,23 @@ class PanelMoments:
         """Fit ``twfe``, ``event-study`` or ``callaway-santanna``: see :func:`hinterland.evaluate.moment_fits.fit`."""
         from hinterland.evaluate.moment_fits import fit
 
+        known = set(signature(fit).parameters) - {"moments", "method"}
+        fail_if_any(
+            [
+                Finding("unknown-option", f"moments have no option {name!r}", f"option {name}={value!r}", _remedy(name, known))
+                for name, value in options.items()
+                if name not in known
+            ],
+            "options",
+            EstimationError,
+        )
         return fit(self, method, **options)
+
+
+def _remedy(name: str, known: Iterable[str]) -> str:
+    if name in ("covariates", "fe", "bootstrap"):
+        return f"leave it out: {name} needs the rows themselves, so read the panel and use hinterland.estimate"
+    return did_you_mean(name, sorted(known))
 
 
 def panel_moments(

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
+from hinterland.evaluate.bands import fail_if_without_clusters
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.result import Effects
@@ -324,6 +325,7 @@ def _fail_if_not_from_influence(effects: Effects, live: np.ndarray[Any, np.dtype
     where = f"{effects.method}, {effects.outcome}"
     if not len(live):
         raise EstimationError(Finding("no-variance", "no term has a standard error", where, "see the notes of the effects"), "bootstrap")
+    fail_if_without_clusters(effects, "the score bootstrap", "estimate in memory, or cluster on a coarser column", "bootstrap")
     implied = np.einsum("ij,ij->j", effects.influence[:, live], effects.influence[:, live])
     if not np.allclose(implied, np.diag(effects.vcov)[live], rtol=1e-6, atol=0):
         what = f"the covariance ({effects.meta.get('vcov', 'unknown')}) is not that of the influence function by cluster"
