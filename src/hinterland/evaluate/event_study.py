@@ -7,7 +7,7 @@ event times (Sun & Abraham 2021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Unpack
 
 import numpy as np
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
+from hinterland.evaluate.cell_regression import BLOCK, CellRegressors, are_cells_enough, cell_least_squares
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.regression import (
+    Fit,
     Inference,
     InferenceOptions,
     cluster_labels,
@@ -27,10 +29,12 @@ from hinterland.evaluate.regression import (
     without_singletons,
 )
 from hinterland.evaluate.result import Effects, Floats, Terms, least_df
+from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import Covariance
 from hinterland.labels import Note
 
 
+@one_thread()
 def fit(
     design: Design,
     *,
@@ -57,9 +61,7 @@ def fit(
     """
     inference = Inference.of(**options)
     design = without_singletons(without_always_treated(design), inference.ssc)
-    window = event_window(design, leads, lags, reference)
-    columns, names = event_columns(design, window)
-    fitted = least_squares(design, columns, names, inference)
+    window, fitted = _fitted(design, (leads, lags, reference), inference)
     placed = place_terms(design, window, fitted)
     return Effects(
         method="event-study",
@@ -86,6 +88,30 @@ def fit(
             **fit_quality(fitted),
         ),
     )
+
+
+def _fitted(design: Design, bounds: tuple[int | None, int | None, int], inference: Inference) -> tuple[EventTimes, Fit]:
+    """The regression, on tables of cohort and period where they are enough. ``bounds``: leads, lags, reference."""
+    if not are_cells_enough(design, inference):
+        window = event_window(design, *bounds)
+        return window, least_squares(design, *event_columns(design, window), inference)
+    leads, lags, reference = bounds
+    fail_if_any(_window_findings(leads, lags, reference), "options", EstimationError)
+    cells = CellRegressors.of(design, 0)
+    treated = np.flatnonzero(cells.cohorts != NEVER)
+    event_time = design.periods - cells.cohorts[treated, None]
+    binned = np.clip(event_time, leads, lags) if leads is not None or lags is not None else event_time
+    times, position = np.unique(binned, return_inverse=True)
+    _fail_unless_observed(times, reference)
+    position = position.reshape(binned.shape)
+    behind = ((position[:, :, None] == np.arange(len(times))).any(axis=1) * cells.size[treated, None]).sum(axis=0)
+    notes = _binning(np.repeat(event_time, cells.size[treated].astype(np.int64), axis=0), leads, lags)
+    window_ = EventTimes(times, behind.astype(np.int64), reference, tuple(notes))
+    order, column = _column_order(window_)
+    values = np.zeros((*cells.values.shape[:2], len(order)))
+    values[treated] = column[position][:, :, None] == np.arange(len(order))
+    names = (*(term_name(e) for e in times[order]), *design.covariate_names)
+    return window_, cell_least_squares(design, replace(cells, values=values), names, inference)
 
 
 def term_name(event_time: int) -> str:
@@ -124,23 +150,32 @@ def step_notes(design: Design) -> tuple[Note, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class EventWindow:
+class EventTimes:
     """Event times after binning.
 
     Attributes:
         times: [p] event times observed, increasing, the reference included.
-        rows: rows of treated units;  position: for each of ``rows``, the index into ``times``.
         n_treated: [p] treated units observed.
         reference: the event time set to zero.
         notes: what is binned.
     """
 
     times: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    position: NDArray[np.int64]
     n_treated: NDArray[np.int64]
     reference: int
     notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventWindow(EventTimes):
+    """Event times after binning, and where they are.
+
+    Attributes:
+        rows: rows of treated units;  position: for each of ``rows``, the index into ``times``.
+    """
+
+    rows: NDArray[np.int64]
+    position: NDArray[np.int64]
 
 
 def event_window(design: Design, leads: int | None, lags: int | None, reference: int) -> EventWindow:
@@ -149,20 +184,35 @@ def event_window(design: Design, leads: int | None, lags: int | None, reference:
     rows = np.flatnonzero(design.cohort[design.unit] != NEVER)
     event_time = design.event_time[rows]
     binned = np.clip(event_time, leads, lags) if leads is not None or lags is not None else event_time
-    times, position = np.unique(binned, return_inverse=True)
-    if reference not in times:
-        raise EstimationError(
-            Finding(
-                "reference-not-observed",
-                f"no treated unit is observed at event time {reference}",
-                f"event times {listed(times.tolist(), 12)}",
-                "choose another reference, or widen the panel's years",
-            ),
-            "options",
-        )
+    times, position = _ranked(binned)
+    _fail_unless_observed(times, reference)
     seen = np.zeros((design.n_units, len(times)), dtype=np.bool_)
     seen[design.unit[rows], position] = True
-    return EventWindow(times, rows, position, seen.sum(axis=0), reference, tuple(_binning(event_time, leads, lags)))
+    return EventWindow(times, seen.sum(axis=0), reference, tuple(_binning(event_time, leads, lags)), rows, position)
+
+
+def _ranked(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct values [p], increasing, and the position [m] of each of ``values`` [m] among them."""
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if high - low > 100_000:
+        times, place = np.unique(values, return_inverse=True)
+        return times, place
+    present = np.bincount(values - low, minlength=1) > 0
+    return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[values - low]
+
+
+def _fail_unless_observed(times: NDArray[np.int64], reference: int) -> None:
+    if reference in times:
+        return
+    raise EstimationError(
+        Finding(
+            "reference-not-observed",
+            f"no treated unit is observed at event time {reference}",
+            f"event times {listed(times.tolist(), 12)}",
+            "choose another reference, or widen the panel's years",
+        ),
+        "options",
+    )
 
 
 def _window_findings(leads: int | None, lags: int | None, reference: int) -> list[Finding]:
@@ -205,10 +255,7 @@ def event_columns(design: Design, window: EventWindow) -> tuple[Floats, tuple[st
 
     The earliest lead comes last: it is the one to go when leads and lags are identified up to a trend only.
     """
-    others = np.flatnonzero(window.times != window.reference)
-    order = np.concatenate((others[1:], others[:1]))
-    column = np.full(len(window.times), -1)
-    column[order] = np.arange(len(order))
+    order, column = _column_order(window)
     out = np.zeros((design.n_obs, len(order) + len(design.covariate_names)), order="F")
     out[:, len(order) :] = design.covariates
     where = column[window.position]
@@ -216,6 +263,15 @@ def event_columns(design: Design, window: EventWindow) -> tuple[Floats, tuple[st
     rows = window.rows[inside]
     out[rows, where[inside]] = design.dose[design.unit[rows]] if design.policy.partial == "dose" else 1.0
     return out, (*(term_name(e) for e in window.times[order]), *design.covariate_names)
+
+
+def _column_order(window: EventTimes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[p − 1] event times in the order of their columns; [p] the column of each event time, -1 for the reference."""
+    others = np.flatnonzero(window.times != window.reference)
+    order = np.concatenate((others[1:], others[:1]))
+    column = np.full(len(window.times), -1)
+    column[order] = np.arange(len(order))
+    return order, column
 
 
 class Estimated(Protocol):
@@ -254,7 +310,7 @@ class Placed:
     term_df: Floats | None = None
 
 
-def place_terms(design: Design, window: EventWindow, fitted: Estimated) -> Placed:
+def place_terms(design: Design, window: EventTimes, fitted: Estimated) -> Placed:
     """Put the kept event-time coefficients on the grid of event times; the rest are references.
 
     Raises:
@@ -268,17 +324,26 @@ def place_terms(design: Design, window: EventWindow, fitted: Estimated) -> Place
     take = source[inside]
     p = len(window.times)
     values, vcov = np.zeros(p), np.zeros((p, p))
-    influence = np.zeros((fitted.covariance.influence.shape[0], p))
     values[inside] = fitted.estimate[take]
     vcov[np.ix_(inside, inside)] = fitted.covariance.vcov[np.ix_(take, take)]
-    influence[:, inside] = fitted.covariance.influence[:, take]
     terms = Terms.make(
         tuple(term_name(e) for e in window.times),
         event_time=window.times,
         reference=~inside,
         n_treated=window.n_treated,
     )
+    influence = _placed_columns(fitted.covariance.influence, source)
     return Placed(terms, values, vcov, influence, notes, _placed_df(fitted.covariance.term_df, inside, take))
+
+
+def _placed_columns(columns: Floats, source: NDArray[np.int64]) -> Floats:
+    """[C, p] the columns ``source`` [p] of ``columns``, zeros for -1; by blocks of rows that stay in the cache."""
+    out = np.empty((len(columns), len(source)))
+    for start in range(0, len(out), BLOCK):
+        some = slice(start, start + BLOCK)
+        np.take(columns[some], np.maximum(source, 0), axis=1, out=out[some], mode="clip")
+    out[:, source < 0] = 0.0
+    return out
 
 
 def _placed_df(term_df: Floats | None, inside: NDArray[np.bool_], take: NDArray[np.int64]) -> Floats | None:
@@ -289,7 +354,7 @@ def _placed_df(term_df: Floats | None, inside: NDArray[np.bool_], take: NDArray[
     return out
 
 
-def _lost_notes(design: Design, window: EventWindow, lost: list[int]) -> tuple[Note, ...]:
+def _lost_notes(design: Design, window: EventTimes, lost: list[int]) -> tuple[Note, ...]:
     if not lost:
         return ()
     everyone = bool((design.cohort != NEVER).all())

@@ -76,7 +76,10 @@ def project_off(prepared: Absorber, columns: Floats, out: Floats | None = None) 
         return prepared.column(columns)
     into = np.empty(columns.shape, order="F") if out is None else out
     for j in range(columns.shape[1]):
-        into[:, j] = prepared.column(columns[:, j])
+        if isinstance(prepared, Balanced) and into.flags.f_contiguous:
+            prepared.column(columns[:, j], into[:, j])
+        else:
+            into[:, j] = prepared.column(columns[:, j])
     return into
 
 
@@ -87,11 +90,12 @@ class Balanced:
     units: int
     periods: int
 
-    def column(self, x: Floats) -> Floats:
-        """x_it − x̄_i − x̄_t + x̄."""
+    def column(self, x: Floats, into: Floats | None = None) -> Floats:
+        """x_it − x̄_i − x̄_t + x̄; written ``into`` a contiguous [n], which may be ``x``, where one is given."""
         grid = x.reshape(self.units, self.periods)
-        out: Floats = grid - (grid.sum(axis=1) / self.periods)[:, None]
-        out -= out.sum(axis=0) / self.units
+        place = None if into is None else into.reshape(self.units, self.periods)
+        out: Floats = np.subtract(grid, (np.einsum("it->i", grid) / self.periods)[:, None], out=place)
+        out -= np.einsum("it->t", out) / self.units
         return out.reshape(-1)
 
     def rank(self) -> int:

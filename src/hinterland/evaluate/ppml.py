@@ -40,6 +40,7 @@ from hinterland.evaluate.regression import (
     without_singletons,
 )
 from hinterland.evaluate.result import Effects, Terms, least_df
+from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.twfe import caveats, coefficient_terms
 from hinterland.evaluate.vcov import Covariance, Moments
 from hinterland.labels import Note
@@ -76,6 +77,7 @@ class _Estimated:
         return (*notes, *self.covariance.notes)
 
 
+@one_thread()
 def fit(
     design: Design,
     *,

@@ -11,9 +11,11 @@ from typing import Unpack
 import numpy as np
 
 from hinterland.errors import listed
+from hinterland.evaluate.cell_regression import CellRegressors, are_cells_enough, cell_least_squares
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.regression import (
     TREATED,
+    Fit,
     Inference,
     InferenceOptions,
     cluster_labels,
@@ -25,9 +27,11 @@ from hinterland.evaluate.regression import (
     without_singletons,
 )
 from hinterland.evaluate.result import Effects, Terms
+from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
 
 
+@one_thread()
 def fit(design: Design, **options: Unpack[InferenceOptions]) -> Effects:
     """Estimate τ and the covariates' coefficients by least squares net of the fixed effects.
 
@@ -43,10 +47,7 @@ def fit(design: Design, **options: Unpack[InferenceOptions]) -> Effects:
     """
     inference = Inference.of(**options)
     design = without_singletons(design, inference.ssc)
-    columns = np.empty((design.n_obs, 1 + len(design.covariate_names)), order="F")
-    columns[:, 0] = treatment(design)
-    columns[:, 1:] = design.covariates
-    fitted = least_squares(design, columns, (TREATED, *design.covariate_names), inference)
+    fitted = _fitted(design, inference)
     estimand = "twfe-dose" if dosed(design) else "twfe"
     return Effects(
         method="twfe",
@@ -62,6 +63,19 @@ def fit(design: Design, **options: Unpack[InferenceOptions]) -> Effects:
         notes=(*design.notes, *caveats(design), *fitted.notes),
         meta=describe(design, inference, fitted.covariance, fitted.covariance.df, estimand, **fit_quality(fitted)),
     )
+
+
+def _fitted(design: Design, inference: Inference) -> Fit:
+    """The regression, on a table of cohort and period where that is enough."""
+    names = (TREATED, *design.covariate_names)
+    if are_cells_enough(design, inference):
+        cells = CellRegressors.of(design, 1)
+        cells.values[:, :, 0] = design.periods >= cells.cohorts[:, None]
+        return cell_least_squares(design, cells, names, inference)
+    columns = np.empty((design.n_obs, len(names)), order="F")
+    columns[:, 0] = treatment(design)
+    columns[:, 1:] = design.covariates
+    return least_squares(design, columns, names, inference)
 
 
 def coefficient_terms(design: Design, names: tuple[str, ...]) -> Terms:
