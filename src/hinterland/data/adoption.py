@@ -228,7 +228,7 @@ def _cohorts(panel: Panel, values: pl.DataFrame, column: str) -> Cohorts:
         dose=pl.lit(1.0),
         excluded=pl.lit(False),
         reason=pl.lit(""),
-    ).sort("unit")
+    )
     return Cohorts(table, True, column, "column", notes=tuple(_window_notes(panel, table)))
 
 
