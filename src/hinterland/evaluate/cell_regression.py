@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.hdfe import Balanced, project_off
+from hinterland.evaluate.hdfe import BLOCK, Balanced, group_sums, project_off
 from hinterland.evaluate.inference import Inference, effective_number
 from hinterland.evaluate.regression import Fit, absorbed, column_scale, fail_if_nothing_left, headline, independent_columns
 from hinterland.evaluate.saturated import Counted, small_sample
 from hinterland.evaluate.vcov import Covariance, is_nested
 
-BLOCK = 4096
-"""Units worked through at a time, so that what is added up stays in the processor's cache."""
 FEW = 2
 """Regressors up to which one pass each over the rows is quicker than a product by cohort."""
 
@@ -123,22 +121,13 @@ class _Cross:
         table = net.reshape(-1, q)
         gram, target = np.empty((q + k, q + k)), np.empty(q + k)
         gram[:q, :q] = table.T @ (table * np.repeat(cells.size, net.shape[1])[:, None])
-        target[:q] = _sums(cells, y).reshape(-1) @ table
+        target[:q] = group_sums(cells.group, len(cells.size), y).reshape(-1) @ table
         for j in range(k):
-            gram[:q, q + j] = _sums(cells, v[:, j].reshape(y.shape)).reshape(-1) @ table
+            gram[:q, q + j] = group_sums(cells.group, len(cells.size), v[:, j].reshape(y.shape)).reshape(-1) @ table
         gram[q:, :q] = gram[:q, q:].T
         gram[q:, q:] = v.T @ v
         target[q:] = v.T @ y.reshape(-1)
         return cls(net, gram, target)
-
-
-def _sums(cells: CellRegressors, x: Floats) -> Floats:
-    """[K, T] sums of x [N, T] over the units of each cohort."""
-    out, every = np.zeros(cells.values.shape[:2]), np.arange(len(cells.size))[:, None]
-    for start in range(0, len(x), BLOCK):
-        some = slice(start, start + BLOCK)
-        out += (cells.group[some] == every).astype(np.float64) @ x[some]
-    return out
 
 
 @dataclass(frozen=True, slots=True)

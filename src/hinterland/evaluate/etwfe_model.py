@@ -19,8 +19,8 @@ import numpy as np
 
 from hinterland.errors import EstimationError, Finding
 from hinterland.evaluate.coding import Floats
-from hinterland.evaluate.hdfe import direct_solver, tally
-from hinterland.evaluate.saturated import Layout, Mask
+from hinterland.evaluate.hdfe import direct_solver
+from hinterland.evaluate.saturated import Layout, Mask, cell_sums
 
 Family = Literal["gaussian", "poisson", "logit"]
 
@@ -63,7 +63,7 @@ class Model:
     def sums(self, x: Floats) -> Floats:
         """[K + 1, T] weighted sums of x [n]."""
         w = self.layout.design.weight
-        return tally(self.layout.cell, x if w is None else x * w, self.layout.rows.size).reshape(self.layout.shape)
+        return cell_sums(self.layout, x if w is None else x * w)
 
     def scores(self, x: Floats) -> Floats:
         """[K + 1, T, m] weighted sums of x · z."""

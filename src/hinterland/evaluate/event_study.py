@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
-from hinterland.evaluate.cell_regression import BLOCK, CellRegressors, are_cells_enough, cell_least_squares
+from hinterland.evaluate.cell_regression import CellRegressors, are_cells_enough, cell_least_squares
 from hinterland.evaluate.design import Design
+from hinterland.evaluate.hdfe import BLOCK
 from hinterland.evaluate.regression import (
     Fit,
     Inference,

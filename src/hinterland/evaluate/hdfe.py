@@ -29,6 +29,8 @@ TOLERANCE = 1e-11
 PRECISION = 1e-12
 REFINEMENTS = 4
 ITERATIONS = 5000
+BLOCK = 4096
+"""Units worked through at a time, so that what is added up stays in the processor's cache."""
 
 
 class Absorber(Protocol):
@@ -106,6 +108,15 @@ class Balanced:
 def tally(codes: NDArray[np.int32] | NDArray[np.int64], x: Floats, size: int) -> Floats:
     """[size] sums of x [n] by code [n]."""
     return np.bincount(codes, weights=x, minlength=size).astype(np.float64, copy=False)
+
+
+def group_sums(group: NDArray[np.int64], size: int, grid: Floats) -> Floats:
+    """[size, T] sums of ``grid`` [N, T] over the units of each group [N]: a product with their indicators, by blocks of units."""
+    out, every = np.zeros((size, grid.shape[1])), np.arange(size)[:, None]
+    for start in range(0, len(grid), BLOCK):
+        some = slice(start, start + BLOCK)
+        out += (group[some] == every).astype(np.float64) @ grid[some]
+    return out
 
 
 @dataclass(frozen=True, slots=True)

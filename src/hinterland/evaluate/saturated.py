@@ -11,7 +11,7 @@ from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, listed
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.hdfe import tally
+from hinterland.evaluate.hdfe import BLOCK, group_sums, tally
 from hinterland.evaluate.result import BLANK, CohortShares, Terms
 from hinterland.evaluate.vcov import Ssc, count_parameters, group_factor, inflation, is_nested
 from hinterland.labels import Note
@@ -19,11 +19,11 @@ from hinterland.labels import Note
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Words = dict[str, str | int | float]
+Product = tuple[Floats, Floats]
+"""Matrices [C, k] and [k, q] to be multiplied."""
 
 FEW_UNITS = 5
 """Cohorts with fewer units are named in a note."""
-BLOCK = 4096
-"""Rows of a product made at a time, so that what is added up stays in the processor's cache."""
 EXACT = 1e-26
 """Squared residuals below this share of the squared outcomes are rounding."""
 
@@ -123,9 +123,13 @@ def make_layout(design: Design, control: str) -> Layout:
     cohorts = design.cohorts
     group = np.searchsorted(cohorts, design.cohort)
     periods = design.n_periods
-    cell = group[design.unit] * periods + design.period
     shape = (len(cohorts) + 1, periods)
-    rows = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+    if design.balanced:
+        cell = (group[:, None] * periods + np.arange(periods)).reshape(-1)
+        rows = np.repeat(np.bincount(group, minlength=shape[0])[:, None], periods, axis=1)
+    else:
+        cell = group[design.unit] * periods + design.period
+        rows = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
     weight = rows.astype(np.float64) if design.weight is None else tally(cell, design.weight, rows.size).reshape(shape)
     return Layout(design, control, cohorts, group, cell, rows, weight)
 
@@ -149,26 +153,36 @@ def base_periods(layout: Layout, anticipation: int) -> Ints:
     return np.where(before.any(axis=1), last, -1)
 
 
-def cluster_tables(layout: Layout, u: Floats, cluster: Factor, tables: Floats) -> Floats:
-    """[C, q] sums over each cluster's rows of u · tables[cohort, period], for u [n] and tables [K + 1, T, q].
+def cell_sums(layout: Layout, x: Floats) -> Floats:
+    """[K + 1, T] sums of x [n] by cell."""
+    if layout.design.balanced:
+        return group_sums(layout.group, len(layout.cohorts) + 1, x.reshape(-1, layout.design.n_periods))
+    return tally(layout.cell, x, layout.rows.size).reshape(layout.shape)
+
+
+def cluster_tables(layout: Layout, u: Floats, cluster: Factor, tables: Floats, less: Product | None = None) -> Floats:
+    """[C, q] sums over each cluster's rows of u · tables[cohort, period], for u [n] and tables [K + 1, T, q]; ``less`` a product.
 
     One product of a [clusters, periods] matrix per cohort: no matrix of rows by q is made.
     """
     design, periods = layout.design, layout.design.n_periods
-    out = np.zeros((cluster.size, tables.shape[2]))
     by_unit = design.balanced and cluster.size == design.n_units and bool((cluster.codes == design.unit).all())
+    out = (np.empty if by_unit else np.zeros)((cluster.size, tables.shape[2]))
     for g in range(tables.shape[0]):
         if by_unit:
             members = np.flatnonzero(layout.group == g)
             values = u.reshape(-1, periods)
             for start in range(0, len(members), BLOCK):
                 some = members[start : start + BLOCK]
-                out[some] = values[some] @ tables[g]
+                made = values[some] @ tables[g]
+                out[some] = made if less is None else made - less[0][some] @ less[1]
             continue
         rows = np.flatnonzero(layout.group[design.unit] == g)
         present, local = np.unique(cluster.codes[rows], return_inverse=True)
         sums = tally(local * periods + design.period[rows], u[rows], len(present) * periods)
         out[present] += sums.reshape(len(present), periods) @ tables[g]
+    if less is not None and not by_unit:
+        subtract_product(out, *less)
     return out
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from hinterland.errors import EstimationError, Finding
 from hinterland.evaluate.coding import Floats
-from hinterland.evaluate.hdfe import tally
 from hinterland.evaluate.inference import CLUSTERED, Inference, coefficient_covariance
 from hinterland.evaluate.regression import absorbed, column_scale, fixed_effects_text, gram_of, independent_columns
 from hinterland.evaluate.saturated import (
@@ -22,10 +21,10 @@ from hinterland.evaluate.saturated import (
     Ints,
     Layout,
     Mask,
+    cell_sums,
     concentration,
     small_sample,
     spread,
-    subtract_product,
     treated_mix,
     without_rounding,
 )
@@ -127,16 +126,15 @@ class _Parts:
 
 def _least_squares(layout: Layout, system: CellSystem, cells: _Cells) -> _Parts:
     design, weights = layout.design, layout.design.weight
-    target = cells.k * design.n_periods + cells.t
 
     def weighted(x: Floats) -> Floats:
         return x if weights is None else x * weights
 
     def on_cells(x: Floats) -> Floats:
-        return np.asarray(cells.inverse @ tally(layout.cell, weighted(x), layout.rows.size)[target])
+        return np.asarray(cells.inverse @ cell_sums(layout, weighted(x))[cells.k, cells.t])
 
     raw, centred = column_scale(design.covariates, weights)
-    slopes, x = np.empty((len(target), len(raw))), np.empty((design.n_obs, len(raw)), order="F")
+    slopes, x = np.empty((len(cells.k), len(raw))), np.empty((design.n_obs, len(raw)), order="F")
     for j in range(len(raw)):
         column = system.column(design.covariates[:, j])
         slopes[:, j] = on_cells(column)
@@ -201,12 +199,10 @@ def _covariance(layout: Layout, system: CellSystem, parts: _Parts, cells: _Cells
         return _by_columns(layout, system, parts, cells, inference)
     counted = Counted(absorbed(design), system.rank() if ssc.k_exact else None)
     c, parameters = small_sample(design.n_obs, int(cells.kept.sum()) + len(parts.beta), counted, cluster, ssc)
-    own = system.influence(parts.u, cluster, np.sqrt(c) * cells.put(cells.inverse))
+    beta = cluster_sums(parts.x, parts.u, cluster) @ (np.sqrt(c) * parts.bread)
+    own = system.influence(parts.u, cluster, np.sqrt(c) * cells.put(cells.inverse), (beta, cells.put(parts.slopes.T)))
     if own is None:
         return _by_columns(layout, system, parts, cells, inference)
-    beta = cluster_sums(parts.x, parts.u, cluster) @ (np.sqrt(c) * parts.bread)
-    if beta.shape[1]:
-        subtract_product(own, beta, cells.put(parts.slopes.T))
     df = float(cluster.size - 1) if ssc.t_df == "min" else float(design.n_obs - parameters)
     return Covariance(own.T @ own, own, df, parameters, (cluster.size,)), np.linalg.norm(beta, axis=0)
 

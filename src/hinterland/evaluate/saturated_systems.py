@@ -18,7 +18,7 @@ import numpy as np
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.hdfe import DIRECT, Absorber, Block, direct_solver, level_columns, sparse_system, split_block, tally
 from hinterland.evaluate.regression import absorbed, gram_of, projection
-from hinterland.evaluate.saturated import Ints, Layout, cluster_tables, unit_weight
+from hinterland.evaluate.saturated import Ints, Layout, Product, cluster_tables, unit_weight
 from hinterland.evaluate.vcov import cluster_sums, is_nested
 
 
@@ -38,9 +38,9 @@ class CellSystem(Protocol):
         """[n] x (net of fixed effects) less the indicators, net of them too, times ``values`` [p]; may overwrite x."""
         ...
 
-    def influence(self, u: Floats, cluster: Factor, right: Floats) -> Floats | None:
-        """[C, q] sums by cluster of the indicators (net) times u, times ``right`` [p, q]; u is orthogonal to the eliminated factor.
-        ``None`` where clusters cut through it.
+    def influence(self, u: Floats, cluster: Factor, right: Floats, less: Product) -> Floats | None:
+        """[C, q] sums by cluster of the indicators (net) times u, times ``right`` [p, q], ``less`` a product; u is orthogonal to the
+        eliminated factor. ``None`` where clusters cut through it.
         """
         ...
 
@@ -72,7 +72,7 @@ class ClosedForm:
     def column(self, x: Floats) -> Floats:
         """X net of the fixed effects."""
         grid = x.reshape(self.layout.design.n_units, -1)
-        out: Floats = grid - grid.mean(axis=1, keepdims=True)
+        out: Floats = grid - (np.einsum("it->i", grid) / grid.shape[1])[:, None]
         out -= (self.weight @ out) / self.weight.sum()
         return out.reshape(-1)
 
@@ -83,10 +83,10 @@ class ClosedForm:
         grid -= grid.mean(axis=1, keepdims=True)
         grid -= (self.group_weight @ grid) / self.group_weight.sum()
         out = x.reshape(len(self.weight), -1)
-        out -= grid[self.layout.group]
+        out -= grid.take(self.layout.group, axis=0)
         return out.reshape(-1)
 
-    def influence(self, u: Floats, cluster: Factor, right: Floats) -> Floats | None:
+    def influence(self, u: Floats, cluster: Factor, right: Floats, less: Product) -> Floats | None:
         """Sums by cluster: see :class:`CellSystem`."""
         design = self.layout.design
         if not is_nested(Factor(design.unit_name, design.unit, design.n_units), cluster):
@@ -94,7 +94,7 @@ class ClosedForm:
         tables = np.zeros((*self.layout.shape, right.shape[1]))
         tables[self.k, self.t] = right
         tables -= np.einsum("g,gtq->tq", self.group_weight / self.group_weight.sum(), tables)
-        return cluster_tables(self.layout, u, cluster, tables)
+        return cluster_tables(self.layout, u, cluster, tables, less)
 
     def rank(self) -> int | None:
         """Dimension of the space of the fixed effects."""
@@ -142,7 +142,7 @@ class Schur:
         grid = np.append(values, 0.0)[self.number]
         return x - self.prepared.column(grid[self.layout.cell])
 
-    def influence(self, u: Floats, cluster: Factor, right: Floats) -> Floats | None:
+    def influence(self, u: Floats, cluster: Factor, right: Floats, less: Product) -> Floats | None:
         """Sums by cluster: see :class:`CellSystem`."""
         from scipy import sparse
 
@@ -156,7 +156,7 @@ class Schur:
                 tables = tables - left[start : start + factor.size]
             else:
                 apart.append((factor, left[start : start + factor.size]))
-        out = cluster_tables(self.layout, u, cluster, tables)
+        out = cluster_tables(self.layout, u, cluster, tables, less)
         for factor, part in apart:
             z = level_columns((factor,), (0, factor.size))
             sums = sparse.csr_array((u, (cluster.codes, np.arange(len(u)))), shape=(cluster.size, len(u))) @ z
@@ -194,9 +194,9 @@ class Columns:
         """X less the indicators times ``values``, both net of the fixed effects."""
         return x - self.x @ values
 
-    def influence(self, u: Floats, cluster: Factor, right: Floats) -> Floats | None:
+    def influence(self, u: Floats, cluster: Factor, right: Floats, less: Product) -> Floats | None:
         """Sums by cluster: see :class:`CellSystem`."""
-        return cluster_sums(self.x, u, cluster) @ right
+        return np.asarray(cluster_sums(self.x, u, cluster) @ right - less[0] @ less[1])
 
     def rank(self) -> int | None:
         """Dimension of the space of the fixed effects."""

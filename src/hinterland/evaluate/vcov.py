@@ -244,9 +244,14 @@ def nearest_positive(vcov: Floats) -> tuple[Floats, bool]:
 def cluster_sums(x: Floats, u: Floats, cluster: Factor) -> Floats:
     """[C, k] sums of x_i u_i within clusters, for x [n, k] and u [n]."""
     codes = cluster.codes
+    out = np.empty((cluster.size, x.shape[1]))
+    width = len(codes) // cluster.size
+    if width * cluster.size == len(codes) and (codes.reshape(-1, width) == np.arange(cluster.size)[:, None]).all():
+        for j in range(x.shape[1]):
+            np.einsum("it,it->i", x[:, j].reshape(-1, width), u.reshape(-1, width), out=out[:, j])
+        return out
     ordered = bool((codes[1:] >= codes[:-1]).all())
     starts = np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1)) if ordered else None
-    out = np.empty((cluster.size, x.shape[1]))
     for j in range(x.shape[1]):
         score = x[:, j] * u
         out[:, j] = np.add.reduceat(score, starts) if starts is not None else np.bincount(codes, weights=score, minlength=cluster.size)
