@@ -72,6 +72,12 @@ def test_tex_is_escaped_and_every_row_is_full(table: Table) -> None:
     assert "川渝" in plain
 
 
+def test_tex_breaks_sentences_into_lines() -> None:
+    sentence = "A reason that is found in the data and told in a whole sentence, as the recommendations do. " * 2
+    table = Table("why", "t", (Heading("a", "left"), Heading("b"), Heading("c", "left")), (Row(("x", "1", sentence)),))
+    assert r"\begin{tabular}{lrp{0.90\linewidth}}" in table.to_tex()
+
+
 def test_csv_holds_plain_numbers(table: Table) -> None:
     rows = list(csv.reader(io.StringIO(table.to_csv())))
     assert {len(r) for r in rows} == {3}

@@ -16,6 +16,8 @@ RELATIVE, SLOPE, RELATIVE_SLOPE = "relative-magnitude", "smoothness", "smoothnes
 KINDS = (RELATIVE, SLOPE, RELATIVE_SLOPE)
 ESTIMANDS = ("average", "first")
 """What intervals are about: first the one that is nearest to the headline."""
+_TENFOLD = math.log(10)
+"""Log points from which a change is not told in per cent, too."""
 AS_SEEN = 1.0
 """M̄ at which changes after adoption may be as large as the largest one before it."""
 
@@ -140,4 +142,4 @@ def bounded(group: Bounds, scale: Scale) -> tuple[Sentence, ...]:
 
 
 def _end(value: float, scale: Scale) -> Value:
-    return signed(value) if scale == "level" else say("bounded.end", value=signed(value), percent=percent(value))
+    return signed(value) if scale == "level" or abs(value) > _TENFOLD else say("bounded.end", value=signed(value), percent=percent(value))

@@ -16,6 +16,11 @@ _FONTS = {"ascii": "Times New Roman", "eastAsia": "SimSun"}
 TEXT_WIDTH = 15.5
 """Width of tables and figures, centimetres."""
 
+_GAP, _LETTER = 0.24, 0.16
+"""Gap between columns, and width of a letter of a table; a Chinese character is two letters wide. Centimetres."""
+_LONGEST = 70
+"""Letters that a column of words asks for at most."""
+
 _EPOCH = dt.datetime(2000, 1, 1)
 
 
@@ -154,17 +159,46 @@ def _add_table(word: Any, table: Table, number: str) -> None:
 
 
 def _set_widths(grid: Any, table: Table) -> None:
-    """Share the width of the text among columns by their longest cell; a Chinese character counts twice."""
+    """Share the width of the text among columns: numbers stay on one line, columns of words give way where there is too little."""
     from docx.shared import Cm
 
-    cells = [[h.text for h in table.headings], *(r.cells for r in table.rows if r.kind != "head")]
-    lengths = [min(34, max(7, *(_length(c) for c in column))) for column in zip(*cells, strict=True)]
+    wished, least = (_widths(table, whole) for whole in (True, False))
+    excess, slack = sum(wished) - TEXT_WIDTH, sum(wished) - sum(least)
+    if excess > 0 and slack > 0:
+        wished = [w - (w - low) * min(1.0, excess / slack) for w, low in zip(wished, least, strict=True)]
     grid.autofit = False
-    for column, length in zip(grid.columns, lengths, strict=True):
-        column.width = Cm(TEXT_WIDTH * length / sum(lengths))
+    _set_margins(grid)
+    for column, width in zip(grid.columns, wished, strict=True):
+        column.width = Cm(TEXT_WIDTH * width / sum(wished))
     for line in grid.rows:
         for cell, width in zip(line._tr.tc_lst, _merged(line, [c.width for c in grid.columns]), strict=True):
             cell.width = width
+
+
+def _widths(table: Table, whole: bool) -> list[float]:
+    """Centimetres that each column asks for: its longest cell (of words, up to ``_LONGEST`` letters), or what it needs at least."""
+    found = []
+    for k, heading in enumerate(table.headings):
+        cells = [r.cells[k] for r in table.rows if r.kind != "head"]
+        words = [_length(w) for text in (heading.text, *(cells if heading.align == "left" else ())) for w in text.split()]
+        numbers = [] if heading.align == "left" else [_length(c) for c in cells]
+        longest = [_length(heading.text), *map(_length, cells)] if whole else []
+        found.append(_GAP + _LETTER * max(3, *(min(n, _LONGEST) for n in (*longest, *words)), *numbers))
+    return found
+
+
+def _set_margins(grid: Any) -> None:
+    """Half of the gap between columns, on either side of each cell."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    margins = OxmlElement("w:tblCellMar")
+    for side in ("left", "right"):
+        edge = OxmlElement(f"w:{side}")
+        edge.set(qn("w:w"), str(round(_GAP / 2 / 2.54 * 1440)))
+        edge.set(qn("w:type"), "dxa")
+        margins.append(edge)
+    grid._tbl.tblPr.append(margins)
 
 
 def _merged(line: Any, widths: list[int]) -> list[int]:

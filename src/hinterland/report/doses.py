@@ -6,7 +6,7 @@ import polars as pl
 
 from hinterland.report import tables, uncertainty
 from hinterland.report.blocks import Block, Chart, Heading, Prose
-from hinterland.report.digits import MISSING, compact, decimals_for, number, p_value, signed
+from hinterland.report.digits import MISSING, decimals_for, number, p_value, signed
 from hinterland.report.figures import dose_panels, with_doses
 from hinterland.report.panels import dose_curves
 from hinterland.report.record import Fit, Record
@@ -53,12 +53,16 @@ def sentences(frame: pl.DataFrame) -> tuple[Sentence, ...]:
             say(
                 "doses.ends",
                 low=signed(low["estimate"]),
-                low_dose=compact(low["dose"]),
+                low_dose=_dose(low["dose"]),
                 high=signed(high["estimate"]),
-                high_dose=compact(high["dose"]),
+                high_dose=_dose(high["dose"]),
             )
         )
     return (*said, say("doses.strong"))
+
+
+def _dose(dose: float) -> str:
+    return f"{dose:.4g}"
 
 
 def table(record: Record, speaker: Speaker, fit: Fit, data: pl.DataFrame) -> Table:
@@ -72,7 +76,7 @@ def table(record: Record, speaker: Speaker, fit: Fit, data: pl.DataFrame) -> Tab
         values = [
             v for r in shown for v in ((number(r["estimate"], decimals), f"({number(r['std_error'], decimals)})") if r else (MISSING, ""))
         ]
-        rows.append(Row((compact(dose), *values)))
+        rows.append(Row((_dose(dose), *values)))
     headings = [Column(speaker.ui("col.dose"))]
     for c in curves:
         headings += [

@@ -163,7 +163,7 @@ def estimators(series: Mapping[str, pl.DataFrame], speaker: Speaker, *, unit: st
                 markersize=4.5,
                 markerfacecolor=CYCLE[k] if k % 2 == 0 else "white",
                 zorder=3,
-                label=speaker.name(method, "method"),
+                label=speaker.name(method, "method_short"),
             )
         axes.set_xticks(event_ticks(np.concatenate([column(f, "event_time") for f in series.values()])))
         axes.set_xlabel(speaker.ui("axis.event_time"))

@@ -150,6 +150,9 @@ def _html_row(row: Row, headings: Sequence[Heading], style: str) -> str:
     return f'<tr class="{style}">{first}{rest}</tr>'
 
 
+_SENTENCE, _LINE = 48, 88
+"""Letters from which a cell is broken into lines in LaTeX, and letters that a line of text holds."""
+
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -189,7 +192,7 @@ def _guarded(cell: str) -> str:
 
 
 def _tex(table: Table) -> str:
-    spec = "".join(h.align[0] for h in table.headings)
+    spec = "".join(_tex_column(table, k) for k in range(len(table.headings)))
     out = [
         r"% needs: \usepackage{booktabs,threeparttable}; for Chinese text also \usepackage{xeCJK} (XeLaTeX)",
         r"\begin{table}[htbp]",
@@ -214,6 +217,21 @@ def _tex(table: Table) -> str:
     if notes:
         out += [r"\begin{tablenotes}[flushleft]\footnotesize", *[rf"\item {tex_escape(n)}" for n in notes], r"\end{tablenotes}"]
     return "\n".join([*out, r"\end{threeparttable}", r"\end{table}"]) + "\n"
+
+
+def _tex_column(table: Table, k: int) -> str:
+    """The alignment of a column; columns of sentences are broken into lines and share the room that the others leave."""
+    widths = [max(map(_letters, (h.text, *(r.cells[j] for r in table.rows if r.kind != "head")))) for j, h in enumerate(table.headings)]
+    told = [h.align == "left" and w > _SENTENCE for h, w in zip(table.headings, widths, strict=True)]
+    if not told[k]:
+        return table.headings[k].align[0]
+    others = sum(w for w, sentence in zip(widths, told, strict=True) if not sentence)
+    room = 1 - others / _LINE - 0.025 * len(widths)
+    return rf"p{{{max(0.25, room / sum(told)):.2f}\linewidth}}"
+
+
+def _letters(text: str) -> int:
+    return sum(2 if c > "\u2e80" else 1 for c in text)
 
 
 def _tex_spanners(spans: Sequence[tuple[str, int]]) -> list[str]:

@@ -146,8 +146,10 @@ def fixed_effects(speaker: Speaker, fit: Fit) -> str:
     """The fixed effects of a fit in words; an en dash for estimators that difference instead."""
     text = str(fit.facts.get("fixed_effects") or "")
     parts = [p.strip() for p in text.replace("+", ",").split(",") if p.strip()]
-    names = tuple(Name("leave_by" if p == "cohort" else "variable", p) for p in parts)
-    return speaker.value(Listed(names)) if parts else "–"
+    crossed = [
+        " × ".join(speaker.value(Name("leave_by" if p in ("cohort", "stack") else "variable", p)) for p in q.split("^")) for q in parts
+    ]
+    return speaker.value(Listed(tuple(crossed))) if parts else "–"
 
 
 def model_notes(speaker: Speaker, fits: Sequence[Fit]) -> tuple[str, ...]:
