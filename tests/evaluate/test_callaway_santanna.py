@@ -196,6 +196,8 @@ def test_sum_by_cluster() -> None:
     values = np.arange(8.0).reshape(4, 2)
     np.testing.assert_array_equal(sum_by_cluster(values, np.array([2, 0, 2, 0], np.int32), 3), [[8, 10], [0, 0], [4, 6]])
     np.testing.assert_array_equal(sum_by_cluster(values, np.array([1, 0, 3, 2], np.int32), 4), values[[1, 0, 3, 2]])
+    np.testing.assert_array_equal(sum_by_cluster(values, np.array([0, 0, 2, 3], np.int32), 4), [[2, 4], [0, 0], [4, 5], [6, 7]])
+    np.testing.assert_array_equal(sum_by_cluster(values[:2], np.array([1, 3], np.int32), 4), [[0, 0], [0, 1], [0, 0], [2, 3]])
 
 
 def test_not_consecutive_periods(frame: pl.DataFrame) -> None:

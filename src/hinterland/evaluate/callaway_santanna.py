@@ -151,14 +151,18 @@ def unit_clusters(design: Design) -> NDArray[np.int32]:
 
 def sum_by_cluster(values: Floats, codes: NDArray[np.int32], size: int) -> Floats:
     """[C, p] sums of ``values`` [N, p] over the clusters ``codes`` [N]."""
-    if size == len(codes):
-        order = np.argsort(codes)
-        return values if (order[:-1] < order[1:]).all() else values[order]
+    if (codes[:-1] < codes[1:]).all():
+        return values if size == len(codes) else _spread(values, codes, size)
     order = np.argsort(codes, kind="stable")
     present, starts = np.unique(codes[order], return_index=True)
-    sums = np.zeros((size, values.shape[1]))
-    sums[present] = np.add.reduceat(values[order], starts, axis=0)
-    return sums
+    return _spread(np.add.reduceat(values[order], starts, axis=0), present, size)
+
+
+def _spread(values: Floats, where: NDArray[Any], size: int) -> Floats:
+    """[size, p] ``values`` in the rows ``where``, zeros elsewhere."""
+    out = np.zeros((size, values.shape[1]))
+    out[where] = values
+    return out
 
 
 def _labels(design: Design) -> NDArray[np.str_]:

@@ -53,6 +53,8 @@ class Layout:
         A cohort without units in a replicate takes no part; a term without any is missing.
         """
         if self.aggregation == "group-time":
+            if (counts > 0).all():
+                return cells
             return np.where(counts[:, self.group] > 0, cells, np.nan)
         size = counts[:, self.group]
         weight = size if self.by_size else (size > 0).astype(np.float64)

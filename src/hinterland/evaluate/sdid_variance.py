@@ -25,6 +25,8 @@ Variance = Literal["jackknife", "placebo", "bootstrap", "none"]
 
 _BLOCK = 2_000_000
 """Unit-draws at a time."""
+_ROWS = 2048
+"""Clusters at a time."""
 _WHOLE = 1 - 1e-9
 """Share of the unit weights in one cluster that leaves no synthetic control without it."""
 
@@ -99,16 +101,23 @@ def _without_each(sample: Sample, weights: Sequence[Synthetic], y: Floats) -> Fl
     width = len(sample.periods)
     controls = y[sample.controls]
     centre = controls.mean(axis=0)
+    apart = controls - centre
     out = np.empty((sample.n_clusters, len(sample.blocks) * width))
     for g, (block, w) in enumerate(zip(sample.blocks, weights, strict=True)):
-        treated = y[block.units] - centre
-        sums = treated.sum(axis=0) - sample.by_cluster(treated, block.units)
-        left = len(block.units) - sample.count_by_cluster(block.units)
-        parts = w.omega[:, None] * (controls - centre)
-        synthetic = parts.sum(axis=0) - sample.by_cluster(parts, sample.controls)
-        share = 1.0 - sample.by_cluster(w.omega, sample.controls)
-        out[:, g * width : (g + 1) * width] = effects_of(sums / left[:, None] - synthetic / share[:, None], w.lam)
+        treated, parts = y[block.units] - centre, w.omega[:, None] * apart
+        totals = treated.sum(axis=0), parts.sum(axis=0)
+        own, synthetic = sample.by_cluster(treated, block.units), sample.by_cluster(parts, sample.controls)
+        left = len(block.units) - sample.count_by_cluster(block.units)[:, None]
+        share = 1.0 - sample.by_cluster(w.omega, sample.controls)[:, None]
+        for some in _row_blocks(len(out)):
+            gap = (totals[0] - own[some]) / left[some] - (totals[1] - synthetic[some]) / share[some]
+            out[some, g * width : (g + 1) * width] = effects_of(gap, w.lam)
     return out
+
+
+def _row_blocks(rows: int) -> Iterator[slice]:
+    """Rows by blocks that stay in the processor's cache."""
+    return (slice(start, start + _ROWS) for start in range(0, rows, _ROWS))
 
 
 def placebo(sample: Sample, problems: Sequence[Problem], draws: int, seed: int) -> Replicates:
@@ -209,10 +218,15 @@ def spread(layout: Layout, replicates: Replicates, variance: str) -> Spread:
 
 
 def _deviations(values: Floats, variance: str) -> Floats:
-    known = np.isfinite(values)
-    count = known.sum(axis=0)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    centred = np.where(known, values - mean, 0.0)
-    if variance == "jackknife":
-        return np.asarray(-np.sqrt((count - 1) / count) * centred)
-    return np.asarray(centred / np.sqrt(np.maximum(count, 1)))
+    blocks = list(_row_blocks(len(values)))
+    count, total = np.zeros(values.shape[1], dtype=np.int64), np.zeros(values.shape[1])
+    for some in blocks:
+        known = np.isfinite(values[some])
+        count += known.sum(axis=0)
+        total += np.where(known, values[some], 0.0).sum(axis=0)
+    mean, least = total / np.maximum(count, 1), np.maximum(count, 1)
+    scale = -np.sqrt((count - 1) / least) if variance == "jackknife" else 1 / np.sqrt(least)
+    out = np.empty_like(values)
+    for some in blocks:
+        out[some] = scale * np.where(np.isfinite(values[some]), values[some] - mean, 0.0)
+    return out
