@@ -16,7 +16,7 @@ from hinterland.report.charts import density
 from hinterland.report.compare import compare
 from hinterland.report.figures import plot_data, plot_effects
 from hinterland.report.record import Record
-from hinterland.report.sentences import Speaker, spaced
+from hinterland.report.sentences import Speaker, spaced, term_name
 from hinterland.report.style import draw, embedded_font, inline
 
 
@@ -147,7 +147,8 @@ def test_a_curve_over_doses_has_doses_on_its_axis() -> None:
 def test_channels_by_event_time_get_a_panel_each() -> None:
     names = ("direct, event time -1", "direct, event time 0", "ring 0-50 km, event time 0", "ring 0-50 km, event time 1")
     figure = plot_effects(with_names(*names, event_time=np.array([-1, 0, 0, 1])))
-    assert [a.get_title(loc="left") for a in figure.axes] == ["direct", "ring 0-50 km"]
+    assert [a.get_title(loc="left") for a in figure.axes] == ["Direct effect", "Ring 0–50 km"]
+    assert [term_name(Speaker("zh"), t) for t in names[2:3]] == ["0–50 公里环带，事件时间 0"]
 
 
 def test_compare_reports_every_problem() -> None:

@@ -13,7 +13,7 @@ from hinterland.errors import Finding, InputError
 from hinterland.labels import Language
 from hinterland.report import uncertainty
 from hinterland.report.digits import count, decimals_for, number, signed
-from hinterland.report.sentences import Speaker
+from hinterland.report.sentences import Speaker, term_name
 from hinterland.report.table import Heading, Row, Table
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _label(speaker: Speaker, key: Place) -> str:
         case "cell":
             return speaker.labelled("term.cell", g=str(first), t=str(second))
         case _:
-            return speaker.name(kind[1:], "term")
+            return term_name(speaker, kind[1:])
 
 
 def _estimate(row: Mapping[str, object] | None, decimals: int, speaker: Speaker) -> str:

@@ -12,7 +12,7 @@ from hinterland.labels import Language
 from hinterland.report.digits import count, signed
 from hinterland.report.marks import Floats, column, draw_bars, event_ticks
 from hinterland.report.panels import Deviation, deviations, dose_curves
-from hinterland.report.sentences import Name, Speaker
+from hinterland.report.sentences import Name, Speaker, term_name
 from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, PAPER, RULE, canvas, drawing
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def plot_effects(effects: Effects, *, language: Language = "en") -> Figure:
     if "dose" in frame.columns:
         return dose_curves(dose_panels(frame), speaker, outcome=speaker.name(effects.outcome))
     if effects.aggregation == "coefficient" and frame["event_time"].null_count() == 0:
-        return event_panels(_channels(frame), speaker, unit=unit)
-    labels = pl.Series("label", [speaker.name(t, "term") for t in frame["term"]])
+        return event_panels(_channels(frame, speaker), speaker, unit=unit)
+    labels = pl.Series("label", [term_name(speaker, t) for t in frame["term"]])
     return forest(frame.select(labels, "estimate", "conf_low", "conf_high"), unit=unit)
 
 
@@ -66,11 +66,11 @@ def dose_panels(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {name: rows for name in ("att", "acrt") if (rows := frame.filter(pl.col("curve") == name)).height}
 
 
-def _channels(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+def _channels(frame: pl.DataFrame, speaker: Speaker) -> list[tuple[str, pl.DataFrame]]:
     """Event studies told in one list of terms, by what comes before the event time in their names."""
     names = frame["term"].str.replace(r", event time -?\d+$", "")
     return [
-        (str(key[0]), part.drop("channel"))
+        (term_name(speaker, str(key[0])), part.drop("channel"))
         for key, part in frame.with_columns(names.alias("channel")).group_by("channel", maintain_order=True)
     ]
 

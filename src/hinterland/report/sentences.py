@@ -118,6 +118,22 @@ class Speaker:
         return key in catalogue(self.language)
 
 
+_RING = re.compile(r"ring (\S+) km")
+_DOSE = re.compile(r"(att|acrt)\((.+)\)")
+_CHANNEL = re.compile(r"(.+), event time (-?\d+)")
+
+
+def term_name(speaker: Speaker, term: str) -> str:
+    """A term of an estimate in words: its label, a ring by its kilometres, a dose, a channel at an event time; else the term itself."""
+    if found := _RING.fullmatch(term):
+        return speaker.labelled("term.ring", range=found[1].replace("-", "–"))
+    if found := _DOSE.fullmatch(term):
+        return speaker.labelled(f"term.dose_{found[1]}", dose=found[2])
+    if found := _CHANNEL.fullmatch(term):
+        return speaker.labelled("term.channel", channel=term_name(speaker, found[1]), e=found[2].replace("-", "\u2212"))
+    return speaker.name(term, "term")
+
+
 _HAN = "\u3400-\u9fff"
 _BETWEEN = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z0-9+\u2212|χ])|(?<=[A-Za-z0-9%)|])(?=[{_HAN}])")
 

@@ -59,7 +59,9 @@ def several(speaker: Speaker, results: Sequence[tuple[str, Facts]]) -> str:
 
 
 def _values(facts: Facts) -> dict[str, Value]:
-    clusters = tuple(Name("variable", c.strip()) for c in str(facts.get("cluster") or "").split("+") if c.strip())
+    given = facts.get("cluster") or ""
+    names = given if isinstance(given, list | tuple) else str(given).split("+")
+    clusters = tuple(Name("variable", c.strip()) for c in names if c.strip())
     return {
         "cluster": Listed(clusters) if clusters else "–",
         "cutoff": compact(facts.get("cutoff_km")),
