@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 EARTH_KM = 6371.0088
 """Mean radius of the Earth (IUGG)."""
 _SLACK = 1e-9
+_FAR = np.pi * EARTH_KM
+_CELLS = 64
 
 
 def on_sphere(coordinates: Floats) -> Floats:
@@ -66,12 +68,18 @@ def pairs_within(coordinates: Floats, km: float) -> Pairs:
     return Pairs(low[order], high[order], distance[order])
 
 
-def nearest_km(points: Floats, sources: NDArray[np.bool_]) -> Floats:
+def local_order(points: Floats) -> Ints:
+    """[N] the points one cell of a grid after another: asked for in this order, near ones find their part of a tree in the cache."""
+    return np.lexsort(np.floor(points.T * _CELLS)).astype(np.int64)
+
+
+def nearest_km(points: Floats, sources: NDArray[np.bool_], reach: float = np.inf) -> Floats:
     """[N] distance to the nearest other source, infinite where there is none.
 
     Args:
         points: [N, 3] from :func:`on_sphere`.
         sources: [N] which units are sources; a source is not its own neighbour.
+        reach: kilometres beyond which a distance may be given as infinite.
     """
     from scipy.spatial import cKDTree
 
@@ -80,11 +88,17 @@ def nearest_km(points: Floats, sources: NDArray[np.bool_]) -> Floats:
     if len(index) == 0:
         return out
     tree = cKDTree(points[index])
-    out[~sources] = arc_km(tree.query(points[~sources])[0])
+    limit = chord(reach) * (1 + _SLACK) if reach < _FAR else np.inf
+    out[~sources] = _arc_or_inf(tree.query(points[~sources], distance_upper_bound=limit)[0])
     if len(index) > 1:
         # A source finds itself first; of several at one place, the second hit is another one at distance 0 all the same.
-        out[index] = arc_km(tree.query(points[index], k=2)[0][:, 1])
+        out[index] = _arc_or_inf(tree.query(points[index], k=2, distance_upper_bound=limit)[0][:, 1])
     return out
+
+
+def _arc_or_inf(chords: Floats) -> Floats:
+    found = np.isfinite(chords)
+    return np.where(found, arc_km(np.where(found, chords, 0.0)), np.inf)
 
 
 def nearest_weights(coordinates: Floats, count: int, km: float = np.inf, power: float = 0.0) -> csr_array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hinterland.data.cohorts import NEVER
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.spatial import nearest_km, nearest_weights, on_sphere, radius_weights, row_standardised
+from hinterland.evaluate.spatial import local_order, nearest_km, nearest_weights, on_sphere, radius_weights, row_standardised
 from hinterland.labels import Note
 
 if TYPE_CHECKING:
@@ -79,21 +79,24 @@ def ring_exposure(design: Design, edges: Floats, lead: int = 0) -> Exposure:
         edges: [q, 2] from :func:`ring_edges`; a distance belongs to the ring with inner < km ≤ outer (0 to the first).
         lead: periods by which treatment is taken to start earlier.
     """
-    km = nearest_treated(design, lead)
+    km = nearest_treated(design, lead, float(np.max(edges)))
     inside = [(km <= high) & ((km > low) | (low == 0)) for low, high in edges]
     names = tuple(f"ring {low:g}-{high:g} km" for low, high in edges)
     return Exposure(names, np.array(inside, dtype=np.float64), linear=False, weights=None)
 
 
-def nearest_treated(design: Design, lead: int = 0) -> Floats:
-    """[N, T] kilometres to the nearest other unit that is under treatment in the period; infinite where there is none."""
+def nearest_treated(design: Design, lead: int = 0, reach: float = np.inf) -> Floats:
+    """[N, T] kilometres to the nearest other unit that is under treatment in the period; infinite where there is none within ``reach``."""
     points = on_sphere(coordinates_of(design))
-    first = np.where(design.cohort == NEVER, NEVER, design.cohort - lead)
-    out = np.full((design.n_units, design.n_periods), np.inf)
+    order = local_order(points)
+    points, first = points[order], np.where(design.cohort == NEVER, NEVER, design.cohort - lead)[order]
+    nearest = np.full((design.n_units, design.n_periods), np.inf)
     for g in np.unique(first[first != NEVER]):
-        since = design.periods >= g
-        km = nearest_km(points, first == g)
-        out[:, since] = np.minimum(out[:, since], km[:, None])
+        since = int(np.searchsorted(design.periods, g))
+        km = nearest_km(points, first == g, reach)
+        np.minimum(nearest[:, since:], km[:, None], out=nearest[:, since:])
+    out = np.empty_like(nearest)
+    out[order] = nearest
     return out
 
 

@@ -10,15 +10,18 @@ with Z the first stage's columns (0: on clean rows) and Ω the weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding, listed
+from hinterland.evaluate.coding import Factor
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.hdfe import tally
+from hinterland.evaluate.hdfe import BLOCK, tally
 from hinterland.evaluate.regression import column_scale, independent_columns
+from hinterland.evaluate.vcov import cluster_sums
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -37,10 +40,13 @@ class FirstStage:
     period: Floats
     slope: Floats
 
-    def at(self, design: Design) -> Floats:
-        """[n, p] z'γ of every row."""
-        fitted = self.unit[design.unit] + self.period[design.period]
-        return fitted + design.covariates @ self.slope if self.slope.shape[0] else fitted
+    def at(self, design: Design, rows: slice) -> Floats:
+        """[m, p] z'γ of ``rows``."""
+        fitted = self.unit.take(design.unit[rows], axis=0)
+        fitted += self.period.take(design.period[rows], axis=0)
+        if self.slope.shape[0]:
+            fitted += design.covariates[rows] @ self.slope
+        return fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def system(design: Design, clean: Mask) -> System:
     w = np.ones(len(unit)) if design.weight is None else design.weight[clean]
     count = tally(unit, w, n)
     cross = np.zeros((n, periods + k))
-    np.add.at(cross, (unit, period), w)
+    cross[:, :periods] = tally(unit.astype(np.int64) * periods + period, w, n * periods).reshape(n, periods)
     inner = np.zeros((periods + k, periods + k))
     inner[np.arange(periods), np.arange(periods)] = tally(period, w, periods)
     for j in range(k):
@@ -124,31 +130,36 @@ def two_stage(design: Design, clean: Mask, columns: Floats) -> TwoStage:
         design: the rows used; every unit and period with a clean row.
         clean: [n] rows of the first stage.
     """
-    k = design.covariates.shape[1]
-    w = np.ones(design.n_obs) if design.weight is None else design.weight
+    k, w = design.covariates.shape[1], design.weight
     prepared = system(design, clean)
+    unit = Factor(design.unit_name, design.unit, design.n_units)
+    period = Factor(design.time_name, design.period, design.n_periods)
 
     def moments(values: Floats, rows: Mask) -> tuple[Floats, Floats]:
-        weighted = values[rows] * w[rows, None]
-        by_unit = _sums(design.unit[rows], weighted, design.n_units)
-        by_period = _sums(design.period[rows], weighted, design.n_periods)
-        return by_unit, np.concatenate([by_period, design.covariates[rows].T @ weighted]) if k else by_period
+        mass = rows.astype(np.float64) if w is None else np.where(rows, w, 0.0)
+        by_period = cluster_sums(values, mass, period)
+        other = np.concatenate([by_period, design.covariates.T @ (values * mass[:, None])]) if k else by_period
+        return cluster_sums(values, mass, unit), other
 
-    first = prepared.solve(*moments(design.y[:, None], clean)).at(design)[:, 0]
-    left = design.y - first
-    weighted = columns * w[:, None]
+    first = prepared.solve(*moments(design.y[:, None], clean))
+    left = np.empty(design.n_obs)
+    for rows in _blocks(design):
+        left[rows] = design.y[rows] - first.at(design, rows)[:, 0]
+    weighted = columns if w is None else columns * w[:, None]
     bread = np.linalg.inv(columns.T @ weighted)
     estimate = bread @ (weighted.T @ left)
-    touched = (columns != 0).any(axis=1)
-    through = prepared.solve(*moments(columns, touched))
-    scores = np.zeros_like(columns)
-    scores[touched] = weighted[touched] * (left - columns @ estimate)[touched, None]
-    scores[clean] -= through.at(design)[clean] * (w * left)[clean, None]
-    return TwoStage(estimate, scores @ bread, left)
+    through = prepared.solve(*moments(columns, (columns != 0).any(axis=1)))
+    scores = np.empty_like(columns)
+    for rows in _blocks(design):
+        made = weighted[rows] * (left[rows] - columns[rows] @ estimate)[:, None]
+        mass = clean[rows] * left[rows] if w is None else clean[rows] * left[rows] * w[rows]
+        scores[rows] = (made - through.at(design, rows) * mass[:, None]) @ bread
+    return TwoStage(estimate, scores, left)
 
 
-def _sums(codes: NDArray[np.int32], values: Floats, size: int) -> Floats:
-    return np.column_stack([tally(codes, values[:, j], size) for j in range(values.shape[1])])
+def _blocks(design: Design) -> Iterator[slice]:
+    """Rows by blocks that stay in the processor's cache."""
+    return (slice(start, start + BLOCK) for start in range(0, design.n_obs, BLOCK))
 
 
 def fail_if_no_clean_rows(design: Design, clean: Mask) -> None:
