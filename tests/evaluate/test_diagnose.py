@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import hinterland as hl
+from hinterland.data.adoption import adoption_from_treatment
 from hinterland.errors import EstimationError
 from hinterland.evaluate.balance import balance_table, clusters_report, comparison_counts, support
 from hinterland.evaluate.design import make_design
@@ -70,6 +71,20 @@ def test_cell_weights_reproduce_the_coefficient_under_known_effects(toy: Make) -
         # Without noise the coefficient is the weighted sum of the effects, plus nothing.
         coefficient = fit(make_design(known, "y", made.policy, **options), "twfe").estimate[0]
         assert_allclose(coefficient, w.table["weight"].to_numpy() @ effects, rtol=1e-8)
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_cell_weights_of_a_treatment_that_is_switched_off_again(toy: Make, levels: int) -> None:
+    made = toy(units=60, weight=True, drop=0.05, starts=(2002, 2004, 2006, None))
+    level = np.random.default_rng(1).integers(0, levels, made.panel.frame.height).astype(float)
+    panel = made.panel.with_columns(d=pl.Series(level))
+    policy = adoption_from_treatment(panel, "d", reversible=True)
+    w = cell_weights(make_design(panel, "y", policy))
+    effects = np.random.default_rng(0).normal(size=w.table.height)
+    truth = np.zeros(len(level))
+    truth[level > 0] = level[level > 0] * effects
+    known = panel.with_columns(y=pl.Series(truth))
+    assert_allclose(fit(make_design(known, "y", policy), "twfe").estimate[0], w.table["weight"].to_numpy() @ effects, rtol=1e-8)
 
 
 def test_balance_is_the_normalised_difference_before_the_first_adoption(toy: Make) -> None:

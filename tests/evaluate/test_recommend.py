@@ -103,7 +103,7 @@ def test_treatment_that_switches_off_leads_to_dcdh_and_nothing_else_is_computed_
     lead = first(found, "estimator", "headline")
     assert (lead.id, lead.reason.values["count"]) == ("dcdh", 20)
     assert found.bacon is None
-    assert found.weights is None
+    assert found.weights is not None and found.weights.table.height == 60
     assert {n.values["name"] for n in found.notes if n.code == "diagnostic-unavailable"} >= {"Goodman-Bacon decomposition"}
 
 

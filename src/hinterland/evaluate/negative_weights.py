@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding
-from hinterland.evaluate.design import Design, fail_if_switching
+from hinterland.evaluate.design import Design
 from hinterland.evaluate.paths import covariate_basis
 from hinterland.evaluate.regression import projection, treatment
 from hinterland.labels import Note
@@ -60,12 +60,12 @@ def cell_weights(design: Design) -> CellWeights:
     """Weights of the treated cells (unit × period) in the static two-way fixed-effects coefficient of ``design``.
 
     With ε the treatment residualised on the fixed effects and covariates, a cell's weight is w_it N_it / Σ N_it with
-    w_it = ε_it / (mean of ε over treated cells), N the sampling weight.
+    w_it = ε_it / (mean of ε over treated cells), N the sampling weight. Treatment may be switched off again, and where it has levels
+    cells count by theirs: the effects are then those of one unit of it.
 
     Raises:
         EstimationError: the treatment is collinear with the fixed effects.
     """
-    fail_if_switching(design, "the table of weights")
     d = treatment(design)
     prepared = projection(design, design.weight)
     root = np.ones(design.n_obs) if design.weight is None else np.sqrt(design.weight)
@@ -121,7 +121,7 @@ def _sigma(estimate: float, relative: Floats, share: Floats) -> float:
     if count < 2:
         return float("nan")
     spread = float(np.sqrt(share @ (relative - share @ relative) ** 2 * count / (count - 1)))
-    return abs(estimate) / spread if spread > 0 else float("inf")
+    return abs(estimate) / spread if spread > ZERO else float("inf")
 
 
 def _sigma_all(estimate: float, relative: Floats, share: Floats, weight: Floats) -> float:
