@@ -320,7 +320,7 @@ def simulated(design: Design, drawn: dict[str, Any]) -> Design:
 @pytest.mark.parametrize("comparison", ["never-treated", "not-yet-treated"])
 def test_coverage_and_size(comparison: str, validated: Recorder) -> None:
     """ATT(d) = (d + d²/2) k and ACRT(d) = (1 + d) k, k the mean of 1 + 0.2 e over cohorts' treated periods."""
-    n, draws, points = 600, 1000, np.array([0.5, 1.0, 1.5])
+    n, draws, points = 1000, 1000, np.array([0.5, 1.0, 1.5])
     base = make(make_frame(n), comparison=comparison)
     k = (np.mean([1, 1.2, 1.4]) + np.mean([1, 1.2])) / 2
     mean, square = 1.05, 4 * 0.05 + 1.05**2
@@ -333,7 +333,7 @@ def test_coverage_and_size(comparison: str, validated: Recorder) -> None:
         gap.append(made.estimate - truth)
         half.append(made.half_width())
         null.append(fit(simulated(base, draw(n, rng, effect=0.0)), **options).p_value < 0.05)
-    found = validated("estimators", "dose", "effects bend with the dose; 600 units × 5", variant=comparison, seed=32117)
+    found = validated("estimators", "dose", "effects bend with the dose; 1000 units × 5", variant=comparison, seed=32117)
     for j, name in enumerate(made.terms.name):
         found.interval(np.array(gap)[:, j], np.array(half)[:, j], name)
         found.size(np.array(null)[:, j], name)
@@ -342,7 +342,7 @@ def test_coverage_and_size(comparison: str, validated: Recorder) -> None:
 @pytest.mark.validate
 def test_coverage_and_size_by_level(validated: Recorder) -> None:
     """Three doses: ATT(d) = (d + d²/2) k as above, each level an estimate of its own; and the mean over cohorts and periods."""
-    n, draws, points = 600, 1000, np.array([0.25, 0.5, 1.0])
+    n, draws, points = 600, 2000, np.array([0.25, 0.5, 1.0])
     base = make(make_frame(n, discrete=True))
     k = (np.mean([1, 1.2, 1.4]) + np.mean([1, 1.2])) / 2
     by_level = points + points**2 / 2

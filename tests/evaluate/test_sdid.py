@@ -371,7 +371,7 @@ def test_coverage_where_parallel_trends_fail(validated: Recorder) -> None:
 @pytest.mark.validate
 @pytest.mark.parametrize(("variance", "treated"), [("jackknife", 24), ("jackknife", 6), ("bootstrap", 24), ("placebo", 6), ("placebo", 1)])
 def test_coverage_and_size_where_trends_are_parallel(variance: Any, treated: int, validated: Recorder) -> None:
-    """AR(1) errors, two cohorts (one with one treated unit). The jackknife keeps the weights, which fit the noise of its own units: conservative."""
+    """AR(1) errors, two cohorts (one with one treated unit). The jackknife needs more than a few treated units; placebos do not."""
     rng = np.random.default_rng(6)
     units, periods = 80, 12
     first = np.zeros(units, dtype=int)
@@ -396,7 +396,8 @@ def test_coverage_and_size_where_trends_are_parallel(variance: Any, treated: int
         half.append(there.half_width()[0])
         null.append(bool(nothing.p_value[0] < 0.05))
     found = validated("estimators", "sdid", f"one effect for all, AR(1) errors; 80 units × 12, {treated} treated", variant=variance, seed=6)
-    wide: dict[str, Any] = {"within": (0.93, 1.0), "reason": "conservative"} if variance == "jackknife" else {}
-    narrow: dict[str, Any] = {"within": (0.0, 0.07), "reason": "conservative"} if variance == "jackknife" else {}
+    few = variance == "jackknife" and treated < 10
+    wide: dict[str, Any] = {"within": (0.88, 0.97), "reason": "small sample"} if few else {}
+    narrow: dict[str, Any] = {"within": (0.03, 0.12), "reason": "small sample"} if few else {}
     found.interval(error, half, "overall", **wide)
     found.size(null, "overall", **narrow)
