@@ -126,7 +126,10 @@ def _name(fit: Fit) -> Name:
 
 
 def methods_table(record: Record, speaker: Speaker, groups: Sequence[Sequence[Fit]], *, key: str, title: str) -> Table:
-    """One row per estimator with its sample and its kind of standard error; a panel per outcome, and per scale."""
+    """One row per estimator with its sample and its kind of standard error; a panel per outcome, and per scale.
+
+    Estimators that the table of the first outcome explains are not explained again.
+    """
     rows: list[Row] = []
     shown: list[Fit] = []
     several, scales = len(groups) > 1, False
@@ -146,7 +149,8 @@ def methods_table(record: Record, speaker: Speaker, groups: Sequence[Sequence[Fi
         *(Column(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "pointwise", "p", "n", "units_treated")),
         Column(speaker.ui("col.std_error_kind"), "left"),
     )
-    methods = dict.fromkeys(f.method for f in shown)
+    told = {f.method for f in fits_of(record, record.outcomes[0])} if key != "methods" and record.outcomes else set()
+    methods = [m for m in dict.fromkeys(f.method for f in shown) if m not in told]
     notes = [speaker.ui("note.methods"), *([speaker.ui("note.methods_scale")] if scales else [])]
     notes += [speaker.name(m, "method_note") for m in methods if speaker.has(f"method_note.{m}")]
     return Table(key, title, headings, tuple(rows), tables.source_line(record, speaker), tuple(notes))
