@@ -154,6 +154,17 @@ def test_fixed_length_interval_is_the_shortest() -> None:
         assert length(found.weights[:3]) == pytest.approx(found.half_length, rel=1e-10)
 
 
+@pytest.mark.parametrize("rank", [1, 4])
+def test_fixed_length_interval_where_some_combination_is_known_exactly(rank: int) -> None:
+    """As many clusters as periods leave a covariance without full rank: what is left of the interval is bias."""
+    root = np.random.default_rng(rank).normal(size=(9, rank)) if rank > 1 else np.ones((9, 1))
+    path = frontier(root @ root.T, np.eye(4)[0], 5)
+    lengths = [shortest(path, np.zeros(9), np.eye(4)[0], bound, 0.95).half_length for bound in (0.0, 0.5, 1.0, 2.0)]
+    assert np.isfinite(lengths).all() and (np.diff(lengths) > 0).all()
+    assert lengths[0] == pytest.approx(0, abs=1e-6)
+    assert lengths[3] <= 2 * lengths[2] + 1e-9
+
+
 def test_folded_quantile() -> None:
     from scipy import special
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Quantile = Callable[[float, float], float]
 
+_NO_VARIANCE = 1e-12
+"""A standard deviation below this share of the bias counts as zero: some combination of the estimates is known exactly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
@@ -35,7 +38,7 @@ class Frontier:
         high, share = min(low + 1, len(self.bias) - 1), position - low
         weights = (1 - share) * self.weights[low] + share * self.weights[high]
         full = np.append(weights, 1.0)
-        return weights, float((1 - share) * self.bias[low] + share * self.bias[high]), float(np.sqrt(full @ self.vcov @ full))
+        return weights, float((1 - share) * self.bias[low] + share * self.bias[high]), float(np.sqrt(max(full @ self.vcov @ full, 0.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def _lasso_path(quadratic: Floats, linear: Floats) -> Floats:
         if penalty <= 1e-14 * np.abs(linear).max(initial=0.0) or not active.any():
             break
         step = np.zeros(p)
-        step[active] = np.linalg.solve(quadratic[np.ix_(active, active)], sign[active])
+        step[active] = np.linalg.lstsq(quadratic[np.ix_(active, active)], sign[active], rcond=1e-13)[0]
         drift = quadratic @ step
         length, event = _next_knot((c, step), (gradient, drift), penalty, active)
         c, gradient, penalty = c + length * step, gradient - length * drift, penalty - length
@@ -135,7 +138,7 @@ def shortest(
 
     def length(position: float) -> float:
         _, bias, sd = path.at(position)
-        return sd * quantile(level, bound * bias / sd)
+        return bound * bias if sd <= _NO_VARIANCE * bound * bias else sd * quantile(level, bound * bias / sd)
 
     position = float(last)
     if last and bound > 0:
