@@ -152,7 +152,9 @@ def plan_cells(sample: Sample, grid: Grid, tensor: Tensor) -> dict[CellKey, dict
         g, t, b = int(grid.cohort[i]), int(grid.time[i]), int(grid.base[i])
         later = np.searchsorted(values, sample.periods[max(t, b)] + sample.anticipation, side="right")
         after = NEVER if sample.never_only or later == len(values) else int(values[later])
-        key = CellKey(after, g if g >= after else LEFT_OUT, min(t, b) if gaps or tensor.varies else -1, t if gaps else -1, b if gaps else -1)
+        key = CellKey(
+            after, g if g >= after else LEFT_OUT, min(t, b) if gaps or tensor.varies else -1, t if gaps else -1, b if gaps else -1
+        )
         plan.setdefault(key, {}).setdefault(g, []).append(int(i))
     return plan
 
