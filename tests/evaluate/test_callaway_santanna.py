@@ -232,7 +232,7 @@ def test_scores_of_few_treated_units_are_found() -> None:
         x[:2, 1:] += rng.normal(size=3)
         logit = fit_logit(x, 2, None)
         if logit.overlap:
-            found += not drdid._newton(x, 2, None, guarded=False).overlap
+            found += not drdid._newton(x, 2, None, 1.0, guarded=False).overlap
             np.testing.assert_allclose(x[:2].sum(axis=0), logit.score @ x, atol=1e-4)
     assert found > 3
 
@@ -248,6 +248,15 @@ def test_comparison_units_unlike_every_treated_one_have_no_say(frame: pl.DataFra
     np.testing.assert_allclose(whole.std_error, near.std_error, rtol=1e-6)
     if panel:
         assert np.isfinite(fit(world.make(marked, covariates="~ x + far")).std_error).all()
+
+
+def test_overlap_is_judged_without_weights() -> None:
+    rng = np.random.default_rng(4)
+    x = np.column_stack([np.ones(40), np.r_[rng.normal(size=8) + 2, rng.normal(size=32)]])
+    w = np.r_[np.full(8, 1e4), np.ones(32)]
+    weighted = fit_logit(x, 8, w)
+    assert weighted.score.max() > 0.999 and fit_logit(x, 8, None).overlap
+    assert weighted.overlap
 
 
 # Truth ---------------------------------------------------------------------------------------------------------------
@@ -274,10 +283,10 @@ def test_bias_coverage_and_size(method: str, validated: Recorder) -> None:
         variant=method,
         seed=10_000,
     )
-    estimate, half, _ = world.draw(600, 1500, 10_000, method, "~ x", 1.0)
+    estimate, half, _ = world.draw(600, 1000, 10_000, method, "~ x", 1.0)
     found.interval(estimate - world.truth(1.0), half, "overall")
     assert np.mean(half) / 1.959964 == pytest.approx(np.std(estimate), rel=0.05)
-    found.size(world.draw(600, 1500, 20_000, method, "~ x", 0.0)[2] < 0.05, "overall")
+    found.size(world.draw(600, 1000, 20_000, method, "~ x", 0.0)[2] < 0.05, "overall")
 
 
 # Bad input -----------------------------------------------------------------------------------------------------------

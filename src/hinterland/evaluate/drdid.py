@@ -59,13 +59,17 @@ def fit_logit(x: Floats, n_treated: int, w: Floats | None) -> Logit:
     Stops once the Newton decrement per unit of weight is below 1e-12. Where few rows are treated, full steps can run away from a
     maximum that exists: then steps are halved until the likelihood rises. Where the classes are separated the scores run to one
     and ``overlap`` is false; where comparison units are unlike every treated one (a region without treated units, say) theirs run
-    to zero, which is no obstacle. Collinear columns are.
+    to zero, which is no obstacle. Collinear columns are. With weights the scores of an unweighted fit decide, as in R's ``did``: a
+    heavy unit with a score near one is no lack of overlap.
     """
-    logit = _newton(x, n_treated, w, guarded=False)
-    return logit if logit.overlap else _newton(x, n_treated, w, guarded=True)
+    limit = OVERLAP_LIMIT
+    logit = _newton(x, n_treated, w, limit, guarded=False)
+    if w is not None and not logit.overlap and fit_logit(x, n_treated, None).overlap:
+        limit = np.inf
+    return logit if logit.overlap else _newton(x, n_treated, w, limit, guarded=True)
 
 
-def _newton(x: Floats, n_treated: int, w: Floats | None, *, guarded: bool) -> Logit:
+def _newton(x: Floats, n_treated: int, w: Floats | None, limit: float, *, guarded: bool) -> Logit:
     """``guarded`` halves the steps that lower the likelihood; without, ``overlap`` is false where full steps do not converge."""
     total = float(len(x)) if w is None else float(w.sum())
     treated = x[:n_treated].sum(axis=0) if w is None else w[:n_treated] @ x[:n_treated]
@@ -85,7 +89,7 @@ def _newton(x: Floats, n_treated: int, w: Floats | None, *, guarded: bool) -> Lo
             break
         converged = bool(gradient @ step < _NEWTON_TOLERANCE * total)
         beta = beta + (_rising(x, treated, w, beta, step) if guarded else step)
-    overlap = converged and bool(score.max() < OVERLAP_LIMIT)
+    overlap = converged and bool(score.max() < limit)
     if overlap and is_singular(hessian):
         overlap = not is_singular((x if w is None else x * w[:, None]).T @ x)
     return Logit(score, _inverse(hessian) if overlap else hessian, overlap)
@@ -220,7 +224,7 @@ def _weighted_cells(half: _Half, treated: Units, comparison: Comparison, contras
     score = logit.score[n1:]
     kept = score < rule.trim
     chance = _weigh(score, units.w)
-    odds = np.where(kept, chance / (1 - score), 0.0)
+    odds = np.where(kept, chance / np.where(kept, 1 - score, 1.0), 0.0)
     if not odds.sum() > 0:
         return _failed("all-trimmed", contrast.shape[1])
     odds /= odds.sum()

@@ -134,7 +134,7 @@ def _propensity(rows: Rows, groups: Mapping[Group, Floats], trim: float) -> _Pro
     score = np.empty(len(d))
     score[order] = logit.score
     kept = score < trim
-    odds = {p: np.where(kept, groups[False, p] * score / (1 - score), 0.0) for p in (False, True)}
+    odds = {p: np.where(kept, groups[False, p] * score / np.where(kept, 1 - score, 1.0), 0.0) for p in (False, True)}
     if not all(o.sum() > 0 for o in odds.values()):
         return "all-trimmed"
     return _Propensity({p: o / o.sum() for p, o in odds.items()}, w * (d - score), logit.covariance, int((~kept & ~d).sum()))
