@@ -142,6 +142,18 @@ def test_covariates_explained_by_others_are_dropped_with_a_note(frame: pl.DataFr
     np.testing.assert_allclose(ours.estimate, fit(design_of(frame, covariates=["v"]), "imputation").estimate, rtol=1e-9)
 
 
+@pytest.mark.parametrize("apart", [1e-5, 1e-6, 1e-8])
+@pytest.mark.parametrize("fe", [[], ["region^year"]])
+def test_covariates_that_are_nearly_others_leave_every_effect(frame: pl.DataFrame, apart: float, fe: list[str]) -> None:
+    noise = pl.Series(np.random.default_rng(2).normal(size=frame.height))
+    ours = fit(design_of(frame.with_columns(v2=pl.col("v") + apart * noise), covariates=["v", "v2"], fe=fe), "imputation")
+    np.testing.assert_allclose(ours.estimate, fit(design_of(frame, covariates=["v"], fe=fe), "imputation").estimate, rtol=1e-9)
+    treated = (pl.col("year") >= pl.col("g")).fill_null(False)
+    far = frame.with_columns(v2=pl.col("v") + 1e6 + treated.cast(pl.Float64))
+    with pytest.raises(EstimationError, match="nothing-to-impute"):
+        fit(design_of(far, covariates=["v", "v2"], fe=fe), "imputation")
+
+
 def test_always_treated_units_are_left_out_and_named(frame: pl.DataFrame) -> None:
     early = frame.with_columns(g=pl.when(pl.col("unit") == "u0003").then(1).otherwise(pl.col("g")))
     ours = fit(design_of(early), "imputation")

@@ -18,7 +18,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.hdfe import REFINEMENTS, Block, Eliminated, absorber, tally
 from hinterland.evaluate.regression import absorbed, column_scale, gram_of, independent_columns
 from hinterland.evaluate.untreated import Cells, Sample
-from hinterland.evaluate.untreated_grid import UNDETERMINED
+from hinterland.evaluate.untreated_grid import MOVING, UNDETERMINED
 
 Mask = NDArray[np.bool_]
 Prepared = Block | Eliminated
@@ -139,7 +139,7 @@ def fit_absorbed(sample: Sample, weight: Floats | None) -> AbsorbedStage:
     determined = _determined(prepared, factors)
     for j in np.flatnonzero(~kept):
         rest = x[:, j] - x[:, kept] @ (bread @ gram[kept, j])
-        determined &= np.abs(rest) <= UNDETERMINED * float(np.abs(columns[:, j]).max())
+        determined &= np.abs(rest) <= max(UNDETERMINED * float(np.abs(columns[:, j]).max()), MOVING * float(np.abs(x[:, j]).max()))
     y = y - x[:, kept] @ coefficients
     residual, imputable = np.zeros(whole.n_obs), np.zeros(whole.n_obs, dtype=np.bool_)
     residual[inside], imputable[inside] = y, determined

@@ -23,7 +23,11 @@ Mask = NDArray[np.bool_]
 BLOCK = 4096
 """Units worked on at a time, so that what is read twice is still in the cache."""
 UNDETERMINED = 1e-7
-"""A covariate that untreated rows do not vary in counts as moving on a treated row beyond this share of its largest value."""
+"""Rounding, as a share of the largest value: what exceeds it, untreated rows do not determine."""
+MOVING = 3e-4
+"""A covariate left out as collinear on the untreated rows moves on a treated one beyond this share of its largest value net of fixed effects.
+Columns are left out where less than 3e-5 of them is their own (1e-9 of the sum of squares), and that much is no movement.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def fit_grid(sample: Sample, weight: Floats | None) -> GridStage:
     coefficients = bread @ moments[kept]
     imputable = solver.connected()
     for j in np.flatnonzero(~kept):
-        moving = np.abs(_rest(x, gram, kept, int(j))) > UNDETERMINED * np.abs(raw[j]).max()
+        moving = np.abs(_rest(x, gram, kept, int(j))) > max(UNDETERMINED * np.abs(raw[j]).max(), MOVING * np.abs(x[j]).max())
         imputable = ~moving if imputable is None else imputable & ~moving
     own = tuple(x[j] for j in np.flatnonzero(kept))
     for value, column in zip(coefficients, own, strict=True):
