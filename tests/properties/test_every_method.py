@@ -176,6 +176,16 @@ def test_with_gaps_nothing_depends_on_order_or_level(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_two_clusters_are_said_or_refused(method: str) -> None:
+    try:
+        effects = run(method, frame().with_columns(side=pl.col("place") // 4 % 2), cluster="side")
+    except hl.InputError as error:
+        assert all(f.what and f.remedy for f in error.findings)
+        return
+    assert "two-clusters" in {n.code for n in effects.notes}
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_the_same_call_gives_the_same_bits(method: str) -> None:
     again = run(method, frame())
     assert again.estimate.tobytes() == plain(method).estimate.tobytes()

@@ -111,17 +111,19 @@ FEW_CLUSTERS = 10
 """Clusters below which a result says that there are few (Cameron & Miller 2015)."""
 FEWEST_CLUSTERS = 3
 """Clusters up to which a warning is issued too."""
+_RESAMPLED = ("jackknife", "bootstrap")
+"""Variances whose replicates are clusters."""
 
 
 def _with_few_clusters_noted(effects: Effects) -> Effects:
     """A note where standard errors are clustered on few clusters, and a warning where they are so few that they say nothing."""
     clusters, vcov = effects.meta.get("n_clusters"), effects.meta.get("vcov")
-    if not isinstance(clusters, int) or vcov not in CLUSTERED or clusters >= FEW_CLUSTERS:
+    if not isinstance(clusters, int) or vcov not in (*CLUSTERED, *_RESAMPLED) or clusters >= FEW_CLUSTERS:
         return effects
     if clusters <= FEWEST_CLUSTERS:
         note = Note("two-clusters", {"clusters": clusters})
         warnings.warn(str(note), EstimationWarning, stacklevel=4)
-    elif vcov == "cluster":
+    elif vcov in ("cluster", *_RESAMPLED):
         note = Note("few-clusters", {"clusters": clusters})
     else:
         return effects
