@@ -19,8 +19,10 @@ check: $(VENV)/.dev  ## style, types, import law
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-validate: $(VENV)/.dev  ## slow simulation studies: bias, coverage, size
-	$(BIN)/python -m pytest -q -n 2 -m validate
+validate: $(VENV)/.dev  ## slow simulation studies: bias, coverage, size; writes docs/reference/validation.md
+	@mkdir -p $(OUT) && rm -f $(OUT)/validation.jsonl
+	OMP_NUM_THREADS=1 HINTERLAND_VALIDATION=$(abspath $(OUT)/validation.jsonl) $(BIN)/python -m pytest -q -n 2 -m validate
+	$(BIN)/python scripts/validation_page.py $(OUT)/validation.jsonl
 
 bench: $(VENV)/.bench  ## ours and the peers on the same data, in one run
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
