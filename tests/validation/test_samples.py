@@ -134,9 +134,9 @@ def test_covariates(name: str, validated: Recorder) -> None:
     ("est_method", "comparison"), [("dr", "never-treated"), ("dr", "not-yet-treated"), ("ipw", "never-treated"), ("or", "never-treated")]
 )
 def test_repeated_cross_sections(est_method: str, comparison: str, validated: Recorder) -> None:
-    """1 000 persons of 6 periods, each seen once; adoption and trends depend on x."""
+    """1 500 persons of 6 periods, each seen once; adoption and trends depend on x."""
     rng = np.random.default_rng(23)
-    n, periods = 1000, 6
+    n, periods = 1500, 6
     cohort = rng.choice(np.array([3, 5, NEVER]), size=n)
     keep = np.zeros((n, periods), dtype=bool)
     keep[np.arange(n), np.arange(n) % periods] = True
