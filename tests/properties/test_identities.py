@@ -141,6 +141,24 @@ def test_triple_differences_are_the_difference_of_two_group_time_effects(seed: i
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_dose_averaged_over_its_units_is_the_group_time_effect(seed: int) -> None:
+    amount = 0.2 + 0.1 * (pl.col("unit") % 7)
+    table = frame(seed).with_columns(dose=pl.when(pl.col("g") > 0).then(amount).otherwise(0.0))
+    ours, want = run(table, "dose", dose="dose", by="group-time", degree=1), run(table, "callaway-santanna")
+    assert_cells(ours, want)
+    np.testing.assert_allclose(ours.vcov, want.vcov, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_slope_of_a_dose_is_that_of_treated_changes(seed: int) -> None:
+    amount = 0.2 + 0.1 * (pl.col("unit") % 7)
+    table = frame(seed, (0, 2001, 0), (2000, 2001)).with_columns(dose=pl.when(pl.col("g") > 0).then(amount).otherwise(0.0))
+    change = table.filter(pl.col("g") > 0).pivot("year", index=["unit", "dose"], values="y")
+    slope = np.polyfit(change["dose"].to_numpy(), (change["2001"] - change["2000"]).to_numpy(), 1)[0]
+    assert run(table, "dose", dose="dose", target="slope", degree=1).estimate[0] == pytest.approx(slope, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_synthetic_controls_with_equal_weights_are_averages_over_periods(seed: int) -> None:
     """``sdid`` with equal weights compares the mean after adoption with the mean before it, against the never treated."""
     table = frame(seed)
