@@ -5,7 +5,8 @@ from small import STUDY
 
 from hinterland.errors import StudyError
 from hinterland.study.load import parse_study
-from hinterland.study.plan import KINDS, plan, seed_of, selected, step_hashes
+from hinterland.study.plan import KINDS, plan, selected, step_hashes
+from hinterland.study.step import seed_of
 from hinterland.study.steps import STEPS
 
 SMALL = parse_study(STUDY).study

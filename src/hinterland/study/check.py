@@ -16,8 +16,8 @@ from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.load import LoadedStudy
-from hinterland.study.plan import headline_for, methods_for
 from hinterland.study.provenance import input_files
+from hinterland.study.step import headline_for, methods_for
 from hinterland.study.workspace import Workspace
 
 _MISNAMED = ("unknown-column", "malformed-formula", "not-numeric", "malformed-fixed-effect")
@@ -269,7 +269,8 @@ def _no_comparison(design: Design) -> Iterator[Finding]:
 
 def _rows(work: Workspace, findings: list[Finding]) -> None:
     """Names in robustness rows that do not exist. What a row's sample does not allow is a note of its own, not an error of the study."""
-    from hinterland.study.plan import robustness_variants, row_methods
+    from hinterland.study.plan import robustness_variants
+    from hinterland.study.step import row_methods
 
     for outcome in work.study.outcome:
         for variant, own in robustness_variants(work.study):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
-from hinterland.evaluate.methods import METHODS
 from hinterland.study.estimators import COVARIANCE
 from hinterland.study.schema import OutcomeTable, Study
+from hinterland.study.step import Step, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
 
 KINDS = (
@@ -47,41 +45,6 @@ _STATIC = ("twfe",)
 """Estimators of one coefficient, whatever their options: there is no path before adoption to test."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One unit of work, of which the record keeps the result.
-
-    Attributes:
-        id: ``kind/…``, unique in a run.
-        kind: which function does it.
-        settings: its own part of the study, JSON only: what its hash covers.
-        after: ids of the steps it builds on.
-        outcome, method, variant, group: its arguments, where its kind has them.
-    """
-
-    id: str
-    kind: str
-    settings: Mapping[str, Any]
-    after: tuple[str, ...] = ()
-    outcome: str = ""
-    method: str = ""
-    variant: Variant = field(default=BASELINE)
-    group: str = ""
-
-
-def methods_for(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
-    """The estimators that are run on ``outcome``: those of its family; counts always have ppml."""
-    chosen = [m for m in study.evaluate.methods if outcome.family in METHODS[m].family]
-    if outcome.family == "poisson" and "ppml" not in chosen:
-        chosen.append("ppml")
-    return tuple(chosen)
-
-
-def headline_for(study: Study, outcome: OutcomeTable) -> str:
-    """The estimator that leads for ``outcome``."""
-    return study.evaluate.headline if outcome.family in METHODS[study.evaluate.headline].family else "ppml"
-
-
 def plan(study: Study) -> tuple[Step, ...]:
     """Every step of ``study``, each after the steps it builds on."""
     return tuple(_steps(study))
@@ -112,31 +75,16 @@ def _steps(study: Study) -> Iterator[Step]:
 def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     name = outcome.name
     for method in methods_for(study, outcome):
-        settings = _settings(study, outcome, [method])
+        settings = settings_of(study, outcome, [method])
         yield Step(f"evaluate/{name}/{method}", "evaluate", settings, ("data", "policy"), name, method, BASELINE)
         if method not in _STATIC:
             yield Step(f"pretrends/{name}/{method}", "pretrends", {}, (f"evaluate/{name}/{method}",), name, method)
     if outcome.family == "gaussian":
-        yield Step(f"bacon/{name}", "bacon", _settings(study, outcome, ["twfe"]), ("data", "policy"), name, "twfe")
+        yield Step(f"bacon/{name}", "bacon", settings_of(study, outcome, ["twfe"]), ("data", "policy"), name, "twfe")
     yield from _diagnostics(study, outcome)
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
     yield from _subgroups(study, outcome)
-
-
-def _settings(study: Study, outcome: OutcomeTable, methods: Iterable[str]) -> dict[str, Any]:
-    """The part of [evaluate] that these estimators read, and the outcome's name and family."""
-    evaluate = study.resolved()["evaluate"]
-    shared = {k: v for k, v in evaluate.items() if k not in {"methods", "options", "headline"}}
-    options = {m: evaluate["options"].get(m, {}) for m in methods}
-    return {
-        **shared,
-        "options": options,
-        "name": outcome.name,
-        "family": outcome.family,
-        "headline": headline_for(study, outcome),
-        "seed": study.study.seed,
-    }
 
 
 def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
@@ -144,7 +92,7 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     table, name, lead = study.diagnostics, outcome.name, headline_for(study, outcome)
     run = methods_for(study, outcome)
     before = ("data", "policy")
-    yield Step(f"recommend/{name}", "recommend", _settings(study, outcome, [lead]), before, name, lead)
+    yield Step(f"recommend/{name}", "recommend", settings_of(study, outcome, [lead]), before, name, lead)
     for method in dict.fromkeys([lead, *(m for m in table.sensitivity_methods if m in run)]):
         settings = {"kinds": list(table.sensitivity), "grid": list(table.grid), "seed": study.study.seed}
         if table.sensitivity:
@@ -153,16 +101,16 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
             yield Step(f"power/{name}/{method}", "power", {}, (f"evaluate/{name}/{method}",), name, method)
     compared = row_methods(study, outcome, BASELINE, None)
     for method in compared:
-        settings = _settings(study, outcome, [method])
+        settings = settings_of(study, outcome, [method])
         for group in table.leave_out:
             step = f"leave-out/{name}/{group}/{method}"
             yield Step(step, "leave-out", {**settings, "by": group}, before, name, method, BASELINE, group)
         if table.small_sample:
             chosen = list(table.small_sample)
-            asked = {**_settings(study, outcome, [lead, method]), "procedures": chosen, "draws": table.draws}
+            asked = {**settings_of(study, outcome, [lead, method]), "procedures": chosen, "draws": table.draws}
             yield Step(f"small-sample/{name}/{method}", "small-sample", asked, before, name, method)
     if table.oster and outcome.family == "gaussian":
-        yield Step(f"oster/{name}", "oster", _settings(study, outcome, ["twfe"]), before, name, "twfe")
+        yield Step(f"oster/{name}", "oster", settings_of(study, outcome, ["twfe"]), before, name, "twfe")
     if "spillover" in run:
         yield Step(f"displacement/{name}", "displacement", {}, (f"evaluate/{name}/spillover",), name, "spillover")
 
@@ -181,7 +129,7 @@ def placebo_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
 def _placebos(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     rows, name = study.robustness, outcome.name
     for method in placebo_methods(study, outcome):
-        settings = _settings(study, outcome, [method])
+        settings = settings_of(study, outcome, [method])
         if rows.placebo_space:
             yield Step(
                 f"placebo-space/{name}/{method}",
@@ -229,23 +177,15 @@ def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...]
 def _robustness(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     for variant, own in robustness_variants(study):
         for method in row_methods(study, outcome, variant, own):
-            settings = {**_settings(study, outcome, [method]), "change": variant.as_json()}
+            settings = {**settings_of(study, outcome, [method]), "change": variant.as_json()}
             step = f"robustness/{outcome.name}/{variant.key}/{method}"
             yield Step(step, "robustness", settings, ("data", "policy"), outcome.name, method, variant)
-
-
-def row_methods(study: Study, outcome: OutcomeTable, variant: Variant, own: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The estimators of one robustness row: twfe and the headline, or the row's own; those that the change concerns."""
-    if own is not None:
-        return tuple(m for m in own if outcome.family in METHODS[m].family)
-    base = tuple(dict.fromkeys(["twfe", headline_for(study, outcome)])) if outcome.family == "gaussian" else (headline_for(study, outcome),)
-    return base if variant.comparison is None else tuple(m for m in base if "not-yet-treated" in METHODS[m].accepts)
 
 
 def _subgroups(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     table = study.heterogeneity
     methods = row_methods(study, outcome, BASELINE, None)
-    settings = {**_settings(study, outcome, methods), "few_treated": table.few_treated, "draws": table.draws}
+    settings = {**settings_of(study, outcome, methods), "few_treated": table.few_treated, "draws": table.draws}
     for group in table.groups:
         yield Step(f"subgroup/{outcome.name}/{group}", "subgroup", settings, ("data", "policy"), outcome.name, "", BASELINE, group)
 
@@ -310,11 +250,3 @@ def step_hashes(steps: tuple[Step, ...], code: str, inputs: Mapping[str, str]) -
         }
         hashes[step.id] = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
     return hashes
-
-
-def seed_of(study: Study, step: str) -> int:
-    """The seed of one step: from the study's seed and the step's id, so that adding a step changes no other."""
-    import numpy as np
-
-    words = np.frombuffer(hashlib.sha256(step.encode()).digest(), dtype="<u4")
-    return int(np.random.SeedSequence([study.study.seed, *words.tolist()]).generate_state(1, np.uint32)[0])

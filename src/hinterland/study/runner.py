@@ -18,9 +18,10 @@ from hinterland.study import store
 from hinterland.study.check import fail_if_not_ready
 from hinterland.study.load import LoadedStudy, load_study
 from hinterland.study.lock import locked
-from hinterland.study.plan import Step, plan, selected, step_hashes
+from hinterland.study.plan import plan, selected, step_hashes
 from hinterland.study.provenance import InputFile, code_version, input_files, versions
 from hinterland.study.record import Run, fail_if_foreign, write_json, write_table
+from hinterland.study.step import Step
 from hinterland.study.steps import STEPS
 from hinterland.study.steps.output import Output
 from hinterland.study.tables import TABLES, assemble

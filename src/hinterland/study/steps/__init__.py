@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from hinterland.study.plan import Step
+from hinterland.study.step import Step
 from hinterland.study.steps import assess, data, diagnostics, evaluate, placebo, rows, sensitivity, small_sample, truth
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace

@@ -14,7 +14,7 @@ from hinterland.errors import EstimationError, HinterlandWarning
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.spillover_displacement import Displacement
 from hinterland.labels import Note
-from hinterland.study.plan import Step
+from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, effects_id, notes_table, output
 from hinterland.study.variant import BASELINE
 from hinterland.study.workspace import Workspace, tolerated

@@ -9,7 +9,7 @@ import polars as pl
 
 from hinterland.data.cohorts import NEVER
 from hinterland.evaluate.covariates import covariate_columns
-from hinterland.study.plan import Step
+from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, notes_table, output
 from hinterland.study.workspace import Workspace
 

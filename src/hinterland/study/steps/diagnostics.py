@@ -7,8 +7,8 @@ import polars as pl
 from hinterland.errors import EstimationError
 from hinterland.labels import Note
 from hinterland.study.estimators import WITHOUT_LEADS
-from hinterland.study.plan import Step
 from hinterland.study.results import event_time_effects, fitted_before
+from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, effects_id, notes_table, output
 from hinterland.study.variant import BASELINE
 from hinterland.study.workspace import Workspace, tolerated

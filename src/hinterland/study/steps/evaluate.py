@@ -8,9 +8,9 @@ from hinterland.errors import EstimationError
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 from hinterland.study.estimators import covariance_not_taken
-from hinterland.study.plan import Step, headline_for, methods_for, seed_of
 from hinterland.study.results import results
 from hinterland.study.schema import OutcomeTable, Study
+from hinterland.study.step import Step, headline_for, methods_for, seed_of
 from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
 from hinterland.study.variant import BASELINE, Role
 from hinterland.study.workspace import Workspace, tolerated

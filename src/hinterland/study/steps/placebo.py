@@ -7,7 +7,7 @@ import polars as pl
 from hinterland.errors import EstimationError
 from hinterland.evaluate.placebo import Placebo
 from hinterland.labels import Note
-from hinterland.study.plan import Step, seed_of
+from hinterland.study.step import Step, seed_of
 from hinterland.study.steps.output import Output, notes_table, output
 from hinterland.study.workspace import Workspace, tolerated
 

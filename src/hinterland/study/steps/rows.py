@@ -7,8 +7,8 @@ import polars as pl
 from hinterland.errors import EstimationError
 from hinterland.labels import Note
 from hinterland.study.estimators import covariance_not_taken
-from hinterland.study.plan import Step, row_methods, seed_of
 from hinterland.study.results import average
+from hinterland.study.step import Step, row_methods, seed_of
 from hinterland.study.steps.evaluate import outcome_of
 from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
 from hinterland.study.steps.placebo import tidy

@@ -10,8 +10,8 @@ import polars as pl
 from hinterland.errors import EstimationError
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
-from hinterland.study.plan import Step, seed_of
 from hinterland.study.results import event_time_effects, path_source
+from hinterland.study.step import Step, seed_of
 from hinterland.study.steps.output import Output, effects_id, notes_table, output
 from hinterland.study.variant import BASELINE
 from hinterland.study.workspace import Workspace, tolerated

@@ -15,8 +15,8 @@ from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 from hinterland.study.estimators import covariances_of
-from hinterland.study.plan import Step, headline_for, seed_of
 from hinterland.study.results import average
+from hinterland.study.step import Step, headline_for, seed_of
 from hinterland.study.steps.evaluate import outcome_of
 from hinterland.study.steps.output import Output, notes_table, output
 from hinterland.study.variant import BASELINE

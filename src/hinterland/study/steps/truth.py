@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from hinterland.study.plan import Step, methods_for
+from hinterland.study.step import Step, methods_for
 from hinterland.study.steps.output import Output, output
 from hinterland.study.workspace import Workspace
 
