@@ -33,5 +33,5 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hinterland.report.document import write_report
 
     folder = write_record(tmp_path_factory.mktemp("written"))
-    write_report(folder, ["en", "zh"], ["html", "docx", "pdf"])
+    write_report(folder, ["en", "zh"], ["html", "docx", "pdf", "tex"])
     return folder

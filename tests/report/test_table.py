@@ -121,3 +121,12 @@ def test_numbers() -> None:
     assert compact(10) == "10"
     assert decimals_for([0.00069, 0.2]) == 5
     assert decimals_for([0.135867]) == 3
+
+
+def test_greek_and_accented_letters_are_mathematics_in_tex() -> None:
+    assert tex_escape("τ ≤ M̄, χ²") == r"$\tau$ $\leq$ $\bar{M}$, $\chi$\textsuperscript{2}"
+
+
+def test_tabular_is_the_inside_of_the_table(table: Table) -> None:
+    assert table.to_tex_tabular() in table.to_tex()
+    assert table.to_tex_tabular().startswith(r"\begin{tabular}")

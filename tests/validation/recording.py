@@ -107,7 +107,7 @@ class Simulated:
         return self.coverage(np.abs(errors) <= half_width, term, **options)
 
     def _keep(self, quantity: str, term: str, value: float, noise: float, count: int, within: tuple[float, float], reason: str) -> float:
-        low, high = within
+        low, high = map(float, within)
         self.keep(
             Row(self.study, self.subject, self.variant, self.design, term, quantity, value, noise, count, low, high, reason, self.seed)
         )

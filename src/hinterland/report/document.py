@@ -12,7 +12,7 @@ from hinterland.report.chapters import document
 from hinterland.report.record import read_record
 from hinterland.report.style import Drawing, draw
 
-FORMATS = ("html", "docx", "pdf")
+FORMATS = ("html", "docx", "pdf", "tex")
 TABLE_FORMATS = ("tex", "docx", "csv")
 OF_THE_RUN = frozenset({"steps"})
 """Tables about the run itself, which differ from run to run (seconds): in the report and in ``run.json``, not among the results."""
@@ -22,8 +22,8 @@ def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), f
     """Write the report of a finished run, from its record alone.
 
     Always written, in every language: ``tables/table-KEY.LANG.{tex,docx,csv}`` and ``figures/KEY.LANG.{svg,pdf,png}``. With ``html``:
-    ``report.html``, one file for all languages. With ``docx`` and ``pdf``: ``report.docx`` and ``report.pdf`` (second language:
-    ``report.LANG.docx``, ``report.LANG.pdf``).
+    ``report.html``, one file for all languages. With ``docx``, ``pdf`` and ``tex``: ``report.docx``, ``report.pdf`` and ``report.tex``
+    (second language: ``report.LANG.docx``, …); the source for XeLaTeX takes its figures from ``figures/``.
 
     Raises:
         RunError: the folder holds no readable run record.
@@ -44,6 +44,8 @@ def write_report(run_dir: str | Path, languages: Sequence[Language] = ("en",), f
         written += _docx(documents, drawings, root)
     if "pdf" in formats:
         written += _pdf(documents, root)
+    if "tex" in formats:
+        written += _tex(documents, root)
     return written
 
 
@@ -90,6 +92,12 @@ def _pdf(documents: Sequence[Document], root: Path) -> list[Path]:
     from hinterland.report.pdf import save_report
 
     return [save_report(doc, root / name) for doc, name in zip(documents, _names(documents, "pdf"), strict=True)]
+
+
+def _tex(documents: Sequence[Document], root: Path) -> list[Path]:
+    from hinterland.report.latex import save_report
+
+    return [save_report(doc, root / name) for doc, name in zip(documents, _names(documents, "tex"), strict=True)]
 
 
 def _names(documents: Sequence[Document], suffix: str) -> list[str]:

@@ -64,6 +64,10 @@ class Table:
         """A booktabs ``table`` environment for pdfLaTeX or XeLaTeX (``xeCJK``/``ctex`` for Chinese text)."""
         return _tex(self)
 
+    def to_tex_tabular(self) -> str:
+        """The ``tabular`` alone, without caption and notes."""
+        return "\n".join(_tex_tabular(self))
+
     def to_csv(self) -> str:
         """Comma-separated text: one header row, spanners joined to their columns, plain hyphen-minus in numbers."""
         buffer = io.StringIO()
@@ -153,6 +157,30 @@ def _html_row(row: Row, headings: Sequence[Heading], style: str) -> str:
 _SENTENCE, _LINE = 48, 88
 """Letters from which a cell is broken into lines in LaTeX, and letters that a line of text holds."""
 
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+    "Delta",
+    "Sigma",
+]
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -173,6 +201,15 @@ _TEX = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "²": r"\textsuperscript{2}",
+    "°": r"\textdegree{}",
+    "∞": r"$\infty$",
+    "…": r"\ldots{}",
+    "→": r"$\rightarrow$",
+    "±": r"$\pm$",
+    "≈": r"$\approx$",
+    "≠": r"$\neq$",
+    "M\u0304": r"$\bar{M}$",
+    **{letter: f"$\\{name}$" for letter, name in zip("αβγδεζηθκλμνπρστφχψωΔΣ", _GREEK, strict=True)},
 }
 _TEX_PATTERN = re.compile("|".join(re.escape(c) for c in _TEX))
 
@@ -192,14 +229,22 @@ def _guarded(cell: str) -> str:
 
 
 def _tex(table: Table) -> str:
-    spec = "".join(_tex_column(table, k) for k in range(len(table.headings)))
     out = [
         r"% needs: \usepackage{booktabs,threeparttable}; for Chinese text also \usepackage{xeCJK} (XeLaTeX)",
         r"\begin{table}[htbp]",
         r"\centering",
         r"\begin{threeparttable}",
     ]
-    out += [rf"\caption{{{tex_escape(table.title)}}}", rf"\label{{tab:{table.key}}}", rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
+    out += [rf"\caption{{{tex_escape(table.title)}}}", rf"\label{{tab:{table.key}}}", *_tex_tabular(table)]
+    notes = [n for n in (table.subtitle, *table.notes) if n]
+    if notes:
+        out += [r"\begin{tablenotes}[flushleft]\footnotesize", *[rf"\item {tex_escape(n)}" for n in notes], r"\end{tablenotes}"]
+    return "\n".join([*out, r"\end{threeparttable}", r"\end{table}"]) + "\n"
+
+
+def _tex_tabular(table: Table) -> list[str]:
+    spec = "".join(_tex_column(table, k) for k in range(len(table.headings)))
+    out = [rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
     if spans := table.spanners():
         out += _tex_spanners(spans)
     out += [_tex_cells([h.text for h in table.headings]), r"\midrule"]
@@ -212,11 +257,7 @@ def _tex(table: Table) -> str:
         else:
             out.append(_tex_cells(row.cells))
         previous = row.kind
-    out += [r"\bottomrule", r"\end{tabular}"]
-    notes = [n for n in (table.subtitle, *table.notes) if n]
-    if notes:
-        out += [r"\begin{tablenotes}[flushleft]\footnotesize", *[rf"\item {tex_escape(n)}" for n in notes], r"\end{tablenotes}"]
-    return "\n".join([*out, r"\end{threeparttable}", r"\end{table}"]) + "\n"
+    return [*out, r"\bottomrule", r"\end{tabular}"]
 
 
 def _tex_column(table: Table, k: int) -> str:

@@ -33,7 +33,7 @@ Watcher = Callable[[str, int, int], None]
 
 
 _MADE = (
-    *("report*.html", "report*.docx", "report*.pdf"),
+    *("report*.html", "report*.docx", "report*.pdf", "report*.tex"),
     *(f"tables/*.{suffix}" for suffix in ("parquet", "csv", "tex", "docx")),
     *(f"figures/*.{suffix}" for suffix in ("svg", "pdf", "png")),
 )

@@ -296,7 +296,7 @@ class ReportTable(Table):
     formats: tuple[Format, ...] = Field(
         default=("html",),
         min_length=1,
-        description="html: one self-contained file for all languages; docx and pdf: the same text in Word and as PDF, one file per language. Every table is also written as tex, docx and csv, every figure as svg, pdf and png, whatever is chosen here.",
+        description="html: one self-contained file for all languages; docx, pdf and tex: the same text in Word, as PDF and as source for XeLaTeX, one file per language. Every table is also written as tex, docx and csv, every figure as svg, pdf and png, whatever is chosen here.",
     )
     title: Words | None = Field(default=None, description="Another title than the study's.")
 
