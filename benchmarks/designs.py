@@ -1,8 +1,9 @@
-"""Doses, triple differences and spillovers: ours and the peers that are installed, on the same data, each in a process of its own.
+"""Doses, triple differences, spillovers and spatial Durbin models: ours and the peers that are installed, on the same data, each in a process of its own.
 
 A balanced panel of ``--units`` × 15, six cohorts, 60 % never treated. ``dose``: cubic splines, levels and slopes at nine doses.
 ``triple``: doubly robust with three covariates against not-yet-treated cohorts, averaged by event time. ``spillover``: two rings, places
-spread so that a unit has the same number of neighbours whatever the number of units. Imports and a first call on a small
+spread so that a unit has the same number of neighbours whatever the number of units. ``sdm``: own and neighbours' treatment and a spatial lag
+of the outcome, four nearest neighbours, all rows in the likelihood (spreg: dummies of periods, without its summary). Imports and a first call on a small
 panel come before the clock; ours is timed from the data frame (reading and checking included). CPU seconds, the least of three calls.
 
     python benchmarks/designs.py --units 5000
@@ -27,8 +28,8 @@ import numpy as np
 
 PERIODS = 15
 COHORTS = (4, 6, 8, 10, 12, 14)
-MODULES = {"hinterland": "hinterland", "diff-diff": "diff_diff", "moderndid": "moderndid"}
-METHODS = ("dose", "triple", "spillover")
+MODULES = {"hinterland": "hinterland", "diff-diff": "diff_diff", "moderndid": "moderndid", "spreg": "spreg"}
+METHODS = ("dose", "triple", "spillover", "sdm")
 
 
 def columns(units: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -55,12 +56,14 @@ def ours(method: str) -> Callable[[Any], float]:
         "dose": {"dose": "dose", "target": "both"},
         "triple": {"partition": "eligible", "covariates": "~ x1 + x2 + x3", "comparison": "not-yet-treated"},
         "spillover": {"rings": (20.0, 40.0)},
+        "sdm": {"exposure": "neighbours", "estimator": "sdm", "likelihood": "direct", "vcov": "iid"},
     }
+    name = "spillover" if method == "sdm" else method
 
     def call(frame: Any) -> float:
         panel = hl.read_panel(frame, unit="unit", time="year", coordinates=("lon", "lat"))
-        effects = hl.estimate(panel, "y", hl.adoption(panel, "first", never=(0,)), method, **options[method])
-        return float((effects.aggregate("event-time") if method == "triple" else effects).estimate[0])
+        effects = hl.estimate(panel, "y", hl.adoption(panel, "first", never=(0,)), name, **options[method])
+        return float((effects.aggregate("event-time") if method == "triple" else effects).estimate[4 if method == "sdm" else 0])
 
     return call
 
@@ -81,7 +84,10 @@ def diff_diff(method: str) -> Callable[[Any], float]:
         made = dd.SpilloverDiD(rings=[0, 20, 40], conley_coords=("lat", "lon"), cluster="unit")
         return float(made.fit(frame, outcome="y", unit="unit", time="year", first_treat="first").att)
 
-    return {"dose": dose, "triple": triple, "spillover": spillover}[method]
+    known = {"dose": dose, "triple": triple, "spillover": spillover}
+    if method not in known:
+        raise LookupError("not compared")
+    return known[method]
 
 
 def moderndid(method: str) -> Callable[[Any], float]:
@@ -98,6 +104,27 @@ def moderndid(method: str) -> Callable[[Any], float]:
     return triple
 
 
+def spreg(method: str) -> Callable[[Any], float]:
+    import libpysal
+    from spreg.panel import BaseML_LagFE
+
+    if method != "sdm":
+        raise LookupError("not compared")
+
+    def sdm(frame: Any) -> float:
+        wide = {c: frame[c].to_numpy().reshape(-1, PERIODS) for c in ("y", "year", "first", "lon", "lat")}
+        lon, lat = np.radians(wide["lon"][:, 0]), np.radians(wide["lat"][:, 0])
+        points = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+        weights = libpysal.weights.KNN.from_array(points, k=4, silence_warnings=True)
+        weights.transform = "r"
+        own = ((wide["first"] > 0) & (wide["year"] >= wide["first"])).astype(float)
+        periods = np.repeat(np.eye(PERIODS), len(own), axis=0)[:, 1:]
+        x = np.hstack([own.T.reshape(-1, 1), (weights.sparse @ own).T.reshape(-1, 1), periods])
+        return float(BaseML_LagFE(wide["y"].T.reshape(-1, 1), x, weights).betas[0, 0])
+
+    return sdm
+
+
 def frame_of(name: str, data: dict[str, np.ndarray]) -> Any:
     if name == "hinterland":
         import polars as pl
@@ -111,7 +138,7 @@ def frame_of(name: str, data: dict[str, np.ndarray]) -> Any:
 def run(name: str, method: str, units: int) -> None:
     """One contender: prints a line of JSON."""
     warnings.simplefilter("ignore")
-    call = {"hinterland": ours, "diff-diff": diff_diff, "moderndid": moderndid}[name](method)
+    call = {"hinterland": ours, "diff-diff": diff_diff, "moderndid": moderndid, "spreg": spreg}[name](method)
     call(frame_of(name, columns(600, 1)))
     frame = frame_of(name, columns(units))
     seconds, answer = [], 0.0

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hinterland.evaluate.result import Effects, Terms
-from hinterland.labels import LANGUAGES, catalogue
+from hinterland.labels import LANGUAGES, Language, catalogue, text
 from hinterland.report.charts import density
 from hinterland.report.compare import compare
 from hinterland.report.figures import plot_data, plot_effects
@@ -149,6 +149,19 @@ def test_channels_by_event_time_get_a_panel_each() -> None:
     figure = plot_effects(with_names(*names, event_time=np.array([-1, 0, 0, 1])))
     assert [a.get_title(loc="left") for a in figure.axes] == ["Direct effect", "Ring 0–50 km"]
     assert [term_name(Speaker("zh"), t) for t in names[2:3]] == ["0–50 公里环带，事件时间 0"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_version_of_an_estimator_has_its_own_note_and_terms(language: Language) -> None:
+    durbin = replace(with_names("direct", "rho", "neighbours treated", "neighbours' x"), method="spillover")
+    durbin = replace(durbin, meta={**durbin.meta, "estimand_code": "spillover-durbin"})
+    table = compare([durbin, replace(durbin, meta={**durbin.meta, "estimand_code": "spillover"})], language=language).table
+    assert list(table.notes[1:]) == [text(f"method_note.{key}", language) for key in ("spillover-durbin", "spillover")]
+    said = {
+        "en": ["Direct effect", "Neighbours' outcome (ρ)", "Neighbours treated", "Neighbours: x"],
+        "zh": ["直接效应", "邻居的结果（ρ）", "邻居受处理", "邻居：x"],
+    }
+    assert [r.cells[0] for r in table.rows if r.kind == "body"] == said[language]
 
 
 def test_compare_reports_every_problem() -> None:

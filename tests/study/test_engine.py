@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -279,6 +280,23 @@ def diagnosed(tmp_path_factory: pytest.TempPathFactory) -> hl.Run:
     own = '[evaluate.options.twfe]\ncovariates = "~ C(year):size"\n'
     text = HEAD + methods("callaway-santanna", "twfe", "spillover") + spillover + own + DIAGNOSED
     return hl.run(write(folder, text), folder / "out", only="diagnostics")
+
+
+def test_a_spatial_durbin_model_runs_from_a_study(tmp_path: Path) -> None:
+    pairs = [(f"C{i:02}", f"C{(i + k) % 48:02}") for i in range(48) for k in (1, 7)]
+    near = pl.DataFrame(pairs, schema=["unit", "neighbour"], orient="row")
+    near.write_csv(tmp_path / "near.csv")
+    own = '[evaluate.options.spillover]\nexposure = "neighbours"\nneighbours = "near.csv"\nestimator = "sdm"\naverage = "treated"\n'
+    text = HEAD + methods("spillover").replace("[evaluate]", '[evaluate]\nvcov = "iid"') + own + QUIET
+    run = hl.run(write(tmp_path, text), tmp_path / "out", only="evaluate,displacement")
+    options: dict[str, Any] = {"exposure": "neighbours", "estimator": "sdm", "average": "treated", "vcov": "iid", "neighbours": near}
+    effects = hl.estimate(*_inputs(), "spillover", **options)
+    found = run.tables["displacement"].filter(pl.col("quantity") != "share")
+    assert found["quantity"].to_list() == ["direct", "spillover", "total"]
+    np.testing.assert_allclose(found["estimate"], effects.estimate[:3], rtol=1e-9)
+    np.testing.assert_allclose(found["std_error"], effects.std_error[:3], rtol=1e-9)
+    led = run.tables["models"].filter(pl.col("method") == "spillover").row(0, named=True)
+    assert (led["estimand"], led["vcov"]) == ("spillover-durbin-treated", "iid")
 
 
 def test_sensitivity_is_that_of_the_function(diagnosed: hl.Run) -> None:

@@ -2,12 +2,13 @@
 
 Butts (2021), arXiv 2105.03737: units near treated ones are no clean comparison; rings of distance tell how far effects reach.
 Delgado & Florax (2015), Economics Letters 137: treatment of a unit and of its neighbours, D and W·D. Untreated outcomes are predicted
-from rows that are neither treated nor exposed (two stages, Gardner 2021), or the rows are pooled in one regression.
+from rows that are neither treated nor exposed (two stages, Gardner 2021), or the rows are pooled in one regression, or in one likelihood
+with the neighbours' outcome beside (spatial Durbin model).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, Unpack
 
@@ -15,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any, listed
+from hinterland.errors import EstimationError, Finding, fail_if_any, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.hdfe import tally
 from hinterland.evaluate.regression import Inference, InferenceOptions, treatment
 from hinterland.evaluate.result import Effects
 from hinterland.evaluate.spillover_channels import Channels, channels_of
+from hinterland.evaluate.spillover_durbin import Average, Durbin, durbin_effects
+from hinterland.evaluate.spillover_durbin_likelihood import Likelihood
 from hinterland.evaluate.spillover_effects import direct_effects, event_effects, pooled_effects, two_stage_effects
 from hinterland.evaluate.spillover_exposure import (
     Exposure,
@@ -30,6 +33,7 @@ from hinterland.evaluate.spillover_exposure import (
     ring_edges,
     ring_exposure,
 )
+from hinterland.evaluate.spillover_options import misplaced, option_findings, unused
 from hinterland.evaluate.spillover_two_stage import fail_if_no_clean_rows, told_apart
 from hinterland.evaluate.threads import one_thread
 from hinterland.labels import Note
@@ -37,13 +41,6 @@ from hinterland.labels import Note
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 OnTreated = Literal["no", "apart", "same"]
-
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "exposure": ("rings", "neighbours"),
-    "estimator": ("two-stage", "twfe"),
-    "effect": ("channels", "event-study", "direct"),
-    "on_treated": ("no", "apart", "same"),
-}
 
 
 @one_thread()
@@ -56,11 +53,13 @@ def fit(
     nearest: int = 4,
     within_km: float | None = None,
     decay: float = 0.0,
-    on_treated: OnTreated = "no",
-    estimator: Literal["two-stage", "twfe"] = "two-stage",
+    on_treated: OnTreated | None = None,
+    estimator: Literal["two-stage", "twfe", "sdm"] = "two-stage",
     effect: Literal["channels", "event-study", "direct"] = "channels",
     leads: int = 3,
-    lag_covariates: bool = False,
+    lag_covariates: bool | None = None,
+    likelihood: Likelihood = "transformation",
+    average: Average = "units",
     **options: Unpack[InferenceOptions],
 ) -> Effects:
     """Direct effects of treatment, and effects of other units' treatment.
@@ -73,24 +72,31 @@ def fit(
         neighbours: data frame with columns unit, neighbour and, if wanted, weight; otherwise the ``nearest`` units ``within_km``
             kilometres (``nearest=0``: all within ``within_km``), weighted by distance to the power of -``decay``.
         on_treated: whether treated units receive spillovers, too: ``no`` (they are part of the direct effect), ``apart`` (with effects
-            of their own) or ``same``.
-        estimator: ``two-stage`` (any timing) or ``twfe``, one regression of all rows.
+            of their own) or ``same``. ``None``: ``no``, under ``sdm`` ``same``, the only one it has.
+        estimator: ``two-stage`` (any timing); ``twfe``, one regression of all rows; ``sdm``, the spatial Durbin model with neighbours, whose
+            outcomes pass effects on (:mod:`hinterland.evaluate.spillover_durbin`).
         effect: ``channels``: direct, each exposure, their mean (spillover) and total per treated unit-period; ``event-study``: by
             periods since adoption and exposure; ``direct``: ATT(g, t) against clean rows, to be aggregated as usual.
         leads: of ``event-study``: periods before adoption and before exposure whose effect is told, from clean rows only.
-        lag_covariates: of ``twfe`` with neighbours: the neighbours' mean of each covariate, too.
-        options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions`; ``two-stage`` has ``cluster`` and ``conley``.
+        lag_covariates: of ``twfe`` and ``sdm`` with neighbours: the neighbours' mean of each covariate, too. ``None``: under ``sdm`` only.
+        likelihood: of ``sdm``: ``transformation``, of data freed from unit and period effects (Lee & Yu 2010), or ``direct``, of all rows.
+        average: of ``sdm``: effects of treating any one of the ``units`` (LeSage & Pace 2009), or those that were ``treated``.
+        options: the covariance, see :class:`~hinterland.evaluate.regression.InferenceOptions`; ``two-stage`` has ``cluster`` and ``conley``,
+            ``sdm`` has ``cluster`` and ``iid`` (that of the likelihood, without a small-sample factor).
 
     Returns:
         Effects of aggregation ``coefficient`` or (``direct``) ``group-time``.
 
     Raises:
-        EstimationError: bad options; no coordinates; nobody exposed; nobody left unexposed; clean rows that do not connect.
+        EstimationError: bad options; no coordinates; nobody exposed; nobody left unexposed; clean rows that do not connect; what
+            :func:`~hinterland.evaluate.spillover_durbin.durbin_effects` raises.
     """
-    given = {"exposure": exposure, "estimator": estimator, "effect": effect, "on_treated": on_treated}
+    receive: OnTreated = on_treated if on_treated is not None else "same" if estimator == "sdm" else "no"
+    given = {"exposure": exposure, "estimator": estimator, "effect": effect, "on_treated": receive}
+    durbin = {"likelihood": likelihood, "average": average}
     rule = Neighbourhood(neighbours, nearest, within_km, decay)
-    inference = Inference.of(**options)
-    findings = [*_option_findings(given, rule, leads), *_misplaced(given, design, inference), *_lag_findings(given, design, lag_covariates)]
+    inference, every = Inference.of(**options), {**given, **durbin}
+    findings = [*option_findings(every, rule, leads), *misplaced(given, design, inference), *unused(every, design, lag_covariates)]
     fail_if_any(findings, "options", EstimationError)
     edges = ring_edges(rings) if exposure == "rings" else None
     actual, early = _exposures(design, edges, rule)
@@ -100,67 +106,16 @@ def fit(
         "rings_km": None if edges is None else edges.tolist(),
         "neighbours": _said(rule) if edges is None else "",
     }
-    sample = _sample(design, actual, early, on_treated)
+    sample = _sample(design, actual, early, receive)
+    if estimator == "sdm":
+        lags = design.covariates.shape[1] > 0 if lag_covariates is None else lag_covariates
+        return durbin_effects(sample, inference, Durbin(likelihood, average, lags), facts)
     if estimator == "twfe":
-        return pooled_effects(sample, inference, facts, lag_covariates)
+        return pooled_effects(sample, inference, facts, bool(lag_covariates))
     sample = _identified(sample)
     if effect == "direct":
         return direct_effects(sample, inference, facts)
     return two_stage_effects(sample, inference, facts) if effect == "channels" else event_effects(sample, inference, leads, facts)
-
-
-def _option_findings(given: Mapping[str, str], rule: Neighbourhood, leads: object) -> list[Finding]:
-    findings = [
-        Finding("unknown-value", f"{name} is {value!r}", f"option {name} of spillover", did_you_mean(str(value), _CHOICES[name]))
-        for name, value in given.items()
-        if value not in _CHOICES[name]
-    ]
-    for name, whole in (("nearest", rule.nearest), ("leads", leads)):
-        if isinstance(whole, bool) or not isinstance(whole, int | np.integer) or whole < 0:
-            findings.append(Finding("not-whole", f"{name} is {whole!r}", f"option {name} of spillover", "give a whole number, 0 or more"))
-    if rule.within_km is not None and not (isinstance(rule.within_km, int | float) and rule.within_km > 0):
-        findings.append(
-            Finding("bad-distance", f"within_km is {rule.within_km!r}", "option within_km of spillover", "give kilometres above 0")
-        )
-    if isinstance(rule.decay, bool) or not isinstance(rule.decay, int | float) or rule.decay < 0:
-        findings.append(Finding("bad-decay", f"decay is {rule.decay!r}", "option decay of spillover", "give a power of 0 or more"))
-    if given["exposure"] == "neighbours" and rule.table is None and rule.nearest == 0 and rule.within_km is None:
-        findings.append(Finding("no-neighbours", "nearest is 0 and within_km is not given", "options of spillover", "give one of them"))
-    if given["exposure"] == "rings" and rule.table is not None:
-        findings.append(
-            Finding("option-unused", "neighbours have no meaning with exposure='rings'", "option neighbours", "set exposure='neighbours'")
-        )
-    return findings
-
-
-def _misplaced(given: Mapping[str, str], design: Design, inference: Inference) -> list[Finding]:
-    """What only one of the two estimators is defined with."""
-    where = f"method spillover, estimator={given['estimator']!r}"
-    if given["estimator"] == "twfe":
-        remedy = "use estimator='two-stage'"
-        findings = []
-        if given["effect"] != "channels":
-            findings.append(Finding("not-defined", f"one regression is not defined with effect={given['effect']!r}", where, remedy))
-        if design.anticipation:
-            findings.append(Finding("not-defined", "one regression is not defined with anticipation", where, remedy))
-        return findings
-    findings = []
-    if len(design.clusters) > 1:
-        findings.append(Finding("not-defined", "two stages are not defined with several clusterings", where, "cluster on one column"))
-    if design.fixed_effects:
-        remedy = "leave out fe=, or choose estimator='twfe'"
-        findings.append(Finding("not-defined", "two stages are not defined with extra fixed effects", where, remedy))
-    if inference.vcov not in ("cluster", "conley") or (inference.vcov == "conley" and inference.lag is not None):
-        remedy = "choose vcov='cluster' or vcov='conley' without a lag, or estimator='twfe'"
-        findings.append(Finding("not-defined", f"two stages are not defined with vcov={inference.vcov!r}", where, remedy))
-    return findings
-
-
-def _lag_findings(given: Mapping[str, str], design: Design, lag_covariates: object) -> list[Finding]:
-    if not lag_covariates or (given["exposure"] == "neighbours" and given["estimator"] == "twfe" and design.covariates.shape[1]):
-        return []
-    remedy = "use it with exposure='neighbours', estimator='twfe' and covariates"
-    return [Finding("option-unused", "lag_covariates has no meaning here", "option lag_covariates of spillover", remedy)]
 
 
 def _said(rule: Neighbourhood) -> str:

@@ -82,6 +82,7 @@ def displacement_test(effects: Effects, level: float = 0.95) -> Displacement:
 
     Per treated unit-period, the spillover is the sum over exposed unit-periods, divided by the treated unit-periods: what the
     treatment of one unit does to all others. H0: total = 0, that is, others lost all that the treated gained (a share displaced of one).
+    In a spatial Durbin model (``estimator="sdm"``) the spillover is per unit treated as it is: any unit, or those that were (``average``).
 
     Args:
         effects: of ``spillover`` with ``effect="channels"``.
@@ -95,7 +96,7 @@ def displacement_test(effects: Effects, level: float = 0.95) -> Displacement:
     treated, exposed = (float(effects.meta[f"{who}_unit_periods"]) for who in ("treated", "exposed"))
     pick = np.zeros((3, len(place)))
     pick[0, place[DIRECT]] = 1.0
-    pick[1, place[SPILLOVER]] = exposed / treated
+    pick[1, place[SPILLOVER]] = 1.0 if effects.meta.get("estimator") == "sdm" else exposed / treated
     pick[2, place[TOTAL]] = 1.0
     estimate, vcov = pick @ effects.estimate, pick @ effects.vcov @ pick.T
     error = np.sqrt(np.maximum(np.diag(vcov), 0.0))

@@ -25,7 +25,7 @@ from hinterland.evaluate.regression import (
 )
 from hinterland.evaluate.result import BLANK, CohortShares, Effects, Terms, least_df
 from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL, Channels
-from hinterland.evaluate.spillover_exposure import lagged
+from hinterland.evaluate.spillover_exposure import lagged_covariates
 from hinterland.evaluate.spillover_two_stage import two_stage
 from hinterland.evaluate.vcov import resolve_ssc
 from hinterland.evaluate.vcov_time import sum_columns
@@ -80,9 +80,8 @@ def pooled_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
     design = sample.design
     extra, extra_names = design.covariates, design.covariate_names
     if lag_covariates and sample.weights is not None:
-        around = [lagged(design, sample.weights, design.covariates[:, j]) for j in range(design.covariates.shape[1])]
-        extra = np.column_stack([extra, *around])
-        extra_names = (*extra_names, *(f"neighbours' {name}" for name in design.covariate_names))
+        around, around_names = lagged_covariates(design, sample.weights)
+        extra, extra_names = np.column_stack([extra, around]), (*extra_names, *around_names)
     alone = singletons(absorbed(design))
     if alone.any() and inference.ssc.singletons == "drop":
         dropped = Note("singletons-dropped", {"count": int(alone.sum()), "cells": cells(design, np.flatnonzero(alone))})
@@ -93,13 +92,14 @@ def pooled_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
     made = least_squares(design, matrix, (TREATED, *names[1:], *extra_names), inference)
     covariance = made.covariance
     kept = np.array([n in made.names for n in (TREATED, *names[1:])])
-    notes = (*_staggered(design), *made.notes)
+    notes = (*staggered(design), *made.notes)
     fitted = _Fitted((DIRECT, *made.names[1:]), made.estimate, covariance.influence, covariance.vcov, notes, kept, covariance.term_df)
-    meta = describe(design, inference, covariance, covariance.df, "spillover", **_masses(sample), **facts)
+    meta = describe(design, inference, covariance, covariance.df, "spillover", **masses(sample), **facts)
     return _with_total(sample, fitted, columns[:, kept], meta, covariance.df)
 
 
-def _staggered(design: Design) -> tuple[Note, ...]:
+def staggered(design: Design) -> tuple[Note, ...]:
+    """What one regression makes of several dates of adoption."""
     times = len(design.cohorts)
     return (Note("spillover-staggered", {"cohorts": times}),) if times > 1 else ()
 
@@ -149,7 +149,8 @@ def _exposed_mass(sample: Channels) -> float:
     return float(reached.sum() if sample.design.weight is None else sample.design.weight[reached].sum())
 
 
-def _masses(sample: Channels) -> dict[str, float]:
+def masses(sample: Channels) -> dict[str, float]:
+    """Weighted unit-periods under treatment, and exposed to that of others."""
     weight = np.ones(sample.design.n_obs) if sample.design.weight is None else sample.design.weight
     return {"treated_unit_periods": float(weight @ sample.level), "exposed_unit_periods": _exposed_mass(sample)}
 
@@ -176,7 +177,7 @@ def _meta(sample: Channels, inference: Inference, facts: Mapping[str, Any], code
         "covariates": " + ".join(design.covariate_names),
         "fixed_effects": f"{design.unit_name}, {design.time_name}",
         "weights": design.weight_name or "",
-        **_masses(sample),
+        **masses(sample),
         **facts,
     }
 

@@ -158,6 +158,12 @@ def lagged(design: Design, weights: csr_array, column: Floats) -> Floats:
     return np.asarray((total / np.where(mass > 0, mass, 1.0))[design.unit, design.period])
 
 
+def lagged_covariates(design: Design, weights: csr_array) -> tuple[Floats, tuple[str, ...]]:
+    """[n, k] W·x of every covariate, and their names."""
+    columns = [lagged(design, weights, design.covariates[:, j]) for j in range(design.covariates.shape[1])]
+    return np.column_stack([np.empty((design.n_obs, 0)), *columns]), tuple(f"neighbours' {name}" for name in design.covariate_names)
+
+
 def _from_table(design: Design, table: Any) -> tuple[csr_array, tuple[Note, ...]]:
     """Weights from rows ``unit``, ``neighbour`` and, if given, ``weight``; units outside the design are passed over."""
     frame = _frame(table)

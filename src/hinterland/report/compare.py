@@ -13,7 +13,7 @@ from hinterland.errors import Finding, InputError
 from hinterland.labels import Language
 from hinterland.report import uncertainty
 from hinterland.report.digits import count, decimals_for, number, signed
-from hinterland.report.sentences import Speaker, term_name
+from hinterland.report.sentences import Speaker, method_notes, term_name
 from hinterland.report.table import Heading, Row, Table
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _table(models: Sequence[Effects], frame: pl.DataFrame, names: Sequence[str] 
         if any(_fact(e.meta, name) is not None for e in models)
     ]
     errors = uncertainty.several(speaker, [(e.method, e.meta) for e in models])
-    own = [speaker.name(m, "method_note") for m in dict.fromkeys(e.method for e in models) if speaker.has(f"method_note.{m}")]
+    own = method_notes(speaker, ((e.method, e.meta.get("estimand_code")) for e in models))
     notes = (speaker.ui("note.errors_compare", errors=errors), *own)
     return Table("comparison", title or speaker.ui("title.comparison"), tuple(headings), tuple(rows), "", notes)
 

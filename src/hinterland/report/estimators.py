@@ -11,7 +11,7 @@ from hinterland.report.blocks import Block, Chart, Heading, Prose
 from hinterland.report.digits import count, number, p_cell, places_for, signed
 from hinterland.report.panels import MOST_IN_ONE, event_grid
 from hinterland.report.record import Estimate, Fit, Record
-from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, method_notes, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
@@ -150,9 +150,8 @@ def methods_table(record: Record, speaker: Speaker, groups: Sequence[Sequence[Fi
         Column(speaker.ui("col.std_error_kind"), "left"),
     )
     told = {f.method for f in fits_of(record, record.outcomes[0])} if key != "methods" and record.outcomes else set()
-    methods = [m for m in dict.fromkeys(f.method for f in shown) if m not in told]
     notes = [speaker.ui("note.methods"), *([speaker.ui("note.methods_scale")] if scales else [])]
-    notes += [speaker.name(m, "method_note") for m in methods if speaker.has(f"method_note.{m}")]
+    notes += method_notes(speaker, ((f.method, f.facts.get("estimand")) for f in shown if f.method not in told))
     return Table(key, title, headings, tuple(rows), tables.source_line(record, speaker), tuple(notes))
 
 

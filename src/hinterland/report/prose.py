@@ -20,7 +20,7 @@ from hinterland.labels import catalogue
 from hinterland.report import uncertainty
 from hinterland.report.digits import ALPHA, count, number, p_value, percent, share, signed
 from hinterland.report.record import Estimate, Fit, Pretrend, Scale
-from hinterland.report.sentences import Listed, Name, Ref, Sentence, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Value, own_key, say
 
 Verdict = Literal["supported", "mixed-trends", "rejected-trends", "untested", "inconclusive", "no-inference"]
 Agreement = Literal["agree", "both-near-zero", "sign", "size", "significance"]
@@ -162,7 +162,8 @@ def _estimand(fit: Fit) -> str:
     """Which sentence says what is estimated."""
     if fit.method == "twfe":
         return "static-dose" if str(fit.facts.get("estimand") or "").startswith("twfe-dose") else "static"
-    return "poisson" if fit.method == "ppml" else fit.method if f"sentence.estimand.{fit.method}" in catalogue("en") else "att"
+    key = own_key("sentence.estimand", fit.method, fit.facts.get("estimand"))
+    return "poisson" if fit.method == "ppml" else key if f"sentence.estimand.{key}" in catalogue("en") else "att"
 
 
 def _covariates(text: object) -> list[str]:

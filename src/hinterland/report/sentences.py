@@ -121,17 +121,34 @@ class Speaker:
 _RING = re.compile(r"ring (\S+) km")
 _DOSE = re.compile(r"(att|acrt)\((.+)\)")
 _CHANNEL = re.compile(r"(.+), event time (-?\d+)")
+_LAGGED = re.compile(r"neighbours' (.+)")
 
 
 def term_name(speaker: Speaker, term: str) -> str:
-    """A term of an estimate in words: its label, a ring by its kilometres, a dose, a channel at an event time; else the term itself."""
+    """A term of an estimate in words: its label, a ring by its kilometres, a dose, a channel at an event time, a neighbours' covariate; else the
+    term itself.
+    """
     if found := _RING.fullmatch(term):
         return speaker.labelled("term.ring", range=found[1].replace("-", "–"))
     if found := _DOSE.fullmatch(term):
         return speaker.labelled(f"term.dose_{found[1]}", dose=found[2])
     if found := _CHANNEL.fullmatch(term):
         return speaker.labelled("term.channel", channel=term_name(speaker, found[1]), e=found[2].replace("-", "\u2212"))
+    if found := _LAGGED.fullmatch(term):
+        return speaker.labelled("term.lagged", name=speaker.name(found[1]))
     return speaker.name(term, "term")
+
+
+def own_key(section: str, method: str, estimand: object) -> str:
+    """``estimand`` where it is that of a version of ``method`` with words of its own in ``section``, else ``method``."""
+    own = str(estimand or "")
+    return own if own.startswith(f"{method}-") and f"{section}.{own}" in catalogue("en") else method
+
+
+def method_notes(speaker: Speaker, shown: Iterable[tuple[str, object]]) -> list[str]:
+    """What stands below a table about each ``(method, estimand)`` that it shows, once."""
+    keys = dict.fromkeys(own_key("method_note", *pair) for pair in shown)
+    return [speaker.name(key, "method_note") for key in keys if speaker.has(f"method_note.{key}")]
 
 
 _HAN = "\u3400-\u9fff"

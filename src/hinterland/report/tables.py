@@ -9,7 +9,7 @@ import polars as pl
 from hinterland.report import uncertainty
 from hinterland.report.digits import count, decimals_for, number, p_cell, percent, places_for, share, signed
 from hinterland.report.record import Estimate, Fit, Record
-from hinterland.report.sentences import Listed, Name, Speaker
+from hinterland.report.sentences import Listed, Name, Speaker, method_notes
 from hinterland.report.table import Heading, Row, Table
 
 
@@ -158,7 +158,7 @@ def model_notes(speaker: Speaker, fits: Sequence[Fit]) -> tuple[str, ...]:
         return ()
     controls = dict.fromkeys(v for f in fits for v in covariates(f))
     said = [speaker.ui("note.errors", errors=uncertainty.of_all(speaker, fits))]
-    said += [speaker.name(m, "method_note") for m in dict.fromkeys(f.method for f in fits) if speaker.has(f"method_note.{m}")]
+    said += method_notes(speaker, ((f.method, f.facts.get("estimand")) for f in fits))
     if controls:
         said.append(speaker.ui("note.covariates", covariates=Listed(tuple(Name("variable", c) for c in controls))))
     return tuple(said)

@@ -37,7 +37,7 @@ def covariances_of(study: Study, method: str) -> tuple[str, ...]:
     if method == "triple" and own.get("estimator") != "regression":
         return ()
     if method == "spillover" and own.get("estimator") != "twfe":
-        return tuple(v for v in known if v in ("cluster", "conley"))
+        return tuple(v for v in known if v in ("cluster", "iid" if own.get("estimator") == "sdm" else "conley"))
     if method == "etwfe" and not own.get("unit_effects"):
         return tuple(v for v in known if v not in ("CR2", "CR3", "HC2", "HC3"))
     return known

@@ -51,7 +51,7 @@ ENTRIES: tuple[Method, ...] = (
     Method(
         "spillover",
         "Spatial difference-in-differences",
-        "Butts (2021), arXiv 2105.03737; Delgado & Florax (2015), Economics Letters 137",
+        "Butts (2021), arXiv 2105.03737; Delgado & Florax (2015), Economics Letters 137; Lee & Yu (2010), Journal of Econometrics 154(2)",
         "hinterland.evaluate.spillover",
         ("gaussian",),
         frozenset({"covariates", "weights", "anticipation", "unbalanced", "fixed-effects", "two-way-clusters", "dose"}),
@@ -63,11 +63,15 @@ ENTRIES: tuple[Method, ...] = (
             "nearest": Option(4, (), "nearest units that are neighbours (0: all within within_km)"),
             "within_km": Option(None, (), "kilometres within which neighbours lie (None: any distance)"),
             "decay": Option(0.0, (), "weights fall with distance to this power"),
-            "on_treated": Option("no", ("no", "apart", "same"), "spillovers on treated units"),
-            "estimator": Option("two-stage", ("two-stage", "twfe"), "clean rows predict untreated outcomes, or one regression"),
+            "on_treated": Option(None, ("no", "apart", "same"), "spillovers on treated units (None: no; sdm: same)"),
+            "estimator": Option(
+                "two-stage", ("two-stage", "twfe", "sdm"), "clean rows predict untreated outcomes, one regression, or spatial Durbin model"
+            ),
             "effect": Option("channels", ("channels", "event-study", "direct"), "what is told"),
             "leads": Option(3, (), "event-study: periods before adoption and exposure"),
-            "lag_covariates": Option(False, (False, True), "twfe: the neighbours' mean of each covariate, too"),
+            "lag_covariates": Option(None, (False, True), "twfe, sdm: the neighbours' mean of each covariate, too (None: sdm only)"),
+            "likelihood": Option("transformation", ("transformation", "direct"), "sdm: of data freed from fixed effects, or of all rows"),
+            "average": Option("units", ("units", "treated"), "sdm: effects of treating any unit, or those that were treated"),
         },
     ),
 )
