@@ -32,6 +32,11 @@ Kernel = Callable[[Index], tuple[Floats, Floats]]
 NEEDS_BEFORE = ("callaway-santanna", "imputation")
 """Estimators with a batch that leave units without a period before treatment out."""
 
+COVARIANCE = ("vcov", "cutoff_km", "lag", "kernel", "ssc")
+"""Options of the covariance."""
+_FREE: Mapping[str, tuple[str, ...]] = {"callaway-santanna": ("est_method", "trim", "base_period", "unbalanced", "influence_of")}
+"""Options without a meaning on a balanced panel without covariates, for effects after adoption."""
+
 MEMORY = 4_000_000
 """Numbers per temporary array: the size of a chunk of draws follows from it."""
 
@@ -95,9 +100,12 @@ def placebo_space(
 
 
 def changed(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are not the estimator's defaults."""
-    known = find_method(method).options
-    return {k: v for k, v in options.items() if k not in known or v != known[k].default}
+    """The options that are not the estimator's defaults, and on which the draws of a batch depend.
+
+    The covariance is not among them: a permutation test may be based on any standard error, and the batch has the clustered one.
+    """
+    known, free = find_method(method).options, (*COVARIANCE, *_FREE.get(method, ())) if method in BATCHED else ()
+    return {k: v for k, v in options.items() if k not in known or (v != known[k].default and k not in free)}
 
 
 def path_codes(design: Design, method: str) -> Index:
