@@ -30,7 +30,7 @@ def panel_of(units: list[str], years: range = range(2008, 2023)) -> Panel:
 
 
 def test_register_holds_13_zones_and_38_units_with_known_codes() -> None:
-    assert registers() == ("industrial-transfer-zones",)
+    assert registers()[0] == "industrial-transfer-zones"
     assert REGISTER.zones.height == 13
     assert REGISTER.members.height == REGISTER.members["adcode"].n_unique() == 38
     assert set(REGISTER.members["zone_id"]) == set(REGISTER.zones["zone_id"])

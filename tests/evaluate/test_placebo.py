@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose
 
 import hinterland as hl
 from hinterland.data.cohorts import NEVER
-from hinterland.data.world import simulate
 from hinterland.errors import EstimationError
 from hinterland.evaluate import placebo_space as space
 from hinterland.evaluate.design import Design, make_design
@@ -20,7 +19,6 @@ from hinterland.evaluate.paths import treatment_codes
 from hinterland.evaluate.permutation import make_scheme, permutations
 from hinterland.evaluate.placebo import placebo
 from hinterland.evaluate.placebo_space import placebo_space
-from hinterland.evaluate.placebo_time import placebo_time
 
 Make = Callable[..., Any]
 DRAWS = 12
@@ -136,8 +134,8 @@ def test_strata_and_levels(toy: Make) -> None:
     )
     grouped = make_design(made.panel, "y", policy, cluster="region")
     _assert_equals_loop(grouped, "twfe", block=block)
-    with pytest.raises(EstimationError, match="unequal size"):
-        placebo_space(grouped, "callaway-santanna", block=block)
+    apart = placebo_space(grouped, "callaway-santanna", block=block, draws=5)
+    assert next(n for n in apart.notes if n.code == "placebo-fits").values["reason"] == "not-batched"
 
 
 def test_columns_for_strata_and_level(toy: Make) -> None:
@@ -248,22 +246,10 @@ def test_time_placebo_leaves_anticipated_periods_out(toy: Make) -> None:
 def test_bad_requests_are_reported_together(toy: Make) -> None:
     made = toy()
     with pytest.raises(EstimationError) as error:
-        placebo(made.panel, "y", made.policy, "ppml", draws=0, kind="sapce")
-    assert {f.code for f in error.value.findings} == {"unknown-kind", "no-batch", "bad-draws"}
-    assert "'twfe' or 'callaway-santanna'" in str(error.value)
+        placebo(made.panel, "y", made.policy, "pmpl", draws=0, kind="sapce", fits=0)
+    assert [f.code for f in error.value.findings] == ["unknown-kind", "unknown-method", "bad-draws", "bad-draws"]
+    assert "ppml" in str(error.value)
     with pytest.raises(EstimationError, match="shifts is"):
         placebo(made.panel, "y", made.policy, kind="time", shifts=())
-    with pytest.raises(EstimationError, match="one-way clusters"):
-        placebo(made.panel, "y", made.policy, cluster=["unit", "year"])
-    weighted = toy(weight=True, drop=0.1)
-    with pytest.raises(EstimationError) as error:
-        placebo(weighted.panel, "y", weighted.policy, "callaway-santanna", covariates="~ x")
-    assert len(error.value.findings) == 3
-
-
-def test_methods_without_a_batch_are_refused_whatever_the_entry() -> None:
-    world = simulate()
-    design = make_design(world.panel, "inventions", world.policy)
-    for draw in (placebo_space, placebo_time):
-        with pytest.raises(EstimationError, match="no-batch"):
-            draw(design, "ppml")
+    with pytest.raises(EstimationError, match="no option 'leadz'"):
+        placebo(made.panel, "y", made.policy, "event-study", leadz=2)

@@ -32,10 +32,14 @@ _REGISTERS = {
     "industrial-transfer-zones": (
         "承接产业转移示范区",
         "National demonstration zones for undertaking industrial transfer",
-        "zones",
-        "zone_cities",
-    )
+    ),
+    "low-carbon-pilots": ("低碳省区和低碳城市试点", "Low-carbon pilot provinces and cities"),
+    "broadband-china": ("“宽带中国”示范城市", "Broadband China demonstration cities"),
+    "innovative-cities": ("国家创新型城市", "National innovative cities"),
+    "ip-demonstration-cities": ("国家知识产权示范城市", "National intellectual-property demonstration cities"),
 }
+_ZONES = "industrial-transfer-zones"
+"""The register of zones; the others are programmes of the same years, which studies of it leave out or control for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,11 @@ def registers() -> tuple[str, ...]:
 
 
 def policy_register(name: str = "industrial-transfer-zones") -> PolicyRegister:
-    """A packaged register. ``industrial-transfer-zones``: 13 zone approvals from 2010 to 2023 and their 38 units.
+    """A packaged register.
+
+    ``industrial-transfer-zones``: 13 zone approvals from 2010 to 2023 and their 38 units. ``low-carbon-pilots``, ``broadband-china``,
+    ``innovative-cities``, ``ip-demonstration-cities``: other programmes of those years, one entry (``zone``) per batch. Batches whose
+    ``precision`` is ``latest`` are dated by a cumulative list: their units had entered by that year.
 
     Raises:
         PolicyError: unknown name.
@@ -188,15 +196,25 @@ def policy_register(name: str = "industrial-transfer-zones") -> PolicyRegister:
         raise PolicyError(
             Finding("unknown-register", f"there is no register {name!r}", "argument name", did_you_mean(name, _REGISTERS)), "arguments"
         )
-    zh, en, zones, members = _REGISTERS[name]
+    zh, en = _REGISTERS[name]
+    if name != _ZONES:
+        return PolicyRegister(name, zh, en, *_programme(name))
     numbers = [f"{kind}_{part}" for kind in ("approval", "alternative") for part in ("year", "month")]
     return PolicyRegister(
         name,
         zh,
         en,
-        catalogue_table(zones).with_columns(pl.col(numbers).cast(pl.Int64)),
-        catalogue_table(members).with_columns(pl.col("dose").cast(pl.Float64)),
+        catalogue_table("zones").with_columns(pl.col(numbers).cast(pl.Int64)),
+        catalogue_table("zone_cities").with_columns(pl.col("dose").cast(pl.Float64)),
     )
+
+
+def _programme(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Batches and members of a programme; the share of a unit that is covered in part is not known."""
+    batches = catalogue_table("programmes").filter(programme=name).drop("programme")
+    members = catalogue_table("programme_cities").filter(programme=name).drop("programme")
+    whole = pl.when(pl.col("coverage") == "full").then(1.0)
+    return batches.with_columns(pl.col("approval_year", "approval_month").cast(pl.Int64)), members.with_columns(whole.alias("dose"))
 
 
 def _panel_units(panel: Panel) -> pl.DataFrame:

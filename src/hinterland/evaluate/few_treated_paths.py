@@ -73,7 +73,7 @@ def _fail_if_not_possible(design: Design, estimator: str) -> None:
         findings.append(Finding("unknown-value", f"estimator is {estimator!r}", "argument estimator", remedy))
     if estimator == "callaway-santanna":
         findings += batch_findings(design, estimator)
-    if len(design.clusters) > 1:
+    elif len(design.clusters) > 1:
         where = f"cluster = {', '.join(c.name for c in design.clusters)}"
         findings.append(
             Finding("not-batched", "inference with few treated clusters takes one-way clusters", where, "cluster on one column")
@@ -110,7 +110,7 @@ def _regression(design: Design, size: Floats | None) -> Contributions:
 def _group_time(design: Design, size: Floats | None) -> Contributions:
     """The overall effect is linear in the outcomes: its weight on a unit's period is that of the unit's cohort."""
     before = design.n_obs
-    design, _ = without_always_treated(design)
+    design, _ = without_always_treated(design, "callaway-santanna")
     code = np.unique(design.cohort, return_inverse=True)[1].astype(np.intp)
     batch = callaway_batch(design, code, np.unique(design.cohort))
     kappa = batch.path[code].reshape(-1)

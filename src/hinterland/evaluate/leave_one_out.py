@@ -78,7 +78,7 @@ def leave_one_out(design: Design, by: str = "cluster", method: str = "twfe", **o
     Args:
         design: N units.
         by: ``cluster``, ``unit``, ``cohort`` (treated cohorts), the name of one of the design's groupings, or a column of ``design.columns``,
-            constant within units.
+            constant within units; units whose value is an empty text are in no group, and stay.
         method: estimator id; effects by cohort and period are averaged to one overall effect.
         options: of the estimator. Without any, ``twfe`` with unit and period effects is computed by subtraction, without another fit.
 
@@ -134,7 +134,9 @@ def _groups_of(design: Design, by: str) -> _Groups:
             raise EstimationError(Finding("not-a-group", what, "argument by", "name a column that is"), "leave-one-out")
         levels, of = np.unique(values[starts], return_inverse=True)
         labels = None if cluster is None else cluster.labels
-        found = _Groups(of, tuple(str(v if labels is None else labels[v]) for v in levels))
+        names = [str(v if labels is None else labels[v]) for v in levels]
+        nowhere = int(names[:1] == [""])
+        found = _Groups(of - nowhere, tuple(names[nowhere:]))
     else:
         known = ["cluster", "unit", "cohort", *factors, *design.columns]
         what = f"there are no groups {by!r}"

@@ -143,6 +143,21 @@ def _next_order(values: list[int]) -> list[int] | None:
     return [*out[: last + 1], *reversed(out[last + 1 :])]
 
 
+def assignment_codes(design: Design) -> Index:
+    """[N] units that share their first treated period, share covered and observed treatment have the same code.
+
+    Raises:
+        EstimationError: treatment that may be switched off is observed on an unbalanced panel, so it cannot be dealt to another unit.
+    """
+    parts = [design.cohort[:, None].astype(np.float64), design.dose[:, None]]
+    if design.treatment_level is not None:
+        if not design.balanced:
+            what = "treatment that may be switched off cannot be dealt out on a panel with gaps"
+            raise EstimationError(Finding("not-exchangeable", what, "design", "keep units observed in every period"), "randomisation")
+        parts.append(design.treatment_level.reshape(design.n_units, design.n_periods))
+    return np.unique(np.concatenate(parts, axis=1), axis=0, return_inverse=True)[1].ravel().astype(np.intp)
+
+
 def unit_groups(panel: Panel, design: Design, column: str, purpose: str) -> Index:
     """[N] code of ``column`` for each unit of the design, which must be constant within units and never missing."""
     panel.require([column], purpose)

@@ -13,11 +13,14 @@ from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_any
 from hinterland.evaluate.design import make_design
+from hinterland.evaluate.methods import METHODS
 from hinterland.labels import Note
 
 Kind = Literal["space", "time"]
-BATCHED = ("twfe", "callaway-santanna")
+BATCHED = ("twfe", "callaway-santanna", "imputation", "ppml")
 """Estimators with a batched placebo."""
+FITS = 199
+"""Most draws where each is a fit of its own: the smallest exact p-value is then 0.005."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,8 @@ def placebo(
     fe: Sequence[str] = (),
     strata: str | None = None,
     level: str | None = None,
+    fits: int = FITS,
+    **options: Any,
 ) -> Placebo:
     """Estimate the effect of assignments that never happened.
 
@@ -135,24 +140,29 @@ def placebo(
 
     Args:
         panel, outcome, policy, covariates, comparison, anticipation, cluster, fe: as in :func:`hinterland.estimate`.
-        method: ``twfe`` or ``callaway-santanna`` (its overall effect; in space: balanced panels without covariates and weights).
+        method: any estimator with one number, a coefficient or an overall effect. All draws are one batch for ``twfe``, and on balanced panels
+            without covariates, weights and further fixed effects for ``callaway-santanna``, ``imputation`` and ``ppml``; otherwise each draw is a fit of its own.
         draws: permutations;  seed: of the permutations.
         kind: ``space`` or ``time``.
         shifts: periods by which adoption is moved forward (time).
         strata: column, constant within units, within whose levels adoption is reshuffled (``"province"``).
         level: column whose groups adopt as one (``"province"``): adoption is reshuffled across groups; units by default.
+        fits: most draws where each is a fit of its own; a note says how many were taken, and why.
+        options: of the estimator (then each draw is a fit of its own).
 
     Raises:
-        EstimationError: unknown kind, a method or design without a batched placebo, several cluster columns, or bad numbers.
+        EstimationError: unknown kind, method or option, bad numbers, or a design on which the estimator is not defined.
     """
-    _fail_if_bad_request(method, kind, draws, shifts)
-    design = make_design(
-        panel, outcome, policy, covariates=covariates, fe=fe, comparison=comparison, anticipation=anticipation, cluster=cluster
-    )
+    from hinterland.evaluate.estimate import columns_of
+
+    _fail_if_bad_request(method, kind, {"draws": draws, "fits": fits}, shifts)
+    columns = columns_of(METHODS[method], options)
+    shared: dict[str, Any] = {"covariates": covariates, "fe": fe, "comparison": comparison, "anticipation": anticipation}
+    design = make_design(panel, outcome, policy, cluster=cluster, columns=columns, **shared)
     if kind == "time":
         from hinterland.evaluate.placebo_time import placebo_time
 
-        return placebo_time(design, method, shifts=shifts)
+        return placebo_time(design, method, shifts=shifts, options=options)
     from hinterland.evaluate.permutation import unit_groups
     from hinterland.evaluate.placebo_space import placebo_space
 
@@ -164,23 +174,29 @@ def placebo(
         strata=None if strata is None else unit_groups(panel, design, strata, "strata of the placebo"),
         block=None if level is None else unit_groups(panel, design, level, "level of the placebo"),
         names={"strata": strata, "level": level},
+        fits=fits,
+        options=options,
     )
 
 
 def no_batch(method: str) -> list[Finding]:
-    """The finding that ``method`` has no placebo, where it has none."""
+    """The finding that ``method`` has no batched placebo, where it has none."""
     if method in BATCHED:
         return []
-    return [Finding("no-batch", f"{method!r} has no batched placebo", "argument method", f"choose {' or '.join(map(repr, BATCHED))}")]
+    return [Finding("no-batch", f"{method!r} has no batched placebo", "argument method", "none is needed: each draw is a fit of its own")]
 
 
-def _fail_if_bad_request(method: str, kind: str, draws: int, shifts: Sequence[int]) -> None:
+def _fail_if_bad_request(method: str, kind: str, counts: Mapping[str, int], shifts: Sequence[int]) -> None:
     findings = []
     if kind not in get_args(Kind):
         findings.append(Finding("unknown-kind", f"placebo kind {kind!r} is not known", "argument kind", did_you_mean(kind, get_args(Kind))))
-    findings += no_batch(method)
-    if not isinstance(draws, int) or draws < 1:
-        findings.append(Finding("bad-draws", f"draws is {draws!r}", "argument draws", "give a whole number, 1 or more (1000 is usual)"))
+    if method not in METHODS:
+        findings.append(Finding("unknown-method", f"method {method!r} is not known", "argument method", did_you_mean(method, METHODS)))
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            findings.append(
+                Finding("bad-draws", f"{name} is {count!r}", f"argument {name}", "give a whole number, 1 or more (1000 is usual)")
+            )
     bad = [s for s in shifts if not isinstance(s, int) or s < 1]
     if kind == "time" and (bad or not len(shifts)):
         findings.append(Finding("bad-shift", f"shifts is {tuple(shifts)!r}", "argument shifts", "give whole numbers of periods, 1 or more"))

@@ -72,13 +72,19 @@ class CallawayBatch:
         """Overall effect [R] and influence of each unit on it [R, N] (scaled so that its square sums to the variance) for
         the cohorts ``assignments`` [R, N].
         """
-        draws, units = assignments.shape
-        means = np.stack([((assignments == k).astype(np.float64) @ self.y) / n for k, n in enumerate(self.size)], axis=1).reshape(draws, -1)
+        units = assignments.shape[1]
+        means = cohort_means(self.y, self.size, assignments)
         treated, control = means @ self.treated_change, means @ self.control_change
         constant = (treated - control) @ self.shares - treated @ self.centre_treated + control @ self.centre_control
         contribution = (self.y @ self.path.T).ravel().take(assignments + len(self.size) * np.arange(units))
         estimate = contribution.sum(1)
         return estimate, contribution + np.take_along_axis(constant, assignments, axis=1)
+
+
+def cohort_means(y: Floats, size: Floats, assignments: Index) -> Floats:
+    """[R, K·T] means of ``y`` [N, T] over the units of each cohort, for the cohorts ``assignments`` [R, N] and their ``size`` [K]."""
+    means = np.stack([((assignments == k).astype(np.float64) @ y) / n for k, n in enumerate(size)], axis=1)
+    return np.asarray(means.reshape(len(assignments), -1))
 
 
 def callaway_batch(design: Design, code: Index, labels: NDArray[np.int64]) -> CallawayBatch:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,27 +14,32 @@ from hinterland.errors import EstimationError, Finding, fail_if_any
 from hinterland.evaluate.design import Design, switching
 from hinterland.evaluate.estimate import fit
 from hinterland.evaluate.paths import adoption_index
-from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, no_batch, no_draws
+from hinterland.evaluate.placebo import SHIFTS_SCHEMA, Placebo, no_draws
+from hinterland.evaluate.randomisation_loop import target
 from hinterland.evaluate.result import Effects
 from hinterland.labels import Note
 
 
-def placebo_time(design: Design, method: str = "twfe", *, shifts: Sequence[int] = (2, 3)) -> Placebo:
-    """Estimate ``method`` with adoption moved ``k`` periods forward, for each k of ``shifts``.
+def placebo_time(
+    design: Design, method: str = "twfe", *, shifts: Sequence[int] = (2, 3), options: Mapping[str, Any] | None = None
+) -> Placebo:
+    """Estimate ``method`` (with its ``options``) with adoption moved ``k`` periods forward, for each k of ``shifts``.
 
-    Treated units enter with their rows before the true adoption (and before the anticipation of it) only: ``twfe`` drops the
-    later rows; ``callaway-santanna`` averages the cells between moved and true adoption, which use no later row. Units without a row
-    before the moved adoption are left out and counted.
+    Treated units enter with their rows before the true adoption (and before the anticipation of it) only: ``callaway-santanna`` averages
+    the cells between moved and true adoption, which use no later row; every other estimator is given the earlier rows alone. Units
+    without a row before the moved adoption are left out and counted.
 
     Raises:
-        EstimationError: a shift that is not larger than the anticipation, or after which nobody is treated; a method without a placebo.
+        EstimationError: a shift that is not larger than the anticipation, or after which nobody is treated; a method that has no one number,
+            or is not defined on the rows that are left (a panel with gaps, since later rows are).
     """
-    fail_if_any([*no_batch(method), *switching(design, "the placebo in time")], "placebo", EstimationError)
-    actual = _overall(fit(design, method), method, None)
+    fail_if_any(switching(design, "the placebo in time"), "placebo", EstimationError)
+    chosen = options or {}
+    actual = _overall(fit(design, method, **chosen), method, None)
     rows, notes = [], []
     for shift in sorted(set(shifts)):
         moved, left_out, last = _moved(design, method, shift)
-        effects = _overall(fit(moved, method), method, last)
+        effects = _overall(fit(moved, method, **chosen), method, last)
         rows.append(
             (shift, float(effects.estimate[0]), float(effects.std_error[0]), float(effects.p_value[0]), moved.n_obs, moved.n_treated)
         )
@@ -54,14 +60,14 @@ def placebo_time(design: Design, method: str = "twfe", *, shifts: Sequence[int] 
         p_exact=float("nan"),
         p_exact_statistic=float("nan"),
         notes=(*actual.notes, *notes),
-        meta={"shifts": [int(r[0]) for r in rows], "comparison": design.comparison, "cluster": design.clusters[0].name},
+        meta={"shifts": [int(r[0]) for r in rows], "comparison": design.comparison, "cluster": " + ".join(c.name for c in design.clusters)},
     )
 
 
 def _overall(effects: Effects, method: str, last: int | None) -> Effects:
-    if method == "twfe":
-        return effects.take(np.array([0]))
-    return effects.aggregate("overall", max_e=last)
+    if method == "callaway-santanna":
+        return effects.aggregate("overall", max_e=last)
+    return target(effects, None)
 
 
 def _moved(design: Design, method: str, shift: int) -> tuple[Design, int, int]:
@@ -95,7 +101,7 @@ def _moved(design: Design, method: str, shift: int) -> tuple[Design, int, int]:
     cohort = np.where(movable, design.periods[np.clip(early, 0, design.n_periods - 1)], NEVER)
     last = int((design.cohort - cohort)[movable].min()) - 1 - design.anticipation
     rows = (~treated | movable)[design.unit]
-    if method == "twfe":
+    if method != "callaway-santanna":
         start = np.where(treated, design.cohort - design.anticipation, NEVER)
         rows &= design.periods[design.period] < start[design.unit]
     units = np.unique(design.unit[rows])

@@ -19,9 +19,9 @@ from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_an
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.inversion import invert
-from hinterland.evaluate.permutation import Scheme, every_assignment, make_scheme, permutations
+from hinterland.evaluate.permutation import Scheme, assignment_codes, every_assignment, make_scheme, permutations
 from hinterland.evaluate.placebo import draws_frame
-from hinterland.evaluate.placebo_space import batch_findings, make_kernel, path_codes, unit_clusters, without_always_treated
+from hinterland.evaluate.placebo_space import NEEDS_BEFORE, batchable, make_kernel, path_codes, without_always_treated
 from hinterland.evaluate.randomisation_loop import Moments, Request, looped
 from hinterland.evaluate.regression import treatment
 from hinterland.evaluate.result import Effects
@@ -29,6 +29,9 @@ from hinterland.labels import Note
 
 Index = NDArray[np.intp]
 Statistic = Literal["t", "coefficient"]
+
+LINEAR = ("twfe", "callaway-santanna", "imputation")
+"""Estimators whose batch is linear in the outcome, as the interval needs it."""
 
 ENUMERATED = 100_000
 """Most assignments that are listed, whatever ``draws`` says."""
@@ -151,33 +154,19 @@ class _Plan:
 
 def _plan(design: Design, request: Request, strata: Index | None, block: Index | None) -> _Plan:
     method = request.method
-    batched = not request.options and request.term in (None, "overall", "treated") and not batch_findings(design, method)
+    batched = not request.options and request.term in (None, "overall", "treated") and method in LINEAR and len(design.clusters) == 1
     own = np.arange(design.n_units, dtype=np.intp)
     block = own if block is None else block
     strata = np.zeros_like(own) if strata is None else strata
-    if method == "callaway-santanna":
-        design, (strata, block) = without_always_treated(design, strata, block)
+    if method in NEEDS_BEFORE:
+        design, (strata, block) = without_always_treated(design, method, strata, block)
     effects = request(design)
-    code = path_codes(design, method) if batched else assignment_codes(design)
-    scheme = make_scheme(code, block, strata)
-    if method == "callaway-santanna":
-        batched = batched and scheme.sizes_fixed and unit_clusters(design) is not None
+    scheme = make_scheme(assignment_codes(design), block, strata)
+    if batched and batchable(design, method, scheme):
+        scheme = make_scheme(path_codes(design, method), block, strata)
+    else:
+        batched = False
     return _Plan(design, method, effects, scheme, batched)
-
-
-def assignment_codes(design: Design) -> Index:
-    """[N] units that share their first treated period, share covered and observed treatment have the same code.
-
-    Raises:
-        EstimationError: treatment that may be switched off is observed on an unbalanced panel, so it cannot be dealt to another unit.
-    """
-    parts = [design.cohort[:, None].astype(np.float64), design.dose[:, None]]
-    if design.treatment_level is not None:
-        if not design.balanced:
-            what = "treatment that may be switched off cannot be dealt out on a panel with gaps"
-            raise EstimationError(Finding("not-exchangeable", what, "design", "keep units observed in every period"), "randomisation")
-        parts.append(design.treatment_level.reshape(design.n_units, design.n_periods))
-    return np.unique(np.concatenate(parts, axis=1), axis=0, return_inverse=True)[1].ravel().astype(np.intp)
 
 
 def unit_values(design: Design, purpose: str, name: str | NDArray[Any] | None) -> Index | None:

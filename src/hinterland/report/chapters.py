@@ -12,6 +12,7 @@ from hinterland.labels import Language
 from hinterland.report import charts, description, estimators, figures, prose, tables
 from hinterland.report.answer import answer
 from hinterland.report.appendix import appendix
+from hinterland.report.battery import battery
 from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose, numbering
 from hinterland.report.caveats import caveats
 from hinterland.report.cohorts import by_cohort
@@ -197,7 +198,7 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
         *_placebo(record, speaker, head),
         *small_sample(record, speaker, outcome),
         *leave_out(record, speaker, outcome),
-        *_variations(record, speaker, head),
+        *battery(record, speaker, head),
     )
 
 
@@ -230,40 +231,6 @@ def _placebo_space(record: Record, speaker: Speaker, outcome: str, rows: list[di
 
 def _whole_sample(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("sample").is_null() | (pl.col("sample") == "all")) if "sample" in frame.columns else frame
-
-
-def _variations(record: Record, speaker: Speaker, head: Fit) -> tuple[Block, ...]:
-    rows = [f for f in record.chosen(outcome=head.outcome, roles=("robustness",), sample=None) if f.overall is not None]
-    if not rows or head.overall is None:
-        return ()
-    lines = [
-        (speaker.ui("row.headline"), head),
-        *((f"{tables.variation(speaker, f)} ({speaker.name(f.method, 'method_short')})", f) for f in rows),
-    ]
-    data = pl.DataFrame(
-        [
-            {
-                "label": name,
-                "method": f.method,
-                "estimate": f.overall.estimate,
-                "std_error": f.overall.std_error,
-                "conf_low": f.overall.conf_low,
-                "conf_high": f.overall.conf_high,
-            }
-            for name, f in lines
-            if f.overall
-        ]
-    )
-    unit = figures.unit_axis(speaker, record.scale(head.outcome, head.family), head.outcome)
-    said = prose.robustness(head.overall, rows)
-    figure = figures.forest(data, unit=unit, reference=head.overall.estimate)
-    title = speaker.ui("title.forest", outcome=Name("variable", head.outcome))
-    return (
-        Heading(speaker.ui("heading.variations")),
-        Prose(said),
-        Chart("robustness", title, speaker.ui("subtitle.forest"), _sentences(speaker, said), figure, data),
-        tables.robustness_table(record, speaker, head, rows),
-    )
 
 
 def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:

@@ -20,11 +20,13 @@ def both(value: object) -> Both:
 
 
 def own_labels(record: Record) -> dict[str, Both]:
-    """The labels that the study gives its outcomes and its robustness rows."""
+    """The labels that the study gives its outcomes, its robustness rows and the programmes they are about."""
     study = record.run.get("study", {})
     labels = {f"variable.{o['name']}": both(o["label"]) for o in study.get("outcome", []) if isinstance(o, Mapping) and o.get("label")}
     rows = (record.study("robustness", "model") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"variation.model-{row['name']}": both(row["label"]) for row in rows if row.get("label")}
+    programmes = (record.study("robustness", "concurrent") or []) if isinstance(study.get("robustness"), Mapping) else []
+    labels |= {f"register.{e['name']}": both(e["label"]) for e in programmes if isinstance(e, Mapping) and e.get("label")}
     return labels
 
 

@@ -294,24 +294,3 @@ def placebo_time(rows: Sequence[dict[str, object]]) -> tuple[Sentence, ...]:
             p=p_value(worst["p_value"]),
         ),
     )
-
-
-def robustness(head: Estimate, rows: Sequence[Fit]) -> tuple[Sentence, ...]:
-    """How far the estimate moves over the robustness rows."""
-    values = [r.overall for r in rows if r.overall is not None]
-    if not values:
-        return ()
-    same = sum(1 for v in values if v.estimate * head.estimate > 0)
-    clear = sum(1 for v in values if significant(v))
-    estimates = [v.estimate for v in values]
-    return (
-        say(
-            "robustness.range",
-            n=count(len(values)),
-            low=signed(min(estimates)),
-            high=signed(max(estimates)),
-            same=count(same),
-            clear=count(clear),
-            table=Ref("table", "robustness"),
-        ),
-    )

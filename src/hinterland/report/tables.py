@@ -222,44 +222,6 @@ def bacon_table(record: Record, speaker: Speaker, outcome: str) -> Table:
     )
 
 
-def robustness_table(record: Record, speaker: Speaker, head: Fit, rows: Sequence[Fit]) -> Table:
-    """One row per variation: what changed, estimate, error, p, n."""
-    lines = [(speaker.ui("row.headline"), head), *((variation(speaker, f), f) for f in rows)]
-    decimals = decimals_for([f.overall.std_error for _, f in lines if f.overall])
-    body = []
-    for name, f in lines:
-        e = f.overall
-        if e is None:
-            continue
-        cells = (
-            number(e.estimate, decimals),
-            f"({number(e.std_error, decimals)})",
-            p_cell(e.p_value),
-            count(f.facts.get("n_obs")),
-            count(f.facts.get("n_units")),
-            count(f.facts.get("n_treated")),
-        )
-        body.append(Row((name, speaker.name(f.method, "method_short"), *cells)))
-    headings = (
-        Heading(speaker.ui("col.variation"), "left"),
-        Heading(speaker.ui("col.method"), "left"),
-        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p", "n", "units", "n_treated")),
-    )
-    return Table(
-        "robustness",
-        speaker.ui("title.robustness", outcome=Name("variable", head.outcome)),
-        headings,
-        tuple(body),
-        source_line(record, speaker),
-        (speaker.ui("note.robustness"), speaker.ui("note.errors_compare", errors=uncertainty.of_all(speaker, [f for _, f in lines]))),
-    )
-
-
-def variation(speaker: Speaker, fit: Fit) -> str:
-    """What a robustness row changed, in words: the study's own label, else that of the label files."""
-    return speaker.name(fit.label, "variation") if fit.label else speaker.name(fit.sample, "region")
-
-
 def placebo_time_table(record: Record, speaker: Speaker, outcome: str) -> Table:
     """Adoption moved earlier, on untreated periods only."""
     frame = record.tables["placebo"].filter((pl.col("outcome") == outcome) & (pl.col("kind") == "time")).sort("method", "shift")

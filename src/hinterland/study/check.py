@@ -14,14 +14,12 @@ from hinterland.errors import Finding, InputError, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.check_battery import battery_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.load import LoadedStudy
 from hinterland.study.provenance import input_files
 from hinterland.study.step import headline_for, methods_for
 from hinterland.study.workspace import Workspace
-
-_MISNAMED = ("unknown-column", "malformed-formula", "not-numeric", "malformed-fixed-effect")
-"""Codes of findings that a name in the study file causes, whatever the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         designs = _designs(work, findings)
         _trials(work, tried, findings)
         _groups(work, findings)
-        _rows(work, findings)
+        findings += battery_findings(work)
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
 
@@ -267,35 +265,10 @@ def _no_comparison(design: Design) -> Iterator[Finding]:
     )
 
 
-def _rows(work: Workspace, findings: list[Finding]) -> None:
-    """Names in robustness rows that do not exist. What a row's sample does not allow is a note of its own, not an error of the study."""
-    from hinterland.study.plan import robustness_variants
-    from hinterland.study.step import row_methods
-
-    for outcome in work.study.outcome:
-        for variant, own in robustness_variants(work.study):
-            for method in row_methods(work.study, outcome, variant, own):
-                try:
-                    work.design(outcome.name, method, variant)
-                except InputError as error:
-                    findings.extend(
-                        replace(f, where=f"{f.where}, robustness row {variant.key!r}") for f in error.findings if f.code in _MISNAMED
-                    )
-
-
 def _groups(work: Workspace, findings: list[Finding]) -> None:
-    left_out = (name for name in work.study.diagnostics.leave_out if name not in ("cohort", "cluster", "unit"))
+    left_out = (name for name in work.study.diagnostics.leave_out if name not in ("cohort", "cluster", "unit", "zone"))
     for name in (*work.study.heterogeneity.groups, *work.study.robustness.drop, *left_out):
         _gather(findings, lambda n=name: work.group_of(n))  # type: ignore[misc]
-    for step_variant in _variants(work):
-        _gather(findings, lambda v=step_variant: work.variant_panel(v))  # type: ignore[misc]
-
-
-def _variants(work: Workspace) -> Iterator[Any]:
-    from hinterland.study.plan import robustness_variants
-
-    for variant, _ in robustness_variants(work.study):
-        yield variant
 
 
 def fail_if_not_ready(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> None:

@@ -9,6 +9,7 @@ from math import isfinite
 from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.columns import clashes
+from hinterland.study.consistency_battery import battery_inconsistencies
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
@@ -25,6 +26,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _covariance(study)
     yield from _diagnostics(study)
     yield from _robustness(study)
+    yield from battery_inconsistencies(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:
@@ -187,6 +189,9 @@ def _diagnostics(study: Study) -> Iterator[Problem]:
         if method not in study.evaluate.methods:
             remedy = "add it to evaluate.methods, or remove it here"
             yield ("diagnostics", "sensitivity_methods", i), "method-not-run", f"the estimator {method!r} is not run", remedy
+    if "zone" in table.leave_out and study.policy.register_ is None:
+        what = "diagnostics.leave_out names 'zone', and the policy comes from no register"
+        yield ("diagnostics", "leave_out", table.leave_out.index("zone")), "register-only", what, "remove it, or give policy.register"
     if table.oster and not (study.evaluate.covariates or study.evaluate.options.get("twfe", {}).get("covariates")):
         what = "diagnostics.oster compares the coefficient without and with covariates, and there are none"
         yield ("diagnostics", "oster"), "no-covariates", what, "name covariates in [evaluate], or leave it out"

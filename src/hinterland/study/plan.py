@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
+from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
 from hinterland.study.schema import OutcomeTable, Study
-from hinterland.study.step import Step, headline_for, methods_for, row_methods, settings_of
+from hinterland.study.step import Step, base_methods, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
 
 KINDS = (
@@ -116,14 +117,8 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
 
 
 def placebo_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
-    """Estimators whose placebos are asked for: twfe, and the headline where it is Callaway and Sant'Anna's.
-
-    For counts it is the headline alone: no batch of Poisson fits exists, and the step's note says so.
-    """
-    headline = headline_for(study, outcome)
-    if outcome.family == "poisson":
-        return (headline,)
-    return ("twfe", headline) if headline == "callaway-santanna" else ("twfe",)
+    """Estimators whose placebos are asked for: twfe and the headline; for counts the headline alone."""
+    return base_methods(study, outcome)
 
 
 def _placebos(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
@@ -150,8 +145,15 @@ def _placebos(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
             )
 
 
-def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...] | None]]:
-    """Every robustness row, with its own estimators where it names some."""
+def robustness_rows(study: Study) -> Iterator[BatteryRow]:
+    """Every robustness row."""
+    yield from (BatteryRow(variant, own) for variant, own in _sample_variants(study))
+    yield from battery_rows(study)
+    yield from (BatteryRow(variant, own) for variant, own in _model_variants(study))
+
+
+def _sample_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...] | None]]:
+    """Rows of other samples and policy rules."""
     rows = study.robustness
     for region_set in rows.drop:
         yield Variant(f"drop-{region_set}", "robustness", drop=region_set), None
@@ -161,7 +163,11 @@ def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...]
         yield Variant(f"partial-{partial}", "robustness", partial=partial), None
     for comparison in rows.comparison:
         yield Variant(f"comparison-{comparison}", "robustness", comparison=comparison), None
-    for model in rows.model:
+
+
+def _model_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...] | None]]:
+    """Rows written out, with their own estimators where they name some."""
+    for model in study.robustness.model:
         covariates = (
             ("" if model.covariates is None or len(model.covariates) == 0 else model.covariates)
             if "covariates" in model.model_fields_set
@@ -175,11 +181,14 @@ def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...]
 
 
 def _robustness(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
-    for variant, own in robustness_variants(study):
-        for method in row_methods(study, outcome, variant, own):
-            settings = {**settings_of(study, outcome, [method]), "change": variant.as_json()}
-            step = f"robustness/{outcome.name}/{variant.key}/{method}"
-            yield Step(step, "robustness", settings, ("data", "policy"), outcome.name, method, variant)
+    lead = headline_for(study, outcome)
+    for row in robustness_rows(study):
+        if row.leading and outcome is not study.outcome[0]:
+            continue
+        for method in row_methods(study, outcome, row.variant, row.methods):
+            settings = {**settings_of(study, outcome, [lead, method]), "change": row.variant.as_json(), **row.reads}
+            step = f"robustness/{outcome.name}/{row.variant.key}/{method}"
+            yield Step(step, "robustness", settings, ("data", "policy"), outcome.name, method, row.variant)
 
 
 def _subgroups(study: Study, outcome: OutcomeTable) -> Iterator[Step]:

@@ -30,6 +30,7 @@ from hinterland.study.fields import (
     Vcov,
     Words,
 )
+from hinterland.study.schema_battery import BatteryTable
 
 
 class StudyTable(Table):
@@ -263,12 +264,15 @@ class DiagnosticsTable(Table):
     )
 
 
-class RobustnessTable(Table):
+class RobustnessTable(BatteryTable):
     """Does the answer survive other choices?"""
 
     placebo_space: int = Field(default=0, ge=0, description="Random re-assignments of the adoption dates; 0 for none.")
     placebo_time: tuple[int, ...] = Field(default=(), description="Adoption moved this many periods earlier, on the untreated years only.")
-    drop: tuple[RegionDrop, ...] = Field(default=(), description="Sets of cities to leave out, one row each.")
+    drop: tuple[RegionDrop, ...] = Field(
+        default=(),
+        description="Sets of cities to leave out, one row each; partially-covered: those that the policy covers in part (registers only).",
+    )
     timing: tuple[Timing, ...] = Field(default=(), description="Other timing rules, one row each (registers only).")
     partial: tuple[Partial, ...] = Field(default=(), description="Other rules for partial coverage, one row each (registers only).")
     comparison: tuple[ComparisonRule, ...] = Field(default=(), description="Other comparison groups, one row each.")

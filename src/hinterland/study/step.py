@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.battery import suited
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.variant import BASELINE, Variant
 
@@ -66,8 +67,16 @@ def row_methods(study: Study, outcome: OutcomeTable, variant: Variant, own: tupl
     """The estimators of one robustness row: twfe and the headline, or the row's own; those that the change concerns."""
     if own is not None:
         return tuple(m for m in own if outcome.family in METHODS[m].family)
-    base = tuple(dict.fromkeys(["twfe", headline_for(study, outcome)])) if outcome.family == "gaussian" else (headline_for(study, outcome),)
-    return base if variant.comparison is None else tuple(m for m in base if "not-yet-treated" in METHODS[m].accepts)
+    base = base_methods(study, outcome)
+    if variant.comparison is not None:
+        return tuple(m for m in base if "not-yet-treated" in METHODS[m].accepts)
+    return suited(base, variant, methods_for(study, outcome))
+
+
+def base_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
+    """The estimators that a row is told by: twfe and the headline; for counts the headline alone."""
+    lead = headline_for(study, outcome)
+    return tuple(dict.fromkeys(["twfe", lead])) if outcome.family == "gaussian" else (lead,)
 
 
 def seed_of(study: Study, step: str) -> int:

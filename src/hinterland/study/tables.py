@@ -128,6 +128,13 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             bias_unconditional=_REAL,
             n_leads=_WHOLE,
         ),
+        "robustness": _columns(
+            "outcome row code values method effects_id baseline_id",
+            difference=_REAL,
+            difference_std_error=_REAL,
+            difference_p_value=_REAL,
+            reason=_TEXT,
+        ),
         "leave_out": _columns("outcome method by dropped", n_units_dropped=_WHOLE, estimate=_REAL, std_error=_REAL),
         "small_sample": _columns(
             "outcome method term procedure",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Role = Literal["baseline", "headline", "alternative", "robustness", "subgroup"]
@@ -23,6 +23,11 @@ class Variant:
         drop: region set to leave out.
         keep: (set or column, group) to keep.
         where: expression the rows must satisfy;  present: columns the rows must have a value of.
+        winsorise, trim: lower and upper quantile beyond which outcomes and controls are set to it, or left out.
+        without: programme whose units are left out;  beside: programme whose indicator is a further covariate.
+        lag_controls: periods by which covariates are lagged.
+        effects: fixed effects beside those of the baseline.
+        outcome: column in the place of the outcome.
     """
 
     key: str = ""
@@ -44,6 +49,18 @@ class Variant:
     keep: tuple[str, str] | None = None
     where: str | None = None
     present: tuple[str, ...] = ()
+    winsorise: tuple[float, float] | None = None
+    trim: tuple[float, float] | None = None
+    without: str | None = None
+    beside: str | None = None
+    lag_controls: int | None = None
+    effects: tuple[str, ...] = ()
+    outcome: str | None = None
+
+    @property
+    def change(self) -> Variant:
+        """The variant without its names: variants that change the same are equal, and share designs and fits."""
+        return replace(self, key="", role="alternative", sample="all")
 
     def as_json(self) -> dict[str, Any]:
         """What is changed, for hashing and for the record."""

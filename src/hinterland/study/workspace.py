@@ -19,10 +19,12 @@ from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import columns_of, fit
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.result import Effects
+from hinterland.study.changes import PARTIAL, changed_panel, in_columns, panel_change, partly_covered, with_indicator
 from hinterland.study.columns import made_columns, with_made_roles
 from hinterland.study.estimators import DESIGN_OPTIONS, fit_options, path_options
 from hinterland.study.load import LoadedStudy
-from hinterland.study.samples import between, complete, groups_by_column, units_where, where
+from hinterland.study.programmes import Programme, read_programme
+from hinterland.study.samples import between, complete, groups_by_column, where
 from hinterland.study.schema import Study
 from hinterland.study.variant import BASELINE, Variant
 
@@ -51,6 +53,7 @@ class Workspace:
         self.loaded = loaded
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
         self._panels: dict[Variant, Panel] = {}
+        self._programmes: dict[str, Programme] = {}
         self._designs: dict[tuple[str, Settings, Variant], Design] = {}
         self._fits: dict[tuple[str, str, Variant, str], Effects] = {}
         self._diagnoses: dict[tuple[str, Settings], Diagnosis] = {}
@@ -244,32 +247,25 @@ class Workspace:
         return adoption_from_treatment(self.panel, str(policy.treatment), reversible=policy.reversible)
 
     def variant_panel(self, variant: Variant) -> Panel:
-        """The panel with the variant's rows."""
-        key = Variant(drop=variant.drop, keep=variant.keep, years=variant.years, where=variant.where, present=variant.present)
+        """The panel with the variant's rows and columns."""
+        key = panel_change(variant)
         if key not in self._panels:
-            self._panels[key] = self._restricted(key)
+            self._panels[key] = changed_panel(self, key)
         return self._panels[key]
 
-    def _restricted(self, variant: Variant) -> Panel:
-        panel = self.panel
-        if variant.drop is not None:
-            panel = units_where(panel, self.group_of(variant.drop), keep=False)
-        if variant.keep is not None:
-            panel = units_where(panel, self.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
-        if variant.years is not None:
-            panel = between(panel, variant.years)
-        if variant.where is not None:
-            panel = where(panel, variant.where)
-        if variant.present:
-            panel.require(variant.present, "robustness.model.present")
-            panel = panel.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in variant.present))
-        return panel
+    def programme(self, name: str) -> Programme:
+        """Who entered another programme when, among the units of the panel."""
+        if name not in self._programmes:
+            self._programmes[name] = read_programme(self, name)
+        return self._programmes[name]
 
     def group_of(self, name: str) -> pl.DataFrame:
         """``unit`` (the panel's own codes, as text) and ``group`` for a region set, or for a column constant within units."""
         from hinterland.data.geography import groups_of, match_cities, region_sets
 
         panel = self.panel
+        if name == PARTIAL:
+            return partly_covered(self)
         if name not in region_sets():
             return groups_by_column(panel, name, region_sets())
         units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
@@ -298,23 +294,26 @@ class Workspace:
         def names(value: Any) -> tuple[str, ...]:
             return (value,) if isinstance(value, str) else tuple(value)
 
+        covariates = (variant.covariates or None) if variant.covariates is not None else chosen("covariates") or None
+        columns = self.variant_panel(variant).frame.columns
+        effects = (*names(chosen("fe") if variant.fe is None else variant.fe), *variant.effects)
         return Settings(
-            covariates=(variant.covariates or None) if variant.covariates is not None else chosen("covariates") or None,
+            covariates=covariates if variant.beside is None else with_indicator(covariates, variant.beside, method),
             comparison=variant.comparison or chosen("comparison"),
-            cluster=names(chosen("cluster") if variant.cluster is None else variant.cluster),
+            cluster=in_columns(names(chosen("cluster") if variant.cluster is None else variant.cluster), columns),
             anticipation=chosen("anticipation"),
-            fe=names(chosen("fe") if variant.fe is None else variant.fe),
+            fe=in_columns(effects, columns),
             columns=columns_of(METHODS[method], evaluate.options.get(method, {})),
         )
 
     def design(self, outcome: str, method: str, variant: Variant = BASELINE) -> Design:
         """The design of ``method`` on ``outcome``; methods with the same settings share it."""
         settings = self.settings(method, variant)
-        key = (outcome, settings, variant)
+        key = (outcome, settings, replace(variant.change, vcov=None, cutoff_km=None, lag=None, kernel=None))
         if key not in self._designs:
             self._designs[key] = make_design(
                 self.variant_panel(variant),
-                outcome,
+                variant.outcome or outcome,
                 self.cohorts(variant),
                 covariates=settings.covariates,
                 fe=settings.fe,
@@ -340,7 +339,7 @@ class Workspace:
 
     def effects(self, outcome: str, method: str, variant: Variant = BASELINE, **changes: Any) -> Effects:
         """The fit, without aggregation or band, with ``changes`` of its options. Each is made once."""
-        key = (outcome, method, variant, repr(sorted(changes.items())))
+        key = (outcome, method, variant.change, repr(sorted(changes.items())))
         if key not in self._fits:
             self._fits[key] = fit(self.design(outcome, method, variant), method, **{**self.options(outcome, method, variant), **changes})
         for said in self._said.pop(key, ()):

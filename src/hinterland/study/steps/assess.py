@@ -19,6 +19,8 @@ from hinterland.study.steps.output import Output, effects_id, notes_table, outpu
 from hinterland.study.variant import BASELINE
 from hinterland.study.workspace import Workspace, tolerated
 
+ZONE = "zone"
+"""Units that entered with the same entry of the policy's register."""
 NOT_A_GROUP = ""
 """Units of no group: a region set need not hold every unit."""
 
@@ -71,7 +73,8 @@ def leave_out(work: Workspace, step: Step) -> Output:
 
 def _labels(work: Workspace, design: Design, name: str) -> NDArray[np.str_]:
     """[n] the group of each row's unit."""
-    placed = dict(work.group_of(name).select("unit", "group").iter_rows())
+    groups = work.cohorts().table.select("unit", group="zone").drop_nulls() if name == ZONE else work.group_of(name)
+    placed = dict(groups.select("unit", "group").iter_rows())
     by_unit = np.array([placed.get(str(label), NOT_A_GROUP) for label in design.unit_labels.tolist()])
     return by_unit[design.unit]
 

@@ -13,12 +13,13 @@ from hinterland.study.workspace import Workspace, tolerated
 
 
 def space(work: Workspace, step: Step) -> Output:
-    """Random re-assignments of the adoption dates, all in one batch."""
+    """Random re-assignments of the adoption dates: one batch where the estimator has one, else fits of their own, and fewer."""
     from hinterland.evaluate.placebo_space import placebo_space
 
-    design = work.design(step.outcome, step.method)
+    count, seed = work.study.robustness.placebo_space, seed_of(work.study, step.id)
     try:
-        found = placebo_space(design, step.method, draws=work.study.robustness.placebo_space, seed=seed_of(work.study, step.id))
+        design, options = work.design(step.outcome, step.method), work.options(step.outcome, step.method)
+        found = placebo_space(design, step.method, draws=count, seed=seed, options=options)
     except EstimationError as error:
         return _not_possible(step, error)
     draws = found.draws.with_columns(outcome=pl.lit(step.outcome), method=pl.lit(step.method))
@@ -29,9 +30,9 @@ def time(work: Workspace, step: Step) -> Output:
     """Adoption moved to earlier years, on the years before it only."""
     from hinterland.evaluate.placebo_time import placebo_time
 
-    design = work.design(step.outcome, step.method)
     try:
-        found = placebo_time(design, step.method, shifts=work.study.robustness.placebo_time)
+        design, options = work.design(step.outcome, step.method), work.options(step.outcome, step.method)
+        found = placebo_time(design, step.method, shifts=work.study.robustness.placebo_time, options=options)
     except EstimationError as error:
         return _not_possible(step, error)
     return output([("placebo", tidy(found)), ("notes", notes_table(step.id, found.notes))])

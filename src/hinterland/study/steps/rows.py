@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from hinterland.errors import EstimationError
 from hinterland.labels import Note
+from hinterland.study.battery import AT_BASE
 from hinterland.study.estimators import covariance_not_taken
 from hinterland.study.results import average
 from hinterland.study.step import Step, row_methods, seed_of
+from hinterland.study.steps.battery import beside_baseline, not_possible
 from hinterland.study.steps.evaluate import outcome_of
 from hinterland.study.steps.output import Output, effects_id, effects_parts, notes_table, output
 from hinterland.study.steps.placebo import tidy
@@ -19,26 +23,22 @@ Parts = list[tuple[str, pl.DataFrame]]
 
 
 def robustness(work: Workspace, step: Step) -> Output:
-    """One estimator of one row; a note where the changed sample does not allow it."""
+    """One estimator of one row, beside the baseline; a note where the changed sample does not allow it."""
     try:
         effects = average(work, step.outcome, step.method, step.variant)
     except EstimationError as error:
-        return output(
-            [
-                (
-                    "notes",
-                    notes_table(
-                        step.id, [Note("row-not-possible", {"row": step.variant.key, "method": step.method, "reason": tolerated(error)})]
-                    ),
-                )
-            ]
-        )
+        note = Note("row-not-possible", {"row": step.variant.key, "method": step.method, "reason": tolerated(error)})
+        return output([("notes", notes_table(step.id, [note])), ("robustness", not_possible(step, tolerated(error)))])
+    effects = replace(effects, outcome=step.outcome)
     parts = effects_parts(effects, step.variant, "robustness", work.design(step.outcome, step.method, step.variant))
+    parts.append(("robustness", beside_baseline(work, step, effects)))
+    own = []
     refused = covariance_not_taken(work.study, step.method, step.variant)
     if refused is not None and step.variant.vcov is not None:
-        note = Note("covariance-not-taken", {"method": step.method, "vcov": refused})
-        parts.append(("notes", notes_table(effects_id(effects, step.variant), [note])))
-    return output(parts)
+        own.append(Note("covariance-not-taken", {"method": step.method, "vcov": refused}))
+    if step.variant.beside is not None and step.method in AT_BASE:
+        own.append(Note("programme-ever", {"method": step.method}))
+    return output([*parts, ("notes", notes_table(effects_id(effects, step.variant), own))])
 
 
 def subgroup(work: Workspace, step: Step) -> Output:
@@ -75,9 +75,8 @@ def _exact(work: Workspace, step: Step, method: str, variant: Variant) -> Parts:
 
     scope = f"{step.id}/{variant.sample}/{method}"
     try:
-        found = placebo_space(
-            work.design(step.outcome, method, variant), method, draws=work.study.heterogeneity.draws, seed=seed_of(work.study, scope)
-        )
+        design, options = work.design(step.outcome, method, variant), work.options(step.outcome, method, variant)
+        found = placebo_space(design, method, draws=work.study.heterogeneity.draws, seed=seed_of(work.study, scope), options=options)
     except EstimationError as error:
         return [("notes", notes_table(scope, [Note("placebo-not-possible", {"reason": tolerated(error), "method": method})]))]
     return [("placebo", tidy(found, variant.sample)), ("notes", notes_table(scope, found.notes))]
