@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.randomisation import randomisation_test
     from hinterland.evaluate.result import Effects
     from hinterland.evaluate.sensitivity import sensitivity
+    from hinterland.evaluate.specification import specification_curve
     from hinterland.evaluate.spillover_displacement import displacement_test
     from hinterland.evaluate.wild import wild_bootstrap
     from hinterland.labels import Note
@@ -85,6 +86,7 @@ _PUBLIC = {
     "run": "study.runner",
     "sensitivity": "evaluate.sensitivity",
     "simulate": "data.world",
+    "specification_curve": "evaluate.specification",
     "wild_bootstrap": "evaluate.wild",
 }
 
@@ -127,6 +129,7 @@ __all__ = [
     "run",
     "sensitivity",
     "simulate",
+    "specification_curve",
     "wild_bootstrap",
 ]
 

@@ -162,14 +162,18 @@ def _multiplied(items: Sequence[Effects], draws: int, seed: int, weights: Weight
     present = np.concatenate(
         [np.repeat((np.isin(labels, i.clusters))[:, None], c.shape[1], axis=1) for i, c in zip(items, columns, strict=True)], axis=1
     )
-    size = present.sum(axis=0)
-    parts = []
-    for v in weight_blocks(len(labels), draws, weights, seed):
-        total = v @ influence
-        variance = ((v * v) @ influence**2 - total**2 / size) * size / (size - 1)
-        parts.append(total / np.sqrt(np.where(variance > 0, variance, np.nan)))
-    drawn = _complete(np.concatenate(parts))
+    drawn = _complete(np.concatenate([studentised(v, influence, present) for v in weight_blocks(len(labels), draws, weights, seed)]))
     return drawn, False, len(drawn)
+
+
+def studentised(v: Floats, influence: Floats, present: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
+    """[R, p] sums of influence functions [C, p] times multipliers [R, C], over the standard error of each draw; ``present`` [C, p] clusters that
+    an estimate has.
+    """
+    size = present.sum(axis=0)
+    total = v @ influence
+    variance = ((v * v) @ influence**2 - total**2 / size) * size / (size - 1)
+    return np.asarray(total / np.sqrt(np.where(variance > 0, variance, np.nan)))
 
 
 def _lined_up(items: Sequence[Effects]) -> tuple[np.ndarray[Any, np.dtype[np.str_]], list[Floats]]:
