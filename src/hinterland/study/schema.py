@@ -30,6 +30,7 @@ from hinterland.study.fields import (
     Vcov,
     Words,
 )
+from hinterland.study.schema_moderation import ModeratorTable
 
 
 class StudyTable(Table):
@@ -312,6 +313,9 @@ class Study(Table):
     diagnostics: DiagnosticsTable = Field(default_factory=DiagnosticsTable)
     robustness: RobustnessTable = Field(default_factory=RobustnessTable)
     heterogeneity: HeterogeneityTable = Field(default_factory=HeterogeneityTable)
+    moderation: Mapping[str, ModeratorTable] = Field(
+        default_factory=dict, description='Moderators of the effect, each under a name of your own: market_segmentation = { column = "…" }.'
+    )
     report: ReportTable = Field(default_factory=ReportTable)
 
     @property
