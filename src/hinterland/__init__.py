@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.few_treated import few_treated
     from hinterland.evaluate.leave_one_out import leave_one_out
     from hinterland.evaluate.methods import methods
+    from hinterland.evaluate.moderation import moderation
     from hinterland.evaluate.moments import panel_moments
     from hinterland.evaluate.placebo import placebo
     from hinterland.evaluate.randomisation import randomisation_test
@@ -77,6 +78,7 @@ _PUBLIC = {
     "leave_one_out": "evaluate.leave_one_out",
     "make_design": "evaluate.design",
     "methods": "evaluate.methods",
+    "moderation": "evaluate.moderation",
     "panel_moments": "evaluate.moments",
     "placebo": "evaluate.placebo",
     "plot_data": "report.figures",
@@ -120,6 +122,7 @@ __all__ = [
     "leave_one_out",
     "make_design",
     "methods",
+    "moderation",
     "panel_moments",
     "placebo",
     "plot_data",

@@ -50,7 +50,7 @@ _LARGEST_LOG = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class Model:
     """The regressors [n, p] and their names; the event window when there are leads and lags."""
 
     design: Design
@@ -60,7 +60,7 @@ class _Model:
 
 
 @dataclass(frozen=True, slots=True)
-class _Estimated:
+class Estimated:
     """A Poisson fit in the terms of the model's columns."""
 
     names: tuple[str, ...]
@@ -71,6 +71,7 @@ class _Estimated:
 
     @property
     def notes(self) -> tuple[Note, ...]:
+        """What was dropped and repaired."""
         notes = [Note("collinear-dropped", {"names": ", ".join(self.dropped)})] if self.dropped else []
         if self.covariance.repaired:
             notes.append(Note("negative-variance"))
@@ -103,22 +104,23 @@ def fit(
         EstimationError: a negative outcome, the treatment collinear or separated, or no convergence.
     """
     inference = Inference.of(**options)
-    _fail_if_negative(design)
+    fail_if_negative(design)
     rows = design.n_obs
     if event_study:
         design = without_always_treated(design)
-    design = _without_zero_groups(design)
+    design = without_zero_groups(design)
     groups_dropped = rows - design.n_obs
     design = without_singletons(design, inference.ssc)
     window = event_window(design, leads, lags, reference) if event_study else None
     model = _unseparated(_model(design, window), leads, lags)
     design = model.design
-    estimated = _estimate(model, inference)
+    estimated = estimate_model(model, inference)
     separation = {"n_dropped": rows - design.n_obs, "n_separated_groups": groups_dropped}
     return _effects(model, estimated, inference, separation, reference)
 
 
-def _fail_if_negative(design: Design) -> None:
+def fail_if_negative(design: Design) -> None:
+    """Raise ``EstimationError`` where the outcome is below zero."""
     bad = np.flatnonzero(design.y < 0)
     if len(bad):
         what = f"outcome {design.outcome!r} is negative in {len(bad)} row(s), as low as {design.y.min():g}"
@@ -126,7 +128,8 @@ def _fail_if_negative(design: Design) -> None:
         raise EstimationError(Finding("negative-outcome", what, cells(design, bad), remedy), "design")
 
 
-def _without_zero_groups(design: Design) -> Design:
+def without_zero_groups(design: Design) -> Design:
+    """The design without units, periods and levels of fixed effects in which every outcome is zero. Raises ``EstimationError`` where that is everybody treated."""
     lost, names = zero_groups(design.y, absorbed(design))
     if not lost.any():
         return design
@@ -148,14 +151,14 @@ def _separated_treatment(design: Design) -> EstimationError:
     )
 
 
-def _model(design: Design, window: EventWindow | None) -> _Model:
+def _model(design: Design, window: EventWindow | None) -> Model:
     if window is not None:
-        return _Model(design, *event_columns(design, window), window)
+        return Model(design, *event_columns(design, window), window)
     columns = np.column_stack([treatment(design), design.covariates])
-    return _Model(design, np.asfortranarray(columns), (TREATED, *design.covariate_names), None)
+    return Model(design, np.asfortranarray(columns), (TREATED, *design.covariate_names), None)
 
 
-def _unseparated(model: _Model, leads: int | None, lags: int | None) -> _Model:
+def _unseparated(model: Model, leads: int | None, lags: int | None) -> Model:
     """The model without the rows that the rectifier finds separated."""
     design = model.design
     lost = separated(design.y, model.columns, absorbed(design))
@@ -170,12 +173,14 @@ def _unseparated(model: _Model, leads: int | None, lags: int | None) -> _Model:
     return _model(kept, event_window(kept, leads, lags, model.window.reference))
 
 
-def _estimate(model: _Model, inference: Inference) -> _Estimated:
+def estimate_model(model: Model, inference: Inference, about: str | None = None) -> Estimated:
+    """Fit the model; ``about``: the coefficient that the effective number of clusters is about, the treatment's by default."""
     design = model.design
     fitted = fit_poisson(design.y, model.columns, absorbed(design), design.weight)
     fail_if_nothing_left(design, model.names, fitted.kept)
     residual = design.y - fitted.mu
     names = tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if keep)
+    contrast = headline(names) if about is None else np.array([float(n == about) for n in names])
     moments = Moments(
         x=fitted.x,
         u=residual if design.weight is None else residual * design.weight,
@@ -185,16 +190,16 @@ def _estimate(model: _Model, inference: Inference) -> _Estimated:
         dispersion=None,
         weights=fitted.mu if design.weight is None else fitted.mu * design.weight,
     )
-    return _Estimated(
+    return Estimated(
         names=names,
         dropped=tuple(n for n, keep in zip(model.names, fitted.kept, strict=True) if not keep),
         estimate=fitted.estimate,
-        covariance=coefficient_covariance(design, moments, inference, headline(names)),
+        covariance=coefficient_covariance(design, moments, inference, contrast),
         poisson=fitted,
     )
 
 
-def _effects(model: _Model, estimated: _Estimated, inference: Inference, separation: dict[str, int], reference: int) -> Effects:
+def _effects(model: Model, estimated: Estimated, inference: Inference, separation: dict[str, int], reference: int) -> Effects:
     design, window = model.design, model.window
     values: dict[str, Any] = {**_quality(design, estimated.poisson), **separation}
     notes: tuple[Note, ...]

@@ -126,25 +126,47 @@ def wild_bootstrap(
     _fail_if_options_unknown(method, options)
     fitted = regression(design, method, resolve_ssc(ssc), **options)
     wanted = restrictions(fitted, method, term)
-    boot = boot_factor(fitted.design, bootcluster)
+    rule = Rule(weights, impose_null, null, draws, seed, level, tail, bootcluster)
+    return bootstrap_regression(fitted, wanted, method, rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a regression is bootstrapped; the arguments of :func:`wild_bootstrap`."""
+
+    weights: Weights = "rademacher"
+    impose_null: bool = True
+    null: float = 0.0
+    draws: int = 9999
+    seed: int = 0
+    level: float = 0.95
+    tail: Tail = "symmetric"
+    bootcluster: str | None = None
+
+
+def bootstrap_regression(fitted: Regression, wanted: Mapping[str, Floats], method: str, rule: Rule) -> WildTest:
+    """The same for any fitted regression and any of its restrictions R [p], by name. Raises ``EstimationError`` where no variance is positive."""
+    boot = boot_factor(fitted.design, rule.bootcluster)
     groupings = fitted.groupings()
     products = fitted.products((boot, *(g.factor for g in groupings)))
     forms, estimates = [], []
     for direction in wanted.values():
-        estimate, restricted = fitted.restrict(direction, impose_null=impose_null)
+        estimate, restricted = fitted.restrict(direction, impose_null=rule.impose_null)
         estimates.append(estimate)
-        forms.append(form(fitted.prepared, restricted, products, groupings, signs=weights == "rademacher"))
+        forms.append(form(fitted.prepared, restricted, products, groupings, signs=rule.weights == "rademacher"))
     variances = _variances(fitted, wanted)
-    enumerated = enumerable(boot.size, draws, weights)
-    samples = _sample(forms, boot.size, draws, weights, seed)
+    enumerated = enumerable(boot.size, rule.draws, rule.weights)
+    samples = _sample(forms, boot.size, rule.draws, rule.weights, rule.seed)
     statistics = [
-        Statistics(e, v, numerator, spread, enumerated, enumerated and impose_null)
+        Statistics(e, v, numerator, spread, enumerated, enumerated and rule.impose_null)
         for e, v, (numerator, spread) in zip(estimates, variances, samples, strict=True)
     ]
-    notes = (*fitted.design.notes, *_remarks(fitted.design, boot, weights, enumerated=enumerated, impose_null=impose_null))
-    meta = {"seed": seed, "ssc": str(fitted.ssc), "cluster": " + ".join(c.name for c in design.clusters), "n_obs": fitted.design.n_obs}
-    head = _Head(method, design.outcome, tuple(wanted), "wcr" if impose_null else "wcu", weights, boot.name, boot.size, notes, meta)
-    return _summarise(statistics, head, null, level, tail)
+    design = fitted.design
+    notes = (*design.notes, *_remarks(design, boot, rule.weights, enumerated=enumerated, impose_null=rule.impose_null))
+    meta = {"seed": rule.seed, "ssc": str(fitted.ssc), "cluster": " + ".join(c.name for c in design.clusters), "n_obs": design.n_obs}
+    kind = "wcr" if rule.impose_null else "wcu"
+    head = _Head(method, design.outcome, tuple(wanted), kind, rule.weights, boot.name, boot.size, notes, meta)
+    return _summarise(statistics, head, rule.null, rule.level, rule.tail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from hinterland.labels import Language
-from hinterland.report import charts, description, estimators, figures, prose, tables
+from hinterland.report import charts, description, estimators, figures, moderation, prose, tables
 from hinterland.report.answer import answer
 from hinterland.report.appendix import appendix
 from hinterland.report.battery import battery
@@ -45,6 +45,7 @@ def document(record: Record, language: Language) -> Document:
         ("robustness", _robustness, True),
         ("displacement", displacement, True),
         ("subgroups", subgroups, True),
+        ("moderation", moderation.moderation, True),
         ("outcomes", _outcomes, True),
         ("caveats", lambda r, _, o: _caveats(r, o), True),
         ("appendix", lambda r, s, _: appendix(r, s), False),
@@ -68,6 +69,8 @@ def _title(record: Record, speaker: Speaker, key: str) -> str:
             return speaker.ui("chapter.sichuan_chongqing")
     if key == "outcomes" and not any("quality" in o for o in record.outcomes[1:]):
         return speaker.ui("chapter.further")
+    if key == "moderation":
+        return moderation.chapter_title(record, speaker)
     return speaker.ui(f"chapter.{key}")
 
 

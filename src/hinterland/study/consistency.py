@@ -11,6 +11,7 @@ from hinterland.evaluate.methods import METHODS
 from hinterland.study.columns import clashes
 from hinterland.study.consistency_battery import battery_inconsistencies
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
+from hinterland.study.plan_moderation import moderation_problems
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
 
@@ -27,6 +28,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _diagnostics(study)
     yield from _robustness(study)
     yield from battery_inconsistencies(study)
+    yield from moderation_problems(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

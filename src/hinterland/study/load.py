@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -244,11 +244,15 @@ def _description(path: Sequence[str | int]) -> str:
 
 def _model_at(path: Sequence[str | int]) -> type[BaseModel] | None:
     model: type[BaseModel] | None = Study
+    named: type[BaseModel] | None = None
     for part in path:
-        if isinstance(part, int) or model is None:
-            continue
-        fields = {f.alias or n: f for n, f in model.model_fields.items()}
-        model = table_type(fields[part].annotation) if part in fields else None
+        if named is not None:
+            model, named = named, None
+        elif not isinstance(part, int) and model is not None:
+            fields = {f.alias or n: f.annotation for n, f in model.model_fields.items()}
+            found = table_type(fields[part]) if part in fields else None
+            named = found if part in fields and get_origin(fields[part]) is Mapping else None
+            model = None if named is not None else found
     return model
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
+from hinterland.study.plan_moderation import moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, base_methods, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
@@ -33,6 +34,7 @@ KINDS = (
     "placebo-time",
     "robustness",
     "subgroup",
+    "moderation",
     "report",
 )
 """What ``--only`` can name."""
@@ -86,6 +88,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
     yield from _subgroups(study, outcome)
+    yield from moderation_steps(study, outcome)
 
 
 def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:

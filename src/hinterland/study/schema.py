@@ -31,6 +31,7 @@ from hinterland.study.fields import (
     Words,
 )
 from hinterland.study.schema_battery import BatteryTable
+from hinterland.study.schema_moderation import ModeratorTable
 
 
 class StudyTable(Table):
@@ -316,6 +317,9 @@ class Study(Table):
     diagnostics: DiagnosticsTable = Field(default_factory=DiagnosticsTable)
     robustness: RobustnessTable = Field(default_factory=RobustnessTable)
     heterogeneity: HeterogeneityTable = Field(default_factory=HeterogeneityTable)
+    moderation: Mapping[str, ModeratorTable] = Field(
+        default_factory=dict, description='Moderators of the effect, each under a name of your own: market_segmentation = { column = "…" }.'
+    )
     report: ReportTable = Field(default_factory=ReportTable)
 
     @property

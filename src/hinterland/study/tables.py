@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 import polars as pl
 
+from hinterland.study.tables_moderation import MODERATION_TABLES
+
 _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 
 Schema = Mapping[str, pl.DataType]
@@ -163,6 +165,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             high=_REAL,
         ),
         "recommendations": _columns("outcome kind id role code values"),
+        **MODERATION_TABLES,
         "displacement": _columns(
             "outcome effects_id quantity",
             estimate=_REAL,

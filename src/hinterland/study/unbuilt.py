@@ -9,7 +9,6 @@ from hinterland import __version__
 from hinterland.study.lines import KeyPath
 
 TABLES = {
-    "moderation": "moderators of the effect",
     "mechanism": "mediators of the effect",
     "transfer": "the measurement of transfer",
     "plan": "planning",
