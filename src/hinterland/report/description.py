@@ -25,7 +25,8 @@ def own_labels(record: Record) -> dict[str, Both]:
     labels = {f"variable.{o['name']}": both(o["label"]) for o in study.get("outcome", []) if isinstance(o, Mapping) and o.get("label")}
     rows = (record.study("robustness", "model") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"variation.model-{row['name']}": both(row["label"]) for row in rows if row.get("label")}
-    return labels
+    between = record.study("mechanism", "labels") or {}
+    return labels | {f"variable.{name}": both(words) for name, words in between.items()}
 
 
 def title(record: Record, speaker: Speaker) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hinterland.study.fields import (
     ComparisonRule,
+    FamilyAdjust,
     Format,
     Formula,
     MethodId,
@@ -30,6 +31,7 @@ from hinterland.study.fields import (
     Vcov,
     Words,
 )
+from hinterland.study.schema_mechanism import MechanismTable
 
 
 class StudyTable(Table):
@@ -207,6 +209,10 @@ class EvaluateTable(Table):
     anticipation: int = Field(default=0, ge=0, description="Periods before adoption in which units may already react.")
     fe: Names = Field(default=(), description='Fixed effects beyond unit and period: "province^year".')
     bootstrap: BootstrapTable | None = Field(default_factory=BootstrapTable, description="Simultaneous bands of event studies.")
+    family_adjust: tuple[FamilyAdjust, ...] = Field(
+        default=("romano-wolf", "benjamini-hochberg"),
+        description="With two outcomes or more: p-values of the headline's average effects that account for their number; [] for none.",
+    )
     options: Mapping[str, Mapping[str, Value]] = Field(
         default_factory=dict,
         description='Options of one method, and what it does differently: [evaluate.options.callaway-santanna] est_method = "ipw".',
@@ -312,6 +318,7 @@ class Study(Table):
     diagnostics: DiagnosticsTable = Field(default_factory=DiagnosticsTable)
     robustness: RobustnessTable = Field(default_factory=RobustnessTable)
     heterogeneity: HeterogeneityTable = Field(default_factory=HeterogeneityTable)
+    mechanism: MechanismTable | None = Field(default=None, description="Through what the policy acts.")
     report: ReportTable = Field(default_factory=ReportTable)
 
     @property

@@ -10,7 +10,6 @@ from hinterland.study.lines import KeyPath
 
 TABLES = {
     "moderation": "moderators of the effect",
-    "mechanism": "mediators of the effect",
     "transfer": "the measurement of transfer",
     "plan": "planning",
     "stress": "stress tests",

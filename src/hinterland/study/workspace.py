@@ -122,7 +122,8 @@ class Workspace:
         """Outcomes and covariates that must be in the data file itself: neither derived nor joined."""
         table, study = self.study.panel, self.study
         made = made_columns(table)
-        named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or [])
+        between = () if study.mechanism is None else (*study.mechanism.mediators, *study.mechanism.confounders)
+        named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or []) + [*between]
         level = study.policy.treatment if study.policy.reversible else None
         taken = {table.unit, table.time, table.weight, study.policy.treatment} - {level}
         return [n for n in dict.fromkeys([*named, *([level] if level else [])]) if n not in made and n not in taken]
