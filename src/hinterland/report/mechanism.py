@@ -18,6 +18,8 @@ from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Va
 
 PANELS = 3
 """Mediators that are drawn; the tables have all of them."""
+NEAR = 0.5
+"""Correlations that are drawn, on either side of zero; more where an indirect effect is zero only beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,9 @@ def _doubts(record: Record, speaker: Speaker, each: Sequence[Found]) -> tuple[Bl
     key = f"confounded-{lead.outcome}"
     names: dict[str, Value] = {"outcome": Name("variable", lead.outcome)}
     frame = record.tables["mechanism_sensitivity"].filter((pl.col("outcome") == lead.outcome) & (pl.col("method") == lead.method))
-    shown = [(wrapped(speaker.name(m)), frame.filter(pl.col("mediator") == m)) for m in lead.mediators][:PANELS]
+    near = max(NEAR, *(abs(lead.checks[m]["rho_zero"] or 0.0) + 0.1 for m in lead.mediators))
+    inside = frame.filter(pl.col("rho").abs() <= near + 1e-9)
+    shown = [(wrapped(speaker.name(m)), inside.filter(pl.col("mediator") == m)) for m in lead.mediators][:PANELS]
     chart = Chart(
         key,
         speaker.ui("title.confounded", **names),

@@ -17,6 +17,7 @@ from hinterland.report.style import BLUE, INK, MUTED, ORANGE, PAPER, RULE, canva
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _LETTERS = 26
 """Letters in a line of a box or of a panel's title; a Chinese character counts as two."""
@@ -49,55 +50,56 @@ def path_diagram(path: Path, speaker: Speaker) -> Figure:
     """Policy → mediators → outcome with a number on every arrow, and the direct path below."""
     rows = len(path.mediators)
     with drawing():
-        figure, (axes,) = canvas(1.4 + 0.78 * rows)
+        figure, (axes,) = canvas(0.9 + 0.78 * rows)
         axes.set_axis_off()
         axes.set_xlim(0, 10)
-        axes.set_ylim(-1.1, rows)
-        middle = rows / 2 - 0.25
-        _box(axes, (1.0, middle), wrapped(path.policy, 18), bold=True)
-        _box(axes, (9.0, middle), wrapped(path.outcome, 18), bold=True)
+        axes.set_ylim(-0.75, rows)
+        middle = rows / 2
+        policy = _box(axes, (1.0, middle), wrapped(path.policy, 18), edge=INK)
+        outcome = _box(axes, (9.0, middle), wrapped(path.outcome, 18), edge=INK)
         for k in range(rows):
             y = rows - 0.5 - k
             through = speaker.ui("mark.through", indirect=path.indirect[k])
             part = "\n" + speaker.ui("mark.share", share=path.share[k]) if path.share[k] else ""
-            _box(axes, (5.0, y), f"{wrapped(path.mediators[k], 34)}\n{through}{part}")
-            _arrow(axes, (2.0, middle), (3.35, y), path.effect[k], at=0.55)
-            _arrow(axes, (6.65, y), (8.0, middle), path.slope[k], at=0.45)
-        _arrow(
-            axes, (1.0, middle - 0.42), (9.0, middle - 0.42), speaker.ui("mark.direct", direct=path.direct, total=path.total), bent=-0.62
-        )
+            box = _box(axes, (5.0, y), f"{wrapped(path.mediators[k], 34)}\n{through}{part}", edge=BLUE)
+            _arrow(axes, policy, box, path.effect[k])
+            _arrow(axes, box, outcome, path.slope[k])
+        _direct(axes, policy, outcome, speaker.ui("mark.direct", direct=path.direct, total=path.total))
     return figure
 
 
-def _box(axes: Axes, at: tuple[float, float], text: str, *, bold: bool = False) -> None:
-    style = {"boxstyle": "round,pad=0.45", "facecolor": PAPER, "edgecolor": INK if bold else BLUE, "linewidth": 1.0}
-    axes.text(*at, text, ha="center", va="center", fontsize=8.5 if bold else 8, bbox=style, zorder=4, linespacing=1.35)
+def _box(axes: Axes, at: tuple[float, float], text: str, *, edge: str) -> Text:
+    style = {"boxstyle": "round,pad=0.45", "facecolor": PAPER, "edgecolor": edge, "linewidth": 1.0}
+    return axes.text(*at, text, ha="center", va="center", fontsize=8.5 if edge == INK else 8, bbox=style, zorder=4, linespacing=1.35)
 
 
-def _arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], text: str, *, at: float = 0.5, bent: float | None = None
-) -> None:
-    if bent is None:
-        axes.annotate(
-            "", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 2, "shrinkB": 2}, zorder=2
-        )
-        x, y = start[0] + at * (end[0] - start[0]), start[1] + at * (end[1] - start[1])
-    else:
-        y = bent
-        corner = {"color": ORANGE, "linewidth": 1.2, "zorder": 2, "solid_capstyle": "butt"}
-        axes.plot([start[0], start[0], end[0]], [start[1], y, y], **corner)  # type: ignore[arg-type]  # keywords of Line2D
-        axes.annotate(
-            "", end, (end[0], y), arrowprops={"arrowstyle": "-|>", "color": ORANGE, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}, zorder=2
-        )
-        x = (start[0] + end[0]) / 2
+def _arrow(axes: Axes, start: Text, end: Text, text: str) -> None:
+    """From box to box, with the number in the middle of what is seen of the arrow."""
+    (x0, y0), (x1, y1) = start.get_position(), end.get_position()
+    line = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 1}
+    axes.annotate("", (x1, y1), (x0, y0), arrowprops=line, zorder=2)
+    _number(axes, ((x0 + x1) / 2, (y0 + y1) / 2), text, INK)
+
+
+def _direct(axes: Axes, start: Text, end: Text, text: str) -> None:
+    """The path below all mediators, from under one box to under the other."""
+    (x0, y0), (x1, y1) = start.get_position(), end.get_position()
+    low = -0.55
+    axes.plot([x0, x0, x1], [y0, low, low], color=ORANGE, linewidth=1.2, zorder=2)
+    line = {"arrowstyle": "-|>", "color": ORANGE, "linewidth": 1.2, "patchB": end.get_bbox_patch(), "shrinkA": 0, "shrinkB": 1}
+    axes.annotate("", (x1, y1), (x1, low), arrowprops=line, zorder=2)
+    _number(axes, ((x0 + x1) / 2, low), text, ORANGE)
+
+
+def _number(axes: Axes, at: tuple[float, float], text: str, colour: str) -> None:
     plain = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
-    axes.text(x, y, text, ha="center", va="center", fontsize=8.5, color=ORANGE if bent is not None else INK, bbox=plain, zorder=3)
+    axes.text(*at, text, ha="center", va="center", fontsize=8.5, color=colour, bbox=plain, zorder=3)
 
 
 def confounded(panels: Sequence[tuple[str, pl.DataFrame]], speaker: Speaker, *, unit: str) -> Figure:
     """Indirect effects with intervals by the correlation of the errors of mediator and outcome, one panel per mediator: title and rows of table ``mechanism_sensitivity``."""
     with drawing():
-        figure, axes = canvas(2.9, len(panels), sharey=True)
+        figure, axes = canvas(2.7, len(panels), sharey=True)
         for k, (title, frame) in enumerate(panels):
             rho, estimate = column(frame, "rho"), column(frame, "estimate")
             low, high = column(frame, "conf_low"), column(frame, "conf_high")
@@ -108,7 +110,6 @@ def confounded(panels: Sequence[tuple[str, pl.DataFrame]], speaker: Speaker, *, 
             _mark_zero(axes[k], rho, estimate)
             axes[k].set_title(title, pad=6)
             axes[k].set_xlabel(speaker.ui("axis.rho"))
-            axes[k].set_xticks([-0.8, -0.4, 0, 0.4, 0.8])
         axes[0].set_ylabel(unit)
     return figure
 

@@ -30,7 +30,7 @@ def mechanism_table(record: Record, speaker: Speaker, each: Sequence[Found]) -> 
         for quantity in ("indirect", "direct", "total"):
             row = found.rows[None, quantity]
             part = found.rows[None, "share"] if quantity == "indirect" else None
-            cells = ("", "", number(row["estimate"], places), _interval(row, places), *_share(part), "")
+            cells = ("", "", number(row["estimate"], places), _interval(row, places), *_share(found, part), "")
             body.append(Row((speaker.ui(f"row.mechanism_{quantity}"), *cells)))
     columns = ("effect_on_mediator", "slope_of_outcome", "effect_on_outcome", "interval", "share_mediated", "share_interval", "rho_zero")
     headings = (Column("", "left"), *(Column(speaker.ui(f"col.{c}")) for c in columns))
@@ -48,7 +48,7 @@ def _mediator(speaker: Speaker, found: Found, name: str, places: int) -> list[Ro
     )
     errors = (f"({number(effect['std_error'], places)})", f"({number(slope['std_error'], places)})")
     return [
-        Row((speaker.name(name), *first, *_share(part), number(found.checks[name]["rho_zero"], 2))),
+        Row((speaker.name(name), *first, *_share(found, part), number(found.checks[name]["rho_zero"], 2))),
         Row(("", *errors, "", "", "", "", ""), "below"),
     ]
 
@@ -57,9 +57,12 @@ def _interval(row: Numbers, places: int) -> str:
     return f"[{number(row['conf_low'], places)}, {number(row['conf_high'], places)}]"
 
 
-def _share(row: Numbers | None) -> tuple[str, str]:
+def _share(found: Found, row: Numbers | None) -> tuple[str, str]:
+    """The share and its interval in per cent; dashes where there is no total effect to have a share of."""
     if row is None:
         return "", ""
+    if not found.stable:
+        return MISSING, MISSING
     return share(row["estimate"], 0), f"[{share(row['conf_low'], 0)}, {share(row['conf_high'], 0)}]"
 
 
