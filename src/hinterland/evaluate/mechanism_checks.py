@@ -40,12 +40,13 @@ def fail_if_not_columns(panel: Panel, outcome: str, mediators: Sequence[str], co
 def _column_findings(panel: Panel, names: Sequence[str]) -> Iterator[Finding]:
     for name in dict.fromkeys(names):
         series = panel.frame[name]
-        if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-            what = f"column {name!r} holds {series.dtype}, not numbers"
-            yield Finding("not-numeric", what, "panel", "convert it, or name another column")
-        elif series.cast(pl.Float64).fill_nan(None).null_count() == len(series):
+        numeric = series.dtype.is_numeric() or series.dtype == pl.Boolean
+        if (series.cast(pl.Float64).fill_nan(None) if numeric else series).null_count() == len(series):
             what = f"{name!r} has no value in any of {len(series)} rows"
             yield Finding("mediator-not-observed", what, f"column {name!r}", "name a column that is observed, or widen the years")
+        elif not numeric:
+            what = f"column {name!r} holds {series.dtype}, not numbers"
+            yield Finding("not-numeric", what, "panel", "convert it, or name another column")
 
 
 def _name_findings(outcome: str, mediators: Sequence[str], confounders: Sequence[str]) -> Iterator[Finding]:

@@ -76,7 +76,15 @@ def _box(axes: Axes, at: tuple[float, float], text: str, *, edge: str) -> Text:
 def _arrow(axes: Axes, start: Text, end: Text, text: str) -> None:
     """From box to box, with the number in the middle of what is seen of the arrow."""
     (x0, y0), (x1, y1) = start.get_position(), end.get_position()
-    line = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 1}
+    line = {
+        "arrowstyle": "-|>",
+        "color": INK,
+        "linewidth": 1.0,
+        "patchA": start.get_bbox_patch(),
+        "patchB": end.get_bbox_patch(),
+        "shrinkA": 1,
+        "shrinkB": 1,
+    }
     axes.annotate("", (x1, y1), (x0, y0), arrowprops=line, zorder=2)
     _number(axes, ((x0 + x1) / 2, (y0 + y1) / 2), text, INK)
 

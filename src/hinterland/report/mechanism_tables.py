@@ -68,7 +68,11 @@ def _share(found: Found, row: Numbers | None) -> tuple[str, str]:
 
 def _notes(speaker: Speaker, each: Sequence[Found]) -> tuple[str, ...]:
     lead = each[0].facts
-    facts: dict[str, Value] = {"clusters": count(lead["n_clusters"]), "cluster": Name("variable", str(lead["cluster"])), "draws": count(lead["draws"])}
+    facts: dict[str, Value] = {
+        "clusters": count(lead["n_clusters"]),
+        "cluster": Name("variable", str(lead["cluster"])),
+        "draws": count(lead["draws"]),
+    }
     sample: dict[str, Value] = {"n": count(lead["n_obs"]), "units": count(lead["n_units"]), "treated": count(lead["n_treated"])}
     said = [speaker.ui("note.mechanism", **facts), speaker.ui("note.mechanism_sample", **sample)]
     said += [

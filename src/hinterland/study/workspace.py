@@ -122,8 +122,7 @@ class Workspace:
         """Outcomes and covariates that must be in the data file itself: neither derived nor joined."""
         table, study = self.study.panel, self.study
         made = made_columns(table)
-        between = () if study.mechanism is None else (*study.mechanism.mediators, *study.mechanism.confounders)
-        named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or []) + [*between]
+        named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or [])
         level = study.policy.treatment if study.policy.reversible else None
         taken = {table.unit, table.time, table.weight, study.policy.treatment} - {level}
         return [n for n in dict.fromkeys([*named, *([level] if level else [])]) if n not in made and n not in taken]
