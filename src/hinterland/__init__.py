@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.families import adjust
     from hinterland.evaluate.few_treated import few_treated
     from hinterland.evaluate.leave_one_out import leave_one_out
+    from hinterland.evaluate.mechanism import Mechanism, mechanism
     from hinterland.evaluate.methods import methods
     from hinterland.evaluate.moderation import moderation
     from hinterland.evaluate.moments import panel_moments
@@ -58,6 +59,7 @@ _PUBLIC = {
     "HinterlandError": "errors",
     "HinterlandWarning": "errors",
     "InputError": "errors",
+    "Mechanism": "evaluate.mechanism",
     "Note": "labels",
     "Panel": "data.panel",
     "PanelError": "errors",
@@ -77,6 +79,7 @@ _PUBLIC = {
     "few_treated": "evaluate.few_treated",
     "leave_one_out": "evaluate.leave_one_out",
     "make_design": "evaluate.design",
+    "mechanism": "evaluate.mechanism",
     "methods": "evaluate.methods",
     "moderation": "evaluate.moderation",
     "panel_moments": "evaluate.moments",
@@ -101,6 +104,7 @@ __all__ = [
     "HinterlandError",
     "HinterlandWarning",
     "InputError",
+    "Mechanism",
     "Note",
     "Panel",
     "PanelError",
@@ -121,6 +125,7 @@ __all__ = [
     "few_treated",
     "leave_one_out",
     "make_design",
+    "mechanism",
     "methods",
     "moderation",
     "panel_moments",

@@ -19,6 +19,8 @@ from hinterland.report.cohorts import by_cohort
 from hinterland.report.displacement import displacement
 from hinterland.report.doses import doses
 from hinterland.report.leave_out import leave_out
+from hinterland.report.mechanism import mechanism
+from hinterland.report.outcome_family import outcome_family
 from hinterland.report.recommendations import recommendations
 from hinterland.report.record import Fit, Record
 from hinterland.report.sensitivity import further_table, sensitivity
@@ -46,6 +48,7 @@ def document(record: Record, language: Language) -> Document:
         ("displacement", displacement, True),
         ("subgroups", subgroups, True),
         ("moderation", moderation.moderation, True),
+        ("mechanism", mechanism, True),
         ("outcomes", _outcomes, True),
         ("caveats", lambda r, _, o: _caveats(r, o), True),
         ("appendix", lambda r, s, _: appendix(r, s), False),
@@ -241,7 +244,7 @@ def _outcomes(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ..
     found = [(o, h) for o, h in others if h is not None and h.overall is not None]
     if not found:
         return ()
-    blocks: list[Block] = []
+    blocks: list[Block] = [*outcome_family(record, speaker)]
     fits: list[Fit] = []
     panels: list[tuple[str, pl.DataFrame]] = []
     every: list[list[Fit]] = []

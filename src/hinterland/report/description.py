@@ -27,7 +27,8 @@ def own_labels(record: Record) -> dict[str, Both]:
     labels |= {f"variation.model-{row['name']}": both(row["label"]) for row in rows if row.get("label")}
     programmes = (record.study("robustness", "concurrent") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"register.{e['name']}": both(e["label"]) for e in programmes if isinstance(e, Mapping) and e.get("label")}
-    return labels
+    between = record.study("mechanism", "labels") or {}
+    return labels | {f"variable.{name}": both(words) for name, words in between.items()}
 
 
 def title(record: Record, speaker: Speaker) -> str:

@@ -15,6 +15,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.check_battery import battery_findings
+from hinterland.study.check_mechanism import mechanism_findings
 from hinterland.study.check_moderation import moderation_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.load import LoadedStudy
@@ -75,6 +76,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         _groups(work, findings)
         findings += battery_findings(work)
         findings += moderation_findings(work)
+        findings += mechanism_findings(work)
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
 

@@ -10,6 +10,7 @@ from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.columns import clashes
 from hinterland.study.consistency_battery import battery_inconsistencies
+from hinterland.study.consistency_mechanism import mechanism_problems
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.plan_moderation import moderation_problems
 from hinterland.study.schema import Study
@@ -29,6 +30,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _robustness(study)
     yield from battery_inconsistencies(study)
     yield from moderation_problems(study)
+    yield from mechanism_problems(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from hinterland.study.tables import TABLES, assemble
 from hinterland.study.workspace import Workspace
 
 _KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "moderation")
+_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "mechanism", "outcome-family")
 _DIAGNOSTICS = (
     "pretrends",
     "bacon_summary",
@@ -34,6 +35,10 @@ _DIAGNOSTICS = (
     "moderation",
     "moderation_effects",
     "moderation_bins",
+    "mechanism",
+    "mechanism_checks",
+    "mechanism_sensitivity",
+    "outcome_family",
 )
 
 

@@ -24,6 +24,8 @@ SensitivityKind = Literal["relative-magnitude", "smoothness", "smoothness-relati
 Procedure = Literal[
     "auto", "wild-cluster-bootstrap", "CR2", "CR3", "conley-taber", "ferman-pinto", "ibragimov-muller", "sign-changes", "randomisation"
 ]
+FamilyAdjust = Literal["romano-wolf", "benjamini-hochberg"]
+SlopeSource = Literal["untreated", "saturated"]
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar | tuple[Scalar, ...], ...] | Mapping[str, Scalar] | None
 """What an option of an estimator may be: a scalar, a list (of lists), or a table."""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
+from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, base_methods, headline_for, methods_for, row_methods, settings_of
@@ -35,6 +36,8 @@ KINDS = (
     "robustness",
     "subgroup",
     "moderation",
+    "mechanism",
+    "outcome-family",
     "report",
 )
 """What ``--only`` can name."""
@@ -55,24 +58,36 @@ def plan(study: Study) -> tuple[Step, ...]:
 
 def _steps(study: Study) -> Iterator[Step]:
     resolved = study.resolved()
+    mediators = [] if study.mechanism is None else list(study.mechanism.mediators)
     yield Step("data", "data", {"panel": resolved["panel"]})
     yield Step("policy", "policy", {"policy": resolved["policy"]}, ("data",))
     yield Step(
         "describe",
         "describe",
-        {"outcome": [o.name for o in study.outcome], "covariates": resolved["evaluate"]["covariates"]},
+        {"outcome": [o.name for o in study.outcome], "covariates": resolved["evaluate"]["covariates"], "mediators": mediators},
         ("data", "policy"),
     )
     last = ["data", "policy", "describe"]
     if study.is_world:
         aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
-        yield Step("truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups)}, ("data", "policy"))
+        yield Step(
+            "truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}, ("data", "policy")
+        )
         last.append("truth")
     for outcome in study.outcome:
         for step in _outcome_steps(study, outcome):
             last.append(step.id)
             yield step
-    yield Step("report", "report", {"study": resolved["study"], "report": resolved["report"], "outcome": resolved["outcome"]}, tuple(last))
+    for step in family_steps(study):
+        last.append(step.id)
+        yield step
+    labels = {} if study.mechanism is None else resolved["mechanism"]["labels"]
+    yield Step(
+        "report",
+        "report",
+        {"study": resolved["study"], "report": resolved["report"], "outcome": resolved["outcome"], "labels": labels},
+        tuple(last),
+    )
 
 
 def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
@@ -89,6 +104,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     yield from _robustness(study, outcome)
     yield from _subgroups(study, outcome)
     yield from moderation_steps(study, outcome)
+    yield from mechanism_steps(study, outcome)
 
 
 def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hinterland.study.fields import (
     ComparisonRule,
+    FamilyAdjust,
     Format,
     Formula,
     MethodId,
@@ -31,6 +32,7 @@ from hinterland.study.fields import (
     Words,
 )
 from hinterland.study.schema_battery import BatteryTable
+from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
 
 
@@ -209,6 +211,10 @@ class EvaluateTable(Table):
     anticipation: int = Field(default=0, ge=0, description="Periods before adoption in which units may already react.")
     fe: Names = Field(default=(), description='Fixed effects beyond unit and period: "province^year".')
     bootstrap: BootstrapTable | None = Field(default_factory=BootstrapTable, description="Simultaneous bands of event studies.")
+    family_adjust: tuple[FamilyAdjust, ...] = Field(
+        default=("romano-wolf", "benjamini-hochberg"),
+        description="With two outcomes or more: p-values of the headline's average effects that account for their number; [] for none.",
+    )
     options: Mapping[str, Mapping[str, Value]] = Field(
         default_factory=dict,
         description='Options of one method, and what it does differently: [evaluate.options.callaway-santanna] est_method = "ipw".',
@@ -320,6 +326,7 @@ class Study(Table):
     moderation: Mapping[str, ModeratorTable] = Field(
         default_factory=dict, description='Moderators of the effect, each under a name of your own: market_segmentation = { column = "…" }.'
     )
+    mechanism: MechanismTable | None = Field(default=None, description="Through what the policy acts.")
     report: ReportTable = Field(default_factory=ReportTable)
 
     @property

@@ -51,7 +51,7 @@ def headline_for(study: Study, outcome: OutcomeTable) -> str:
 def settings_of(study: Study, outcome: OutcomeTable, methods: Iterable[str]) -> dict[str, Any]:
     """The part of [evaluate] that these estimators read, and the outcome's name and family."""
     evaluate = study.resolved()["evaluate"]
-    shared = {k: v for k, v in evaluate.items() if k not in {"methods", "options", "headline"}}
+    shared = {k: v for k, v in evaluate.items() if k not in {"methods", "options", "headline", "family_adjust"}}
     options = {m: evaluate["options"].get(m, {}) for m in methods}
     return {
         **shared,

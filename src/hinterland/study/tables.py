@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from hinterland.study.tables_mechanism import MECHANISM_TABLES
 from hinterland.study.tables_moderation import MODERATION_TABLES
 
 _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
@@ -176,6 +177,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             verdict=_TEXT,
             shape=_TEXT,
         ),
+        **MECHANISM_TABLES,
         "notes": _columns("scope code values"),
         "truth": _columns("parameter effects_id term", value=_REAL, definition=_TEXT, definition_zh=_TEXT),
     }

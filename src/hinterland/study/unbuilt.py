@@ -9,7 +9,6 @@ from hinterland import __version__
 from hinterland.study.lines import KeyPath
 
 TABLES = {
-    "mechanism": "mediators of the effect",
     "transfer": "the measurement of transfer",
     "plan": "planning",
     "stress": "stress tests",

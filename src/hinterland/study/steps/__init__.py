@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hinterland.study.step import Step
-from hinterland.study.steps import assess, data, diagnostics, evaluate, moderation, placebo, rows, sensitivity, small_sample, truth
+from hinterland.study.steps import (
+    assess,
+    data,
+    diagnostics,
+    evaluate,
+    mechanism,
+    moderation,
+    placebo,
+    rows,
+    sensitivity,
+    small_sample,
+    truth,
+)
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace
 
@@ -33,6 +45,8 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "robustness": rows.robustness,
         "subgroup": rows.subgroup,
         "moderation": moderation.moderation,
+        "mechanism": mechanism.mechanism,
+        "outcome-family": mechanism.outcome_family,
     }
 )
 """Every kind but ``report``, which reads the record instead of the data."""

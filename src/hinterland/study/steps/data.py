@@ -62,11 +62,12 @@ def _cohort_sizes(work: Workspace) -> pl.DataFrame:
 
 
 def descriptives(work: Workspace, _: Step) -> Output:
-    """Moments of outcomes and covariates, for all units kept, the treated, and the never treated."""
+    """Moments of outcomes, mediators and covariates, for all units kept, the treated, and the never treated."""
     frame = _assigned(work)
     study = work.study
-    names = [o.name for o in study.outcome] + covariate_columns(study.evaluate.covariates, frame.columns)
-    work.panel.require(names, "an outcome or a covariate")
+    mediators = () if study.mechanism is None else study.mechanism.mediators
+    names = [o.name for o in study.outcome] + [*mediators] + covariate_columns(study.evaluate.covariates, frame.columns)
+    work.panel.require(names, "an outcome, a mediator or a covariate")
     numeric = [n for n in dict.fromkeys(names) if frame.schema[n].is_numeric() or frame.schema[n] == pl.Boolean]
     treated = pl.col("__cohort__").is_not_null()
     samples = {"all": frame, "treated": frame.filter(treated), "never": frame.filter(~treated)}

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from hinterland.study.step import Step, methods_for
+from hinterland.study.plan_mechanism import explained
+from hinterland.study.schema import Study
+from hinterland.study.step import Step, headline_for, methods_for
 from hinterland.study.steps.output import Output, output
 from hinterland.study.workspace import Workspace
 
@@ -28,8 +30,8 @@ def truth(work: Workspace, _: Step) -> Output:
     names = {o.name: methods_for(study, o) for o in study.outcome}
     own = pl.col("outcome").is_in(list(names)) & (pl.col("estimand") != "group-time")
     rows = work.world.truth_for(work.cohorts()).filter(own | (pl.col("outcome") == ""))
-    rows = rows.filter(pl.col("parameter").str.contains("^(att|did|log-ratio|parameter)/"))
-    aims = [_aim(row, names, study.heterogeneity.groups) for row in rows.iter_rows(named=True)]
+    rows = rows.filter(pl.col("parameter").str.contains("^(att|did|log-ratio|mediation|parameter)/"))
+    aims = [_mediated(row, study) or _aim(row, names, study.heterogeneity.groups) for row in rows.iter_rows(named=True)]
     made = rows.with_columns(
         effects_id=pl.Series([a[0] for a in aims], dtype=pl.String), term=pl.Series([a[1] for a in aims], dtype=pl.String)
     )
@@ -55,3 +57,14 @@ def _aim(row: Mapping[str, object], methods: Mapping[str, tuple[str, ...]], grou
         case "sichuan-chongqing" if "sichuan-chongqing" in groups:
             return f"{head}/overall@sichuan-chongqing", None
     return None, None
+
+
+def _mediated(row: Mapping[str, object], study: Study) -> tuple[str, str] | None:
+    """The rows of table ``mechanism`` whose share aims at this truth: of the mediator itself, or of its logarithm."""
+    outcome, (family, _, estimand) = str(row["outcome"]), str(row["parameter"]).partition("/")
+    name = estimand.rpartition("/")[2].removeprefix("share-")
+    if family != "mediation" or study.mechanism is None or outcome not in explained(study):
+        return None
+    mediator = next((m for m in study.mechanism.mediators if m in (name, f"ln_{name}")), None)
+    lead = next(headline_for(study, o) for o in study.outcome if o.name == outcome)
+    return None if mediator is None or "share-" not in estimand else (f"mechanism/{outcome}/{lead}", f"share/{mediator}")
