@@ -154,6 +154,8 @@ def compare_groups(
     design: Design, groups: pl.DataFrame, method: str, options: Mapping[str, Any], *, tests: Asked, by: str
 ) -> Heterogeneity:
     """The same on a design that exists already, for ``groups`` (``unit``, ``group``)."""
+    known = find_method(method).options
+    options = {name: value for name, value in options.items() if name not in known or value != known[name].default}
     case = Case(fit_groups(design, *codes_of(design, groups), method, options), method, options, tests)
     joint, notes = joint_of(case)
     differences, told = pairs(case, joint)

@@ -15,6 +15,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.estimators import covariance_not_taken, covariances_of
+from hinterland.study.groups import group_findings
 from hinterland.study.load import LoadedStudy
 from hinterland.study.provenance import input_files
 from hinterland.study.step import headline_for, methods_for
@@ -74,6 +75,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         designs = _designs(work, findings)
         _trials(work, tried, findings)
         _groups(work, findings)
+        findings += group_findings(work, _headline_designs(work))
         _rows(work, findings)
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
@@ -289,6 +291,12 @@ def _groups(work: Workspace, findings: list[Finding]) -> None:
         _gather(findings, lambda n=name: work.group_of(n))  # type: ignore[misc]
     for step_variant in _variants(work):
         _gather(findings, lambda v=step_variant: work.variant_panel(v))  # type: ignore[misc]
+
+
+def _headline_designs(work: Workspace) -> dict[str, Design]:
+    """The headline's design of each outcome that has one; what is wrong with the others is said where they are made."""
+    found = {o.name: _gather([], lambda o=o: work.design(o.name, headline_for(work.study, o))) for o in work.study.outcome}  # type: ignore[misc]
+    return {name: design for name, design in found.items() if design is not None}
 
 
 def _variants(work: Workspace) -> Iterator[Any]:

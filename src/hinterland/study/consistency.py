@@ -10,6 +10,7 @@ from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.columns import clashes
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
+from hinterland.study.groups import group_problems
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
 
@@ -25,6 +26,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _covariance(study)
     yield from _diagnostics(study)
     yield from _robustness(study)
+    yield from group_problems(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

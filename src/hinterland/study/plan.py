@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.estimators import COVARIANCE
+from hinterland.study.groups import definition
+from hinterland.study.plan_heterogeneity import heterogeneity_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
@@ -32,6 +34,7 @@ KINDS = (
     "placebo-time",
     "robustness",
     "subgroup",
+    "group-difference",
     "report",
 )
 """What ``--only`` can name."""
@@ -84,7 +87,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     yield from _diagnostics(study, outcome)
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
-    yield from _subgroups(study, outcome)
+    yield from heterogeneity_steps(study, outcome)
 
 
 def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
@@ -104,7 +107,7 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
         settings = settings_of(study, outcome, [method])
         for group in table.leave_out:
             step = f"leave-out/{name}/{group}/{method}"
-            yield Step(step, "leave-out", {**settings, "by": group}, before, name, method, BASELINE, group)
+            yield Step(step, "leave-out", {**settings, "by": group, **definition(study, group)}, before, name, method, BASELINE, group)
         if table.small_sample:
             chosen = list(table.small_sample)
             asked = {**settings_of(study, outcome, [lead, method]), "procedures": chosen, "draws": table.draws}
@@ -180,14 +183,6 @@ def _robustness(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
             settings = {**settings_of(study, outcome, [method]), "change": variant.as_json()}
             step = f"robustness/{outcome.name}/{variant.key}/{method}"
             yield Step(step, "robustness", settings, ("data", "policy"), outcome.name, method, variant)
-
-
-def _subgroups(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
-    table = study.heterogeneity
-    methods = row_methods(study, outcome, BASELINE, None)
-    settings = {**settings_of(study, outcome, methods), "few_treated": table.few_treated, "draws": table.draws}
-    for group in table.groups:
-        yield Step(f"subgroup/{outcome.name}/{group}", "subgroup", settings, ("data", "policy"), outcome.name, "", BASELINE, group)
 
 
 def selected(steps: tuple[Step, ...], only: Iterable[str]) -> tuple[Step, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hinterland.study.step import Step
-from hinterland.study.steps import assess, data, diagnostics, evaluate, placebo, rows, sensitivity, small_sample, truth
+from hinterland.study.steps import assess, data, diagnostics, evaluate, heterogeneity, placebo, rows, sensitivity, small_sample, truth
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace
 
@@ -32,6 +32,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "placebo-time": placebo.time,
         "robustness": rows.robustness,
         "subgroup": rows.subgroup,
+        "group-difference": heterogeneity.group_difference,
     }
 )
 """Every kind but ``report``, which reads the record instead of the data."""
