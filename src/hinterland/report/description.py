@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from hinterland.report.digits import count, decimals_for, number
+from hinterland.report.group_names import group_labels
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
 
@@ -20,12 +21,12 @@ def both(value: object) -> Both:
 
 
 def own_labels(record: Record) -> dict[str, Both]:
-    """The labels that the study gives its outcomes and its robustness rows."""
+    """The labels that the study gives its outcomes and its robustness rows, and those of its groups."""
     study = record.run.get("study", {})
     labels = {f"variable.{o['name']}": both(o["label"]) for o in study.get("outcome", []) if isinstance(o, Mapping) and o.get("label")}
     rows = (record.study("robustness", "model") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"variation.model-{row['name']}": both(row["label"]) for row in rows if row.get("label")}
-    return labels
+    return labels | group_labels(record)
 
 
 def title(record: Record, speaker: Speaker) -> str:
