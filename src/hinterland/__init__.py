@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.estimate import estimate
     from hinterland.evaluate.families import adjust
     from hinterland.evaluate.few_treated import few_treated
+    from hinterland.evaluate.heterogeneity import heterogeneity
     from hinterland.evaluate.leave_one_out import leave_one_out
     from hinterland.evaluate.mechanism import Mechanism, mechanism
     from hinterland.evaluate.methods import methods
@@ -77,6 +78,7 @@ _PUBLIC = {
     "displacement_test": "evaluate.spillover_displacement",
     "estimate": "evaluate.estimate",
     "few_treated": "evaluate.few_treated",
+    "heterogeneity": "evaluate.heterogeneity",
     "leave_one_out": "evaluate.leave_one_out",
     "make_design": "evaluate.design",
     "mechanism": "evaluate.mechanism",
@@ -123,6 +125,7 @@ __all__ = [
     "displacement_test",
     "estimate",
     "few_treated",
+    "heterogeneity",
     "leave_one_out",
     "make_design",
     "mechanism",

@@ -67,7 +67,7 @@ def document(record: Record, language: Language) -> Document:
 
 def _title(record: Record, speaker: Speaker, key: str) -> str:
     if key == "subgroups":
-        groups = {f.sample for f in record.chosen(roles=("subgroup",), sample=None)}
+        groups = {f.sample.partition("=")[0] for f in record.chosen(roles=("subgroup",), sample=None)}
         if groups and all("sichuan-chongqing" in g for g in groups):
             return speaker.ui("chapter.sichuan_chongqing")
     if key == "outcomes" and not any("quality" in o for o in record.outcomes[1:]):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from hinterland.report.digits import count, decimals_for, number
+from hinterland.report.group_names import group_labels
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
 
@@ -20,7 +21,7 @@ def both(value: object) -> Both:
 
 
 def own_labels(record: Record) -> dict[str, Both]:
-    """The labels that the study gives its outcomes, its robustness rows and the programmes they are about."""
+    """The labels that the study gives its outcomes, its robustness rows, the programmes they are about, its mediators and its groups."""
     study = record.run.get("study", {})
     labels = {f"variable.{o['name']}": both(o["label"]) for o in study.get("outcome", []) if isinstance(o, Mapping) and o.get("label")}
     rows = (record.study("robustness", "model") or []) if isinstance(study.get("robustness"), Mapping) else []
@@ -28,7 +29,8 @@ def own_labels(record: Record) -> dict[str, Both]:
     programmes = (record.study("robustness", "concurrent") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"register.{e['name']}": both(e["label"]) for e in programmes if isinstance(e, Mapping) and e.get("label")}
     between = record.study("mechanism", "labels") or {}
-    return labels | {f"variable.{name}": both(words) for name, words in between.items()}
+    labels |= {f"variable.{name}": both(words) for name, words in between.items()}
+    return labels | group_labels(record)
 
 
 def title(record: Record, speaker: Speaker) -> str:

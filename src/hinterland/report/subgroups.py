@@ -8,46 +8,94 @@ import polars as pl
 
 from hinterland.report import figures, prose, tables
 from hinterland.report.blocks import Block, Chart, Prose
-from hinterland.report.digits import ALPHA, count, decimals_for, number, p_cell, p_value, signed
+from hinterland.report.digits import ALPHA, MISSING, count, decimals_for, number, p_cell, p_value, signed
+from hinterland.report.group_names import pair_id
+from hinterland.report.heterogeneity import Values, difference_blocks, differences, few_intervals, interval, pair_name
+from hinterland.report.heterogeneity_figure import groups_and_differences
 from hinterland.report.record import Estimate, Fit, Record
 from hinterland.report.sentences import Name, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading, Row, Table
 
 
 def subgroups(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
-    """Estimates by group, with the permutation p-value wherever the record holds one."""
+    """Estimates by group, tests of their differences, and the figure of both; permutation p-values wherever the record holds one."""
     fits = [f for f in record.chosen(outcome=outcome, roles=("subgroup",), sample=None) if f.overall is not None]
     if not fits:
         return ()
     order = {sample: k for k, sample in enumerate(dict.fromkeys(f.sample for f in fits))}
     fits.sort(key=lambda f: (order[f.sample], f.method == "twfe"))
+    differ = difference_blocks(record, speaker, outcome, {(f.sample, f.method): stands_out(record, f) for f in fits})
+    said = [say("subgroups.intro"), *(s for f in _leading(fits) for s in sentences(record, f))]
+    untested = () if differ else (say("subgroups.difference"),)
+    return (
+        Prose((*said, *untested)),
+        subgroup_table(record, speaker, outcome, fits),
+        *differ,
+        _chart(record, speaker, outcome, fits),
+    )
+
+
+def _chart(record: Record, speaker: Speaker, outcome: str, fits: list[Fit]) -> Chart:
     head = record.headline(outcome)
-    unit = figures.unit_axis(speaker, record.scale(outcome), outcome)
-    data = pl.DataFrame([_mark(speaker, f, f.overall) for f in fits if f.overall], infer_schema_length=None)
+    rows = [_mark(record, speaker, f, f.overall) for f in fits if f.overall]
+    rows += [_difference_mark(speaker, r) for d in differences(record, outcome) for m in d.methods for r in d.of(m)]
+    kinds = dict.fromkeys(("conf_low", "conf_high"), pl.Float64)
+    data = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=kinds)
     reference = head.overall.estimate if head and head.overall else None
+    unit = figures.unit_axis(speaker, record.scale(outcome, head.family if head else "gaussian"), outcome)
     title = speaker.ui("title.subgroups", outcome=Name("variable", outcome))
-    chart = Chart(
+    shown = "differences" if (data["kind"] == "difference").any() else "subgroups"
+    subtitle = speaker.ui(f"subtitle.{shown}") + tables.source_line(record, speaker)
+    return Chart(
         "subgroups",
         title,
-        speaker.ui("subtitle.subgroups"),
-        speaker.ui("alt.subgroups", n=data.height),
-        figures.forest(data, unit=unit, reference=reference),
+        subtitle,
+        speaker.ui(f"alt.{shown}", n=data.height),
+        groups_and_differences(data, unit=unit, reference=reference),
         data,
     )
-    return (
-        Prose((say("subgroups.intro"), *(s for f in _leading(fits) for s in sentences(record, f)), say("subgroups.difference"))),
-        subgroup_table(record, speaker, outcome, fits),
-        chart,
-    )
 
 
-def _mark(speaker: Speaker, fit: Fit, overall: Estimate) -> dict[str, object]:
-    # A clustered interval from a handful of treated units would look precise: it is not drawn.
+def _mark(record: Record, speaker: Speaker, fit: Fit, overall: Estimate) -> dict[str, object]:
+    # A clustered interval from a handful of treated units would look precise: one that allows for it is drawn, or none.
     n = fit.facts.get("n_treated")
-    few = isinstance(n, int) and n < prose.FEW_TREATED
-    ends = {"conf_low": None if few else overall.conf_low, "conf_high": None if few else overall.conf_high}
-    names = {"label": row_name(speaker, fit), "sample": fit.sample, "method": fit.method}
-    return {**names, "estimate": overall.estimate, **ends, "n_treated": n}
+    few = few_treated(fit)
+    ends = few_intervals(record, fit) if few else (overall.conf_low, overall.conf_high)
+    low, high = ends if ends is not None else (None, None)
+    names = {"label": row_name(speaker, fit), "kind": "group", "sample": fit.sample, "method": fit.method, "few": few}
+    return {**names, "estimate": overall.estimate, "conf_low": low, "conf_high": high, "n_treated": n}
+
+
+def _difference_mark(speaker: Speaker, row: Values) -> dict[str, object]:
+    low, high = interval(row)
+    label = f"{pair_name(speaker, row)} ({speaker.name(row['method'], 'method_short')})"
+    names = {
+        "label": label,
+        "kind": "difference",
+        "sample": pair_id(row["first"], row["second"]),
+        "method": row["method"],
+        "few": row["few"],
+    }
+    known = row["relied"] is not None
+    return {
+        **names,
+        "estimate": row["difference"],
+        "conf_low": low if known else None,
+        "conf_high": high if known else None,
+        "n_treated": None,
+    }
+
+
+def few_treated(fit: Fit) -> bool:
+    """Whether so few units of the group are treated that its standard error is not relied on."""
+    n = fit.facts.get("n_treated")
+    return isinstance(n, int) and n < prose.FEW_TREATED
+
+
+def stands_out(record: Record, fit: Fit) -> bool:
+    """Whether the group's own effect differs from zero at 5 %: by permutation where few units are treated."""
+    p = exact_p(record, fit) if few_treated(fit) else fit.overall.p_value if fit.overall else math.nan
+    return p < ALPHA
 
 
 def _leading(fits: list[Fit]) -> list[Fit]:
@@ -92,13 +140,16 @@ def sentences(record: Record, fit: Fit) -> tuple[Sentence, ...]:
     }
     said = [Sentence("subgroups.estimate", values)]
     exact = exact_p(record, fit)
-    few = isinstance(n, int) and n < prose.FEW_TREATED
+    few = few_treated(fit)
     if few and math.isfinite(exact):
         said.append(say("subgroups.few_exact" if exact < ALPHA else "subgroups.few_exact_null", n=count(n), p=p_value(exact)))
     elif few:
         said.append(say("subgroups.few", n=count(n)))
     elif not prose.significant(fit.overall):
         said.append(say("subgroups.null"))
+    ends = few_intervals(record, fit) if few else None
+    if ends is not None and all(map(math.isfinite, ends)):
+        said.append(say("subgroups.few_interval", low=signed(ends[0]), high=signed(ends[1])))
     if prose.trends_rejected(fit.pretrend) and fit.pretrend is not None:
         said.append(say("subgroups.trends", p=p_value(fit.pretrend.p_value)))
     return tuple(said)
@@ -115,6 +166,7 @@ def subgroup_table(record: Record, speaker: Speaker, outcome: str, fits: list[Fi
         cells = (
             number(f.overall.estimate, decimals),
             f"({number(f.overall.std_error, decimals)})",
+            _interval(record, speaker, f, decimals),
             p_cell(f.overall.p_value),
             p_cell(exact) if math.isfinite(exact) else "–",
             count(f.facts.get("n_units")),
@@ -124,7 +176,7 @@ def subgroup_table(record: Record, speaker: Speaker, outcome: str, fits: list[Fi
     headings = (
         Heading(speaker.ui("col.group"), "left"),
         Heading(speaker.ui("col.method"), "left"),
-        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p_cluster", "p_exact", "units", "n_treated")),
+        *(Heading(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "interval", "p_cluster", "p_exact", "units", "n_treated")),
     )
     return Table(
         "subgroups",
@@ -132,5 +184,24 @@ def subgroup_table(record: Record, speaker: Speaker, outcome: str, fits: list[Fi
         headings,
         tuple(rows),
         tables.source_line(record, speaker),
-        (speaker.ui("note.subgroups"), *tables.model_notes(speaker, fits)),
+        (
+            speaker.ui("note.subgroups"),
+            *((speaker.ui("note.subgroups_few"),) if any(map(few_treated, fits)) else ()),
+            *tables.model_notes(speaker, fits),
+        ),
     )
+
+
+def _interval(record: Record, speaker: Speaker, fit: Fit, decimals: int) -> str:
+    """The interval to read: of Ferman and Pinto where few units are treated, or none."""
+    if fit.overall is None:
+        return MISSING
+    if not few_treated(fit):
+        return tables.interval(fit.overall, decimals)
+    ends = few_intervals(record, fit)
+    if ends is None:
+        return MISSING
+    low, high = (
+        speaker.ui(f"row.open_{side}") if math.isinf(e) else number(e, decimals) for e, side in zip(ends, ("low", "high"), strict=True)
+    )
+    return f"[{low}, {high}]"

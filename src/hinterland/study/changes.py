@@ -49,7 +49,7 @@ def _rows(work: Workspace, panel: Panel, variant: Variant) -> Panel:
     if variant.drop is not None:
         panel = units_where(panel, work.group_of(variant.drop), keep=False)
     if variant.keep is not None:
-        panel = units_where(panel, work.group_of(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
+        panel = units_where(panel, work.groups_compared(variant.keep[0]).filter(pl.col("group") == variant.keep[1]), keep=True)
     if variant.without is not None:
         panel = units_where(panel, work.programme(variant.without).entered, keep=False)
     if variant.years is not None:

@@ -18,6 +18,7 @@ from hinterland.study.check_battery import battery_findings
 from hinterland.study.check_mechanism import mechanism_findings
 from hinterland.study.check_moderation import moderation_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
+from hinterland.study.groups import group_findings
 from hinterland.study.load import LoadedStudy
 from hinterland.study.provenance import input_files
 from hinterland.study.step import headline_for, methods_for
@@ -77,6 +78,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         findings += battery_findings(work)
         findings += moderation_findings(work)
         findings += mechanism_findings(work)
+        findings += group_findings(work, _headline_designs(work))
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
 
@@ -273,6 +275,12 @@ def _groups(work: Workspace, findings: list[Finding]) -> None:
     left_out = (name for name in work.study.diagnostics.leave_out if name not in ("cohort", "cluster", "unit", "zone"))
     for name in (*work.study.heterogeneity.groups, *work.study.robustness.drop, *left_out):
         _gather(findings, lambda n=name: work.group_of(n))  # type: ignore[misc]
+
+
+def _headline_designs(work: Workspace) -> dict[str, Design]:
+    """The headline's design of each outcome that has one; what is wrong with the others is said where they are made."""
+    found = {o.name: _gather([], lambda o=o: work.design(o.name, headline_for(work.study, o))) for o in work.study.outcome}  # type: ignore[misc]
+    return {name: design for name, design in found.items() if design is not None}
 
 
 def fail_if_not_ready(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> None:

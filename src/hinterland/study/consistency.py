@@ -12,6 +12,7 @@ from hinterland.study.columns import clashes
 from hinterland.study.consistency_battery import battery_inconsistencies
 from hinterland.study.consistency_mechanism import mechanism_problems
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
+from hinterland.study.groups import group_problems
 from hinterland.study.plan_moderation import moderation_problems
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
@@ -31,6 +32,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from battery_inconsistencies(study)
     yield from moderation_problems(study)
     yield from mechanism_problems(study)
+    yield from group_problems(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

@@ -16,10 +16,10 @@ from hinterland.study.plan import GROUPS, plan
 from hinterland.study.provenance import input_files
 from hinterland.study.steps import STEPS
 from hinterland.study.tables import TABLES, assemble
+from hinterland.study.tables_heterogeneity import HETEROGENEITY
 from hinterland.study.workspace import Workspace
 
-_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "moderation")
-_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "mechanism", "outcome-family")
+_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "group-difference", "moderation", "mechanism", "outcome-family")
 _DIAGNOSTICS = (
     "pretrends",
     "bacon_summary",
@@ -32,6 +32,7 @@ _DIAGNOSTICS = (
     "small_sample",
     "oster",
     "displacement",
+    *HETEROGENEITY,
     "moderation",
     "moderation_effects",
     "moderation_bins",

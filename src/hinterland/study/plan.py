@@ -10,6 +10,8 @@ from types import MappingProxyType
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
+from hinterland.study.groups import definition
+from hinterland.study.plan_heterogeneity import heterogeneity_steps
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
@@ -35,6 +37,7 @@ KINDS = (
     "placebo-time",
     "robustness",
     "subgroup",
+    "group-difference",
     "moderation",
     "mechanism",
     "outcome-family",
@@ -102,7 +105,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     yield from _diagnostics(study, outcome)
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
-    yield from _subgroups(study, outcome)
+    yield from heterogeneity_steps(study, outcome)
     yield from moderation_steps(study, outcome)
     yield from mechanism_steps(study, outcome)
 
@@ -124,7 +127,7 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
         settings = settings_of(study, outcome, [method])
         for group in table.leave_out:
             step = f"leave-out/{name}/{group}/{method}"
-            yield Step(step, "leave-out", {**settings, "by": group}, before, name, method, BASELINE, group)
+            yield Step(step, "leave-out", {**settings, "by": group, **definition(study, group)}, before, name, method, BASELINE, group)
         if table.small_sample:
             chosen = list(table.small_sample)
             asked = {**settings_of(study, outcome, [lead, method]), "procedures": chosen, "draws": table.draws}
@@ -208,14 +211,6 @@ def _robustness(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
             settings = {**settings_of(study, outcome, [lead, method]), "change": row.variant.as_json(), **row.reads}
             step = f"robustness/{outcome.name}/{row.variant.key}/{method}"
             yield Step(step, "robustness", settings, ("data", "policy"), outcome.name, method, row.variant)
-
-
-def _subgroups(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
-    table = study.heterogeneity
-    methods = row_methods(study, outcome, BASELINE, None)
-    settings = {**settings_of(study, outcome, methods), "few_treated": table.few_treated, "draws": table.draws}
-    for group in table.groups:
-        yield Step(f"subgroup/{outcome.name}/{group}", "subgroup", settings, ("data", "policy"), outcome.name, "", BASELINE, group)
 
 
 def selected(steps: tuple[Step, ...], only: Iterable[str]) -> tuple[Step, ...]:

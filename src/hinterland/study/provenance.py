@@ -68,6 +68,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     panel = loaded.study.panel
     named = [] if loaded.study.is_world else [(("panel", "source"), panel.source)]
     named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
+    named += [(("heterogeneity", "file", n, "source"), t.source) for n, t in loaded.study.heterogeneity.file.items()]  # type: ignore[misc]
     neighbours = loaded.study.evaluate.options.get("spillover", {}).get("neighbours")
     if isinstance(neighbours, str):
         named.append((("evaluate", "options", "spillover", "neighbours"), neighbours))  # type: ignore[arg-type]

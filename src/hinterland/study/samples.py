@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from hinterland.data.panel import Panel
-from hinterland.errors import Finding, StudyError, did_you_mean
+from hinterland.errors import Finding, StudyError
 
 
 def between(panel: Panel, years: Sequence[int]) -> Panel:
@@ -46,35 +46,3 @@ def units_where(panel: Panel, groups: pl.DataFrame, *, keep: bool) -> Panel:
     """The panel with only the units of ``groups``, or without them."""
     inside = pl.col(panel.unit).cast(pl.String).is_in(groups["unit"].implode())
     return panel.filter(inside if keep else ~inside)
-
-
-def groups_by_column(panel: Panel, name: str, known: Sequence[str]) -> pl.DataFrame:
-    """``unit`` (text) and ``group`` (text) by a column that is constant within units; ``known`` are the region sets, for the message."""
-    if name not in panel.frame.columns:
-        raise StudyError(
-            Finding(
-                "unknown-group",
-                f"{name!r} is neither a region set nor a column of the panel",
-                "heterogeneity.groups",
-                did_you_mean(name, [*known, *panel.frame.columns]),
-            ),
-            "study",
-        )
-    pairs = (
-        panel.frame.select(pl.col(panel.unit).cast(pl.String).alias("unit"), pl.col(name).cast(pl.String).alias("group"))
-        .drop_nulls()
-        .unique(maintain_order=True)
-    )
-    twice = pairs.filter(pairs["unit"].is_duplicated())
-    if twice.height:
-        unit = twice["unit"][0]
-        raise StudyError(
-            Finding(
-                "varying-group",
-                f"column {name!r} changes within {twice['unit'].n_unique()} unit(s), such as {unit!r}",
-                "heterogeneity.groups",
-                "name a column that is constant within a unit",
-            ),
-            "study",
-        )
-    return pairs

@@ -32,6 +32,7 @@ from hinterland.study.fields import (
     Words,
 )
 from hinterland.study.schema_battery import BatteryTable
+from hinterland.study.schema_heterogeneity import HeterogeneityTable
 from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
 
@@ -284,21 +285,6 @@ class RobustnessTable(BatteryTable):
     partial: tuple[Partial, ...] = Field(default=(), description="Other rules for partial coverage, one row each (registers only).")
     comparison: tuple[ComparisonRule, ...] = Field(default=(), description="Other comparison groups, one row each.")
     model: tuple[ModelTable, ...] = Field(default=(), description="Rows written out.")
-
-
-class HeterogeneityTable(Table):
-    """For whom does it work?"""
-
-    groups: Names = Field(
-        default=(),
-        description="Region sets (sichuan-chongqing, macro-region, province) or columns of the panel that are constant within a unit.",
-    )
-    few_treated: int = Field(
-        default=10,
-        ge=0,
-        description="With at most this many treated clusters in a group, its p-value is exact (random re-assignment within the group).",
-    )
-    draws: int = Field(default=1000, ge=1, description="Re-assignments for that.")
 
 
 class ReportTable(Table):

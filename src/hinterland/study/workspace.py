@@ -24,7 +24,7 @@ from hinterland.study.columns import made_columns, with_made_roles
 from hinterland.study.estimators import DESIGN_OPTIONS, fit_options, path_options
 from hinterland.study.load import LoadedStudy
 from hinterland.study.programmes import Programme, read_programme
-from hinterland.study.samples import between, complete, groups_by_column, where
+from hinterland.study.samples import between, complete, where
 from hinterland.study.schema import Study
 from hinterland.study.variant import BASELINE, Variant
 
@@ -54,6 +54,7 @@ class Workspace:
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
         self._panels: dict[Variant, Panel] = {}
         self._programmes: dict[str, Programme] = {}
+        self._grouped: dict[str, pl.DataFrame] = {}
         self._designs: dict[tuple[str, Settings, Variant], Design] = {}
         self._fits: dict[tuple[str, str, Variant, str], Effects] = {}
         self._diagnoses: dict[tuple[str, Settings], Diagnosis] = {}
@@ -260,28 +261,20 @@ class Workspace:
         return self._programmes[name]
 
     def group_of(self, name: str) -> pl.DataFrame:
-        """``unit`` (the panel's own codes, as text) and ``group`` for a region set, or for a column constant within units."""
-        from hinterland.data.geography import groups_of, match_cities, region_sets
+        """``unit`` (the panel's own codes, as text) and ``group`` for a region set, a column constant within units, or groups of [heterogeneity]."""
+        from hinterland.study.groups import groups_named
 
-        panel = self.panel
         if name == PARTIAL:
             return partly_covered(self)
-        if name not in region_sets():
-            return groups_by_column(panel, name, region_sets())
-        units = panel.frame[panel.unit].unique(maintain_order=True).cast(pl.String)
-        placed = groups_of(units, name)
-        if placed.is_empty():
-            known = match_cities(units)["adcode"].drop_nulls().len()
-            raise StudyError(
-                Finding(
-                    "no-unit-in-region",
-                    f"no unit of the panel is in the region set {name!r} ({known} of {len(units)} units are known by code or name)",
-                    f"unit column {panel.unit!r}",
-                    "use GB/T 2260 codes or full names as units, or leave the region set out",
-                ),
-                "study",
-            )
-        return placed
+        if name not in self._grouped:
+            self._grouped[name] = groups_named(self, name)
+        return self._grouped[name]
+
+    def groups_compared(self, name: str) -> pl.DataFrame:
+        """The same, with all other units as a group of their own where there is one group only."""
+        from hinterland.data.grouping import with_rest
+
+        return with_rest(self.panel, self.group_of(name))
 
     def settings(self, method: str, variant: Variant = BASELINE) -> Settings:
         """The design settings of ``method``: [evaluate], overridden by its options, overridden by the variant."""

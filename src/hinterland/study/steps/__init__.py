@@ -11,6 +11,7 @@ from hinterland.study.steps import (
     data,
     diagnostics,
     evaluate,
+    heterogeneity,
     mechanism,
     moderation,
     placebo,
@@ -47,6 +48,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "moderation": moderation.moderation,
         "mechanism": mechanism.mechanism,
         "outcome-family": mechanism.outcome_family,
+        "group-difference": heterogeneity.group_difference,
     }
 )
 """Every kind but ``report``, which reads the record instead of the data."""

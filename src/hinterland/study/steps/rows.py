@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import polars as pl
 
+from hinterland.data.grouping import group_order
 from hinterland.errors import EstimationError
 from hinterland.labels import Note
 from hinterland.study.battery import AT_BASE
 from hinterland.study.estimators import covariance_not_taken
+from hinterland.study.groups import sample_of
 from hinterland.study.results import average
 from hinterland.study.step import Step, row_methods, seed_of
 from hinterland.study.steps.battery import beside_baseline, not_possible
@@ -43,10 +45,9 @@ def robustness(work: Workspace, step: Step) -> Output:
 
 def subgroup(work: Workspace, step: Step) -> Output:
     """The headline and twfe within each group of one set; exact p-values where few clusters are treated."""
-    groups = work.group_of(step.group)
     parts: Parts = []
-    for group in sorted(set(groups["group"])):
-        sample = group if group == step.group else f"{step.group}={group}" if step.group in work.panel.frame.columns else group
+    for group in group_order(work.groups_compared(step.group)):
+        sample = sample_of(work, step.group, group)
         variant = Variant(sample, "subgroup", sample=sample, keep=(step.group, group))
         for method in row_methods(work.study, outcome_of(work.study, step.outcome), BASELINE, None):
             parts += _one(work, step, method, variant)

@@ -56,6 +56,8 @@ def _aim(row: Mapping[str, object], methods: Mapping[str, tuple[str, ...]], grou
             return f"{head}/calendar", f"time={row['time']}"
         case "sichuan-chongqing" if "sichuan-chongqing" in groups:
             return f"{head}/overall@sichuan-chongqing", None
+        case "elsewhere" if "sichuan-chongqing" in groups:
+            return f"{head}/overall@sichuan-chongqing=outside", None
     return None, None
 
 
