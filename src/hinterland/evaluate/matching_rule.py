@@ -71,6 +71,10 @@ class MatchRule:
         names = used_by(self.method, self.by)
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name in names}
 
+    def as_json(self) -> dict[str, Any]:
+        """What is matched on what and how, without the settings that it has no use for."""
+        return {"covariates": self.covariates, "method": self.method, "by": self.by, **self.settings()}
+
 
 _SCORED = ("scale", "distance_in", "support", "weighted")
 USES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -18,6 +18,7 @@ from hinterland.report.cohorts import by_cohort
 from hinterland.report.displacement import displacement
 from hinterland.report.doses import doses
 from hinterland.report.leave_out import leave_out
+from hinterland.report.matching import matching
 from hinterland.report.recommendations import recommendations
 from hinterland.report.record import Fit, Record
 from hinterland.report.sensitivity import further_table, sensitivity
@@ -197,6 +198,7 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
         *_placebo(record, speaker, head),
         *small_sample(record, speaker, outcome),
         *leave_out(record, speaker, outcome),
+        *matching(record, speaker, head),
         *_variations(record, speaker, head),
     )
 

@@ -14,6 +14,7 @@ from hinterland.errors import Finding, InputError, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.check_matching import matching_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.load import LoadedStudy
 from hinterland.study.provenance import input_files
@@ -75,6 +76,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         _trials(work, tried, findings)
         _groups(work, findings)
         _rows(work, findings)
+        findings += matching_findings(work)
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
 
@@ -274,7 +276,7 @@ def _rows(work: Workspace, findings: list[Finding]) -> None:
 
     for outcome in work.study.outcome:
         for variant, own in robustness_variants(work.study):
-            for method in row_methods(work.study, outcome, variant, own):
+            for method in () if variant.match is not None else row_methods(work.study, outcome, variant, own):
                 try:
                     work.design(outcome.name, method, variant)
                 except InputError as error:
@@ -294,8 +296,7 @@ def _groups(work: Workspace, findings: list[Finding]) -> None:
 def _variants(work: Workspace) -> Iterator[Any]:
     from hinterland.study.plan import robustness_variants
 
-    for variant, _ in robustness_variants(work.study):
-        yield variant
+    yield from (variant for variant, _ in robustness_variants(work.study) if variant.match is None)
 
 
 def fail_if_not_ready(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> None:

@@ -10,6 +10,7 @@ from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.columns import clashes
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
+from hinterland.study.plan_matching import inconsistent_matching
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
 
@@ -25,6 +26,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _covariance(study)
     yield from _diagnostics(study)
     yield from _robustness(study)
+    yield from inconsistent_matching(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from hinterland.study.steps import STEPS
 from hinterland.study.tables import TABLES, assemble
 from hinterland.study.workspace import Workspace
 
-_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"])
+_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "matching")
 _DIAGNOSTICS = (
     "pretrends",
     "bacon_summary",
@@ -31,6 +31,8 @@ _DIAGNOSTICS = (
     "small_sample",
     "oster",
     "displacement",
+    "matching",
+    "matching_balance",
 )
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.estimators import COVARIANCE
+from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
@@ -30,6 +31,7 @@ KINDS = (
     "displacement",
     "placebo-space",
     "placebo-time",
+    "matching",
     "robustness",
     "subgroup",
     "report",
@@ -65,6 +67,9 @@ def _steps(study: Study) -> Iterator[Step]:
         aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
         yield Step("truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups)}, ("data", "policy"))
         last.append("truth")
+    for step in matching_steps(study):
+        last.append(step.id)
+        yield step
     for outcome in study.outcome:
         for step in _outcome_steps(study, outcome):
             last.append(step.id)
@@ -161,6 +166,7 @@ def robustness_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...]
         yield Variant(f"partial-{partial}", "robustness", partial=partial), None
     for comparison in rows.comparison:
         yield Variant(f"comparison-{comparison}", "robustness", comparison=comparison), None
+    yield from ((variant, None) for variant in matching_variants(study))
     for model in rows.model:
         covariates = (
             ("" if model.covariates is None or len(model.covariates) == 0 else model.covariates)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from hinterland.evaluate.matching_rule import MatchMethod
 from hinterland.study.fields import (
     ComparisonRule,
     Format,
@@ -30,6 +31,7 @@ from hinterland.study.fields import (
     Vcov,
     Words,
 )
+from hinterland.study.schema_matching import MatchTable
 
 
 class StudyTable(Table):
@@ -272,6 +274,10 @@ class RobustnessTable(Table):
     timing: tuple[Timing, ...] = Field(default=(), description="Other timing rules, one row each (registers only).")
     partial: tuple[Partial, ...] = Field(default=(), description="Other rules for partial coverage, one row each (registers only).")
     comparison: tuple[ComparisonRule, ...] = Field(default=(), description="Other comparison groups, one row each.")
+    matching: tuple[MatchMethod, ...] = Field(
+        default=(), description="Ways of matching units before the comparison, one row each (see [robustness.match])."
+    )
+    match: MatchTable = Field(default_factory=MatchTable)
     model: tuple[ModelTable, ...] = Field(default=(), description="Rows written out.")
 
 

@@ -16,7 +16,7 @@ TABLES = {
     "stress": "stress tests",
     "monitor": "monitoring",
 }
-ROBUSTNESS = {"matching": "matching before the comparison", "concurrent": "concurrent policies"}
+ROBUSTNESS = {"concurrent": "concurrent policies"}
 VERBS = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hinterland.evaluate.matching_rule import MatchRule
+
 Role = Literal["baseline", "headline", "alternative", "robustness", "subgroup"]
 
 
@@ -22,6 +24,7 @@ class Variant:
         years: other first and last period.
         drop: region set to leave out.
         keep: (set or column, group) to keep.
+        match: how units are matched first.
         where: expression the rows must satisfy;  present: columns the rows must have a value of.
     """
 
@@ -44,12 +47,14 @@ class Variant:
     keep: tuple[str, str] | None = None
     where: str | None = None
     present: tuple[str, ...] = ()
+    match: MatchRule | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What is changed, for hashing and for the record."""
         from dataclasses import asdict
 
-        return {k: v for k, v in asdict(self).items() if v not in (None, (), "") and k not in {"role"}}
+        changed = {k: v for k, v in asdict(self).items() if v not in (None, (), "") and k not in {"role"}}
+        return changed if self.match is None else {**changed, "match": self.match.as_json()}
 
 
 BASELINE = Variant()

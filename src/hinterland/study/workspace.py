@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from hinterland.data.policy import PolicyRegister
     from hinterland.data.world import World
     from hinterland.evaluate.diagnose import Diagnosis
+    from hinterland.evaluate.matching import Matched
+    from hinterland.evaluate.matching_rule import MatchRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Workspace:
         self._panels: dict[Variant, Panel] = {}
         self._designs: dict[tuple[str, Settings, Variant], Design] = {}
         self._fits: dict[tuple[str, str, Variant, str], Effects] = {}
+        self._matched: dict[Variant, Matched] = {}
         self._diagnoses: dict[tuple[str, Settings], Diagnosis] = {}
         self._said: dict[tuple[str, str, Variant, str], list[warnings.WarningMessage]] = {}
 
@@ -245,10 +248,23 @@ class Workspace:
 
     def variant_panel(self, variant: Variant) -> Panel:
         """The panel with the variant's rows."""
+        if variant.match is not None:
+            return self.matched(variant).panel
         key = Variant(drop=variant.drop, keep=variant.keep, years=variant.years, where=variant.where, present=variant.present)
         if key not in self._panels:
             self._panels[key] = self._restricted(key)
         return self._panels[key]
+
+    def matched(self, variant: Variant) -> Matched:
+        """The variant's rows, matched by its rule under its policy. Raises ``EstimationError`` where they cannot be."""
+        if variant not in self._matched:
+            from hinterland.evaluate.matching import match_by
+
+            panel = self.variant_panel(replace(variant, match=None))
+            self._matched[variant] = match_by(
+                panel, self.cohorts(variant), cast("MatchRule", variant.match), self.study.evaluate.anticipation
+            )
+        return self._matched[variant]
 
     def _restricted(self, variant: Variant) -> Panel:
         panel = self.panel

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hinterland.study.step import Step
-from hinterland.study.steps import assess, data, diagnostics, evaluate, placebo, rows, sensitivity, small_sample, truth
+from hinterland.study.steps import assess, data, diagnostics, evaluate, matching, placebo, rows, sensitivity, small_sample, truth
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace
 
@@ -30,6 +30,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "displacement": assess.displacement,
         "placebo-space": placebo.space,
         "placebo-time": placebo.time,
+        "matching": matching.matching,
         "robustness": rows.robustness,
         "subgroup": rows.subgroup,
     }
