@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.families import adjust
     from hinterland.evaluate.few_treated import few_treated
     from hinterland.evaluate.leave_one_out import leave_one_out
+    from hinterland.evaluate.matching import match
     from hinterland.evaluate.methods import methods
     from hinterland.evaluate.moments import panel_moments
     from hinterland.evaluate.placebo import placebo
@@ -75,6 +76,7 @@ _PUBLIC = {
     "few_treated": "evaluate.few_treated",
     "leave_one_out": "evaluate.leave_one_out",
     "make_design": "evaluate.design",
+    "match": "evaluate.matching",
     "methods": "evaluate.methods",
     "panel_moments": "evaluate.moments",
     "placebo": "evaluate.placebo",
@@ -117,6 +119,7 @@ __all__ = [
     "few_treated",
     "leave_one_out",
     "make_design",
+    "match",
     "methods",
     "panel_moments",
     "placebo",

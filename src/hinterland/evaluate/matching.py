@@ -328,16 +328,9 @@ def _left(found: Candidates, made: _Made, rule: MatchRule) -> list[Note]:
 
     def named(code: str, rows: Mask) -> list[Note]:
         units = np.unique(labels[rows])
-        return (
-            [
-                Note(
-                    f"{code}-{_KIND[rule.by]}",
-                    {"count": len(units) if rule.by in BEFORE else int(rows.sum()), "units": listed(units.tolist(), 12)},
-                )
-            ]
-            if len(units)
-            else []
-        )
+        count = len(units) if rule.by in BEFORE else int(rows.sum())
+        said = Note(f"{code}-{_KIND[rule.by]}", {"count": count, "units": listed(units.tolist(), 12)})
+        return [said] if count else []
 
     total = np.bincount(found.unit, weights=made.weight)[found.unit] if rule.by in BEFORE else made.weight
     lost = total <= 0

@@ -32,7 +32,7 @@ def balance_frame(x: Floats, names: Sequence[str], treated: Mask, before: Floats
     return pl.DataFrame(
         {
             "variable": list(names),
-            **{c: pl.Series([p[c] for p in parts], dtype=pl.Float64, nan_to_null=True) for c in BALANCE},
+            **{c: pl.Series(np.array([p[c] for p in parts], dtype=np.float64), nan_to_null=True) for c in BALANCE},
         }
     )
 

@@ -49,7 +49,8 @@ def nearest(sides: Sides, k: int, caliper: float, *, all_ties: bool) -> Matches:
     """
     k = min(k, len(sides.comparison))
     worth, matched = np.zeros(len(sides.comparison)), np.zeros(len(sides.treated), dtype=np.bool_)
-    for rows, distance in _distances(sides):
+    for rows, exact in _distances(sides):
+        distance = np.round(exact, _DIGITS)
         if all_ties:
             near = distance <= np.partition(distance, k - 1, axis=1)[:, k - 1 : k]
         else:
@@ -79,20 +80,16 @@ def nearest_once(sides: Sides, k: int, caliper: float, order: Ints) -> Matches:
     return Matches(worth, count > 0)
 
 
-def _within(u: Floats, shape: Callable[[Floats], Floats]) -> Floats:
-    return np.where(np.abs(u) < 1, shape(np.minimum(np.abs(u), 1.0)), 0.0)
-
-
 KERNELS: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
     {
-        "epanechnikov": lambda u: _within(u, lambda a: 1 - a**2),
+        "epanechnikov": lambda u: np.maximum(1 - u**2, 0.0),
         "gaussian": lambda u: np.exp(-0.5 * u**2),
-        "biweight": lambda u: _within(u, lambda a: (1 - a**2) ** 2),
-        "tricube": lambda u: _within(u, lambda a: (1 - a**3) ** 3),
-        "uniform": lambda u: (np.abs(u) <= 1).astype(np.float64),
+        "biweight": lambda u: np.maximum(1 - u**2, 0.0) ** 2,
+        "tricube": lambda u: np.maximum(1 - u**3, 0.0) ** 3,
+        "uniform": lambda u: (u <= 1).astype(np.float64),
     }
 )
-"""Weight of a comparison row at distance u bandwidths, up to a factor."""
+"""Weight of a comparison row at distance u ≥ 0, in bandwidths, up to a factor."""
 
 
 def kernel(sides: Sides, shape: str, bandwidth: float) -> Matches:
@@ -112,5 +109,4 @@ def _distances(sides: Sides) -> Iterator[tuple[slice, Floats]]:
     size = max(1, _BLOCK // max(len(sides.comparison), 1))
     for start in range(0, len(sides.treated), size):
         rows = slice(start, start + size)
-        distance: Floats = np.abs(sides.treated[rows, None] - sides.comparison[None, :])
-        yield rows, np.round(distance, _DIGITS)
+        yield rows, np.abs(sides.treated[rows, None] - sides.comparison[None, :])

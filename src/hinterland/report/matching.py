@@ -180,7 +180,7 @@ def _overlap(record: Record, speaker: Speaker, ways: Sequence[Way]) -> list[Char
     if not rows:
         return []
     shown = [w for w in rows if w["by"] == rows[0]["by"]][: _PANELS - 1]
-    parts = {speaker.ui("mark.before"): scored.filter(pl.col("row") == shown[0]["row"]).with_columns(weight=pl.lit(1.0))}
+    parts = {speaker.ui("col.smd_before"): scored.filter(pl.col("row") == shown[0]["row"]).with_columns(weight=pl.lit(1.0))}
     parts |= {_short(speaker, w): scored.filter((pl.col("row") == w["row"]) & (pl.col("weight") > 0)) for w in shown}
     data = pl.concat([f.with_columns(panel=pl.lit(t)) for t, f in parts.items()]).select("panel", "unit", "treated", "score", "weight")
     subtitle = speaker.ui("subtitle.overlap") + tables.source_line(record, speaker)

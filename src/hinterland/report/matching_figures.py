@@ -110,5 +110,5 @@ def overlap(panels: Mapping[str, pl.DataFrame], speaker: Speaker) -> Figure:
             axes[at].spines["left"].set_visible(False)
         axes[0].set_ylim(0, 1.08 * top if top > 0 else 1.0)
         figure.supxlabel(speaker.ui("axis.log_odds"), fontsize=9)
-        axes[0].legend(loc="upper left", handlelength=1.6, fontsize=8)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return figure
