@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.few_treated import few_treated
     from hinterland.evaluate.heterogeneity import heterogeneity
     from hinterland.evaluate.leave_one_out import leave_one_out
+    from hinterland.evaluate.matching import match
     from hinterland.evaluate.mechanism import Mechanism, mechanism
     from hinterland.evaluate.methods import methods
     from hinterland.evaluate.moderation import moderation
@@ -82,6 +83,7 @@ _PUBLIC = {
     "leave_one_out": "evaluate.leave_one_out",
     "make_design": "evaluate.design",
     "mechanism": "evaluate.mechanism",
+    "match": "evaluate.matching",
     "methods": "evaluate.methods",
     "moderation": "evaluate.moderation",
     "panel_moments": "evaluate.moments",
@@ -128,6 +130,7 @@ __all__ = [
     "heterogeneity",
     "leave_one_out",
     "make_design",
+    "match",
     "mechanism",
     "methods",
     "moderation",

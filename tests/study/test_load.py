@@ -75,7 +75,6 @@ def test_the_packaged_and_the_shipped_studies_are_in_order() -> None:
         (WHOLE + "[evaluate.options.event-study]\nlead = -3\n", "unknown-option", 12, "leads"),
         (WHOLE + '[evaluate.options.callaway-santanna]\nest_method = "reg"\n', "unknown-value", 12, "'dr'"),
         (WHOLE + "[transfer]\nregion = 1\n", "not-available-yet", 11, "remove"),
-        (WHOLE + '[robustness]\nmatching = ["nearest"]\n', "not-available-yet", 12, "remove"),
         (WHOLE + '[robustness]\ntiming = ["approval_year"]\n', "register-only", 12, "register"),
         (WHOLE + '[robustness]\ncomparison = ["never-treated"]\n', "same-as-baseline", 12, "other rules"),
         (WHOLE + "[robustness]\nplacebo_time = [2, 0]\n", "bad-value", 12, "1 or more"),

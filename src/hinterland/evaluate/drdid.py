@@ -53,16 +53,16 @@ class Logit:
     overlap: bool
 
 
-def fit_logit(x: Floats, n_treated: int, w: Floats | None) -> Logit:
+def fit_logit(x: Floats, n_treated: int, w: Floats | None, limit: float = OVERLAP_LIMIT) -> Logit:
     """Weighted logit of being among the first ``n_treated`` rows of ``x`` [n, k] (first column: ones), by Newton's method.
 
     Stops once the Newton decrement per unit of weight is below 1e-12. Where few rows are treated, full steps can run away from a
     maximum that exists: then steps are halved until the likelihood rises. Where the classes are separated the scores run to one
     and ``overlap`` is false; where comparison units are unlike every treated one (a region without treated units, say) theirs run
     to zero, which is no obstacle. Collinear columns are. With weights the scores of an unweighted fit decide, as in R's ``did``: a
-    heavy unit with a score near one is no lack of overlap.
+    heavy unit with a score near one is no lack of overlap. With an infinite ``limit`` no score is, and only collinear columns and a
+    maximum that is not found are.
     """
-    limit = OVERLAP_LIMIT
     logit = _newton(x, n_treated, w, limit, guarded=False)
     if w is not None and not logit.overlap and fit_logit(x, n_treated, None).overlap:
         limit = np.inf

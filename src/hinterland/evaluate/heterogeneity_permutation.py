@@ -135,7 +135,7 @@ class _Plan:
 
 def _plan(fits: GroupFits, method: str, options: Mapping[str, Any], request: Request) -> _Plan:
     if method == "callaway-santanna":
-        design, (of,) = without_always_treated(fits.design, fits.of)
+        design, (of,) = without_always_treated(fits.design, method, fits.of)
         fits = replace(fits, design=design, of=of)
     reasons = no_batch(fits, method, dict(options))
     if reasons and request.refits < 1:

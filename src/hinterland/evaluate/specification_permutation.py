@@ -113,7 +113,7 @@ def _other_kernel(group: Group, clusters: tuple[Factor, ...]) -> tuple[Design, I
     design = replace(group.design, clusters=clusters)
     if group.options or group.method != "callaway-santanna" or batch_findings(design, group.method):
         return None
-    design, _ = without_always_treated(design)
+    design, _ = without_always_treated(design, group.method)
     code = path_codes(design, group.method)
     try:
         kernel, chunk = make_kernel(design, group.method, make_scheme(code))

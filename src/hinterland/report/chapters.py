@@ -19,6 +19,7 @@ from hinterland.report.cohorts import by_cohort
 from hinterland.report.displacement import displacement
 from hinterland.report.doses import doses
 from hinterland.report.leave_out import leave_out
+from hinterland.report.matching import matching
 from hinterland.report.mechanism import mechanism
 from hinterland.report.outcome_family import outcome_family
 from hinterland.report.recommendations import recommendations
@@ -204,6 +205,7 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
         *_placebo(record, speaker, head),
         *small_sample(record, speaker, outcome),
         *leave_out(record, speaker, outcome),
+        *matching(record, speaker, head),
         *battery(record, speaker, head),
     )
 

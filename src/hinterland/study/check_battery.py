@@ -22,7 +22,7 @@ def battery_findings(work: Workspace) -> Iterator[Finding]:
     """Programmes, lags, and every row's panel and designs.
 
     A name that does not exist is an error. So is a row that leaves nobody; what a row's sample does not allow an estimator is a warning, since a
-    note takes the place of the estimate.
+    note takes the place of the estimate. Rows that match first are checked by their own rules.
     """
     broken, said = set(), list(_programmes(work))
     for name, found in said:
@@ -30,7 +30,7 @@ def battery_findings(work: Workspace) -> Iterator[Finding]:
         yield from found
     yield from _lags(work)
     for row in robustness_rows(work.study):
-        if row.variant.without not in broken and row.variant.beside not in broken:
+        if row.variant.match is None and row.variant.without not in broken and row.variant.beside not in broken:
             yield from _row(work, row)
 
 

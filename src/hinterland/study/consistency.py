@@ -13,6 +13,7 @@ from hinterland.study.consistency_battery import battery_inconsistencies
 from hinterland.study.consistency_mechanism import mechanism_problems
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.groups import group_problems
+from hinterland.study.plan_matching import inconsistent_matching
 from hinterland.study.plan_moderation import moderation_problems
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
@@ -33,6 +34,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from moderation_problems(study)
     yield from mechanism_problems(study)
     yield from group_problems(study)
+    yield from inconsistent_matching(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

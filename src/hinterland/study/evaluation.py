@@ -19,7 +19,7 @@ from hinterland.study.tables import TABLES, assemble
 from hinterland.study.tables_heterogeneity import HETEROGENEITY
 from hinterland.study.workspace import Workspace
 
-_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "group-difference", "moderation", "mechanism", "outcome-family")
+_KINDS = ("policy", "evaluate", *GROUPS["diagnostics"], "matching", "group-difference", "moderation", "mechanism", "outcome-family")
 _DIAGNOSTICS = (
     "pretrends",
     "bacon_summary",
@@ -32,6 +32,8 @@ _DIAGNOSTICS = (
     "small_sample",
     "oster",
     "displacement",
+    "matching",
+    "matching_balance",
     *HETEROGENEITY,
     "moderation",
     "moderation_effects",

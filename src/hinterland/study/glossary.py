@@ -143,5 +143,3 @@ def _labels(language: Language) -> Iterator[Entry]:
 def _unbuilt() -> Iterator[Entry]:
     for table, what in unbuilt.TABLES.items():
         yield Entry(table, "not-available-yet", f"[{table}] will ask for {what}; this version does not have it")
-    for key, what in unbuilt.ROBUSTNESS.items():
-        yield Entry(f"robustness.{key}", "not-available-yet", f"robustness.{key} will ask for {what}; this version does not have it")

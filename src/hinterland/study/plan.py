@@ -12,6 +12,7 @@ from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
 from hinterland.study.groups import definition
 from hinterland.study.plan_heterogeneity import heterogeneity_steps
+from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
@@ -35,6 +36,7 @@ KINDS = (
     "displacement",
     "placebo-space",
     "placebo-time",
+    "matching",
     "robustness",
     "subgroup",
     "group-difference",
@@ -77,6 +79,9 @@ def _steps(study: Study) -> Iterator[Step]:
             "truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}, ("data", "policy")
         )
         last.append("truth")
+    for step in matching_steps(study):
+        last.append(step.id)
+        yield step
     for outcome in study.outcome:
         for step in _outcome_steps(study, outcome):
             last.append(step.id)
@@ -185,6 +190,7 @@ def _sample_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...] | 
         yield Variant(f"partial-{partial}", "robustness", partial=partial), None
     for comparison in rows.comparison:
         yield Variant(f"comparison-{comparison}", "robustness", comparison=comparison), None
+    yield from ((variant, None) for variant in matching_variants(study))
 
 
 def _model_variants(study: Study) -> Iterator[tuple[Variant, tuple[str, ...] | None]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from hinterland.evaluate.matching_rule import MatchMethod
 from hinterland.study.fields import (
     ComparisonRule,
     FamilyAdjust,
@@ -33,6 +34,7 @@ from hinterland.study.fields import (
 )
 from hinterland.study.schema_battery import BatteryTable
 from hinterland.study.schema_heterogeneity import HeterogeneityTable
+from hinterland.study.schema_matching import MatchTable
 from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
 
@@ -284,6 +286,10 @@ class RobustnessTable(BatteryTable):
     timing: tuple[Timing, ...] = Field(default=(), description="Other timing rules, one row each (registers only).")
     partial: tuple[Partial, ...] = Field(default=(), description="Other rules for partial coverage, one row each (registers only).")
     comparison: tuple[ComparisonRule, ...] = Field(default=(), description="Other comparison groups, one row each.")
+    matching: tuple[MatchMethod, ...] = Field(
+        default=(), description="Ways of matching units before the comparison, one row each (see [robustness.match])."
+    )
+    match: MatchTable = Field(default_factory=MatchTable)
     model: tuple[ModelTable, ...] = Field(default=(), description="Rows written out.")
 
 

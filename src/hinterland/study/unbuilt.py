@@ -14,7 +14,6 @@ TABLES = {
     "stress": "stress tests",
     "monitor": "monitoring",
 }
-ROBUSTNESS = {"matching": "matching before the comparison"}
 VERBS = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]
@@ -28,13 +27,3 @@ def take_out_unbuilt(tree: MutableMapping[str, Any]) -> Iterator[Problem]:
     for table, what in TABLES.items():
         if tree.pop(table, None) is not None:
             yield (table,), CODE, f"[{table}] asks for {what}, which version {__version__} does not have", f"remove the table [{table}]"
-    robustness = tree.get("robustness")
-    if isinstance(robustness, MutableMapping):
-        for key, what in ROBUSTNESS.items():
-            if robustness.pop(key, None) is not None:
-                yield (
-                    ("robustness", key),
-                    CODE,
-                    f"robustness.{key} asks for {what}, which version {__version__} does not have",
-                    f"remove the key {key}",
-                )

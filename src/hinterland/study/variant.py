@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from hinterland.evaluate.matching_rule import MatchRule
+
 Role = Literal["baseline", "headline", "alternative", "robustness", "subgroup"]
 
 
@@ -22,6 +24,7 @@ class Variant:
         years: other first and last period.
         drop: region set to leave out.
         keep: (set or column, group) to keep.
+        match: how units are matched first.
         where: expression the rows must satisfy;  present: columns the rows must have a value of.
         winsorise, trim: lower and upper quantile beyond which outcomes and controls are set to it, or left out.
         without: programme whose units are left out;  beside: programme whose indicator is a further covariate.
@@ -56,6 +59,7 @@ class Variant:
     lag_controls: int | None = None
     effects: tuple[str, ...] = ()
     outcome: str | None = None
+    match: MatchRule | None = None
 
     @property
     def change(self) -> Variant:
@@ -66,7 +70,8 @@ class Variant:
         """What is changed, for hashing and for the record."""
         from dataclasses import asdict
 
-        return {k: v for k, v in asdict(self).items() if v not in (None, (), "") and k not in {"role"}}
+        changed = {k: v for k, v in asdict(self).items() if v not in (None, (), "") and k not in {"role"}}
+        return changed if self.match is None else {**changed, "match": self.match.as_json()}
 
 
 BASELINE = Variant()

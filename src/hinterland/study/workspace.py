@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from hinterland.data.policy import PolicyRegister
     from hinterland.data.world import World
     from hinterland.evaluate.diagnose import Diagnosis
+    from hinterland.evaluate.matching import Matched
+    from hinterland.evaluate.matching_rule import MatchRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Workspace:
         self._grouped: dict[str, pl.DataFrame] = {}
         self._designs: dict[tuple[str, Settings, Variant], Design] = {}
         self._fits: dict[tuple[str, str, Variant, str], Effects] = {}
+        self._matched: dict[Variant, Matched] = {}
         self._diagnoses: dict[tuple[str, Settings], Diagnosis] = {}
         self._said: dict[tuple[str, str, Variant, str], list[warnings.WarningMessage]] = {}
 
@@ -248,7 +251,9 @@ class Workspace:
         return adoption_from_treatment(self.panel, str(policy.treatment), reversible=policy.reversible)
 
     def variant_panel(self, variant: Variant) -> Panel:
-        """The panel with the variant's rows and columns."""
+        """The panel with the variant's rows, values and columns."""
+        if variant.match is not None:
+            return self.matched(variant).panel
         key = panel_change(variant)
         if key not in self._panels:
             self._panels[key] = changed_panel(self, key)
@@ -259,6 +264,17 @@ class Workspace:
         if name not in self._programmes:
             self._programmes[name] = read_programme(self, name)
         return self._programmes[name]
+
+    def matched(self, variant: Variant) -> Matched:
+        """The variant's rows, matched by its rule under its policy. Raises ``EstimationError`` where they cannot be."""
+        if variant not in self._matched:
+            from hinterland.evaluate.matching import match_by
+
+            panel = self.variant_panel(replace(variant, match=None))
+            self._matched[variant] = match_by(
+                panel, self.cohorts(variant), cast("MatchRule", variant.match), self.study.evaluate.anticipation
+            )
+        return self._matched[variant]
 
     def group_of(self, name: str) -> pl.DataFrame:
         """``unit`` (the panel's own codes, as text) and ``group`` for a region set, a column constant within units, or groups of [heterogeneity]."""
