@@ -73,6 +73,16 @@ def test_every_covariance_and_comparison_has_its_words() -> None:
         ({"vcov": "cluster", "cluster": "adcode + year", "n_clusters": 15}, "clustered by city and year (15 clusters)", "按城市和年份聚类"),
         ({"vcov": "cluster", "cluster": ["adcode"], "n_clusters": 80}, "clustered by city (80 clusters)", "按城市聚类"),
         ({"vcov": "CR2", "cluster": "adcode", "n_clusters": 80}, "CR2 correction for leverage", "以 CR2 校正"),
+        (
+            {"vcov": "CR3", "cluster": "adcode", "n_clusters": 80},
+            "a jackknife over 80 clusters by city (CR3)",
+            "聚类刀切法（CR3，80 个聚类）",
+        ),
+        (
+            {"vcov": "CR3", "cluster": "adcode + year", "n_clusters": 15},
+            "by city and year (CR3; 15 clusters",
+            "按城市和年份的聚类刀切法（CR3，聚类最少",
+        ),
         ({"vcov": "conley", "cutoff_km": 300.0}, "up to 300 km apart", "相距 300 公里以内"),
         ({"vcov": "conley"}, "lie near each other", "邻近单位"),
         ({"vcov": "driscoll-kraay", "lag": 2}, "over 2 period(s)", "2 期以内"),

@@ -18,6 +18,7 @@ from hinterland.errors import EstimationError, Finding, did_you_mean, fail_if_an
 from hinterland.evaluate.result import BLANK, Aggregation, CohortShares, Effects, Floats, Terms, least_df
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import nearest_positive
+from hinterland.evaluate.vcov_several import combined
 from hinterland.labels import Note
 
 Mask = NDArray[np.bool_]
@@ -193,9 +194,19 @@ class _Map:
             if (np.diag(joint)[:q] < 0).any():
                 joint = self._mapped(effects, nearest_positive(effects.shares.joint)[0])
             return nearest_positive(joint[:q, :q])[0]
+        if (parts := self.parts(effects)) is not None:
+            return combined(parts)
         if effects.from_influence:
             return np.asarray(influence.T @ influence)
-        out: Floats = self.weights @ np.where(np.isfinite(effects.vcov), effects.vcov, 0.0) @ self.weights.T
+        return self._plain(effects, effects.vcov)
+
+    def parts(self, effects: Effects) -> Floats | None:
+        """[2^q − 1, q, q] covariances of the averages by sets of groupings, where the estimates have them."""
+        return None if effects.parts is None else self._plain(effects, effects.parts)
+
+    def _plain(self, effects: Effects, vcov: Floats) -> Floats:
+        """``vcov`` [..., p, p] mapped, and the variance of the shares."""
+        out: Floats = self.weights @ np.where(np.isfinite(vcov), vcov, 0.0) @ self.weights.T
         if self.slope is None or effects.shares is None:
             return out
         shares = effects.shares.influence
@@ -226,6 +237,7 @@ def _make(effects: Effects, kind: Aggregation, terms: Terms, estimate: Floats, l
         estimate=estimate,
         vcov=linear.vcov(effects, influence, joint),
         influence=influence,
+        parts=linear.parts(effects),
         shares=shares if shares is None or joint is None else replace(shares, joint=joint),
         band=None,
         notes=notes,

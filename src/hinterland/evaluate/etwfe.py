@@ -36,6 +36,7 @@ from hinterland.evaluate.saturated import (
     size_notes,
     small_sample,
     spread,
+    spread_square,
     treated_mix,
     without_rounding,
 )
@@ -276,8 +277,7 @@ def _covariance(model: Model, fitted: Fitted, found: CellEffects, inference: Inf
     moments = Moments(x, u, gram, counted.factors, counted.rank if ssc.k_exact else None, dispersion, weight)
     whole = coefficient_covariance(design, moments, inference)
     where, size = np.flatnonzero(identified), len(identified)
-    vcov = spread(spread(whole.vcov, where, size).T, where, size).T
-    return replace(whole, vcov=vcov, influence=spread(whole.influence, where, size))
+    return replace(whole, vcov=spread_square(whole.vcov, where, size), influence=spread(whole.influence, where, size))
 
 
 def _with_effective_clusters(model: Model, fitted: Fitted, found: CellEffects, whole: Covariance) -> Covariance:
@@ -346,8 +346,9 @@ def _effects(layout: Layout, result: _Result, inference: Inference) -> Effects:
         aggregation="group-time",
         terms=terms,
         estimate=estimate,
-        vcov=spread(spread(whole.vcov, where, size).T, where, size).T,
+        vcov=spread_square(whole.vcov, where, size),
         influence=spread(whole.influence, where, size),
+        parts=None if whole.parts is None else spread_square(whole.parts, where, size),
         clusters=cluster_labels(design),
         df=df,
         term_df=None if whole.term_df is None else spread(whole.term_df, where, size, np.nan),

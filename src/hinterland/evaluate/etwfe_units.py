@@ -58,7 +58,9 @@ def fit_with_unit_effects(layout: Layout, own: Mask, inference: Inference) -> Un
     # Main effects of covariates that never change within units are always absorbed: only a covariate gone everywhere is news.
     gone = [c for c in design.covariate_names if not any(n.endswith(f":{c}") for n in fitted.names)]
     by_term = None if fitted.covariance.term_df is None else fitted.covariance.term_df[:p]
-    return UnitFit(fitted.estimate[:p], replace(fitted.covariance, vcov=vcov, influence=influence, term_df=by_term), tuple(gone))
+    parts = None if fitted.covariance.parts is None else fitted.covariance.parts[:, :p, :p]
+    covariance = replace(fitted.covariance, vcov=vcov, influence=influence, term_df=by_term, parts=parts)
+    return UnitFit(fitted.estimate[:p], covariance, tuple(gone))
 
 
 def _columns(layout: Layout, own: Mask) -> tuple[Floats, tuple[str, ...]]:

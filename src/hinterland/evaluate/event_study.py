@@ -30,6 +30,7 @@ from hinterland.evaluate.regression import (
     without_singletons,
 )
 from hinterland.evaluate.result import Effects, Floats, Terms, least_df
+from hinterland.evaluate.saturated import spread, spread_square
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import Covariance
 from hinterland.labels import Note
@@ -75,6 +76,7 @@ def fit(
         clusters=cluster_labels(design),
         df=fitted.covariance.df if placed.term_df is None else least_df(placed.term_df),
         term_df=placed.term_df,
+        parts=placed.parts,
         notes=(*design.notes, *window.notes, *placed.notes, *without_repeats(fitted.notes, placed)),
         meta=describe(
             design,
@@ -309,6 +311,7 @@ class Placed:
     influence: Floats
     notes: tuple[Note, ...]
     term_df: Floats | None = None
+    parts: Floats | None = None
 
 
 def place_terms(design: Design, window: EventTimes, fitted: Estimated) -> Placed:
@@ -323,18 +326,26 @@ def place_terms(design: Design, window: EventTimes, fitted: Estimated) -> Placed
     notes = _lost_notes(design, window, lost)
     inside = source >= 0
     take = source[inside]
-    p = len(window.times)
-    values, vcov = np.zeros(p), np.zeros((p, p))
-    values[inside] = fitted.estimate[take]
-    vcov[np.ix_(inside, inside)] = fitted.covariance.vcov[np.ix_(take, take)]
+    found, where, size = fitted.covariance, np.flatnonzero(inside), len(inside)
+
+    def square(values: Floats) -> Floats:
+        return spread_square(values[..., take[:, None], take], where, size)
+
     terms = Terms.make(
         tuple(term_name(e) for e in window.times),
         event_time=window.times,
         reference=~inside,
         n_treated=window.n_treated,
     )
-    influence = _placed_columns(fitted.covariance.influence, source)
-    return Placed(terms, values, vcov, influence, notes, _placed_df(fitted.covariance.term_df, inside, take))
+    return Placed(
+        terms,
+        spread(fitted.estimate[take], where, size),
+        square(found.vcov),
+        _placed_columns(found.influence, source),
+        notes,
+        None if found.term_df is None else spread(found.term_df[take], where, size, np.nan),
+        None if found.parts is None else square(found.parts),
+    )
 
 
 def _placed_columns(columns: Floats, source: NDArray[np.int64]) -> Floats:
@@ -344,14 +355,6 @@ def _placed_columns(columns: Floats, source: NDArray[np.int64]) -> Floats:
         some = slice(start, start + BLOCK)
         np.take(columns[some], np.maximum(source, 0), axis=1, out=out[some], mode="clip")
     out[:, source < 0] = 0.0
-    return out
-
-
-def _placed_df(term_df: Floats | None, inside: NDArray[np.bool_], take: NDArray[np.int64]) -> Floats | None:
-    if term_df is None:
-        return None
-    out = np.full(len(inside), np.nan)
-    out[inside] = term_df[take]
     return out
 
 

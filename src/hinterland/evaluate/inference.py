@@ -1,7 +1,7 @@
 """The covariance of a regression's coefficients that was asked for: options, checks, and the one place that chooses among them.
 
 ``cluster`` (CR1), ``CR2``, ``CR3``; ``hetero`` (HC1), ``HC2``, ``HC3``; ``iid``; ``conley``; ``driscoll-kraay``; ``newey-west``. The formulas
-are in ``vcov``, ``vcov_leverage``, ``vcov_spatial`` and ``vcov_time``.
+are in ``vcov``, ``vcov_leverage``, ``vcov_several``, ``vcov_spatial`` and ``vcov_time``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from hinterland.evaluate.vcov import (
     nearest_positive,
     resolve_ssc,
 )
-from hinterland.evaluate.vcov_leverage import VANISHING, Adjusted, adjusted_scores, projection_of, row_leverage
+from hinterland.evaluate.vcov_leverage import JACKKNIFE, VANISHING, Adjusted, adjusted_scores, projection_of, row_leverage
+from hinterland.evaluate.vcov_several import combined, jackknife, smaller_than_alone
 from hinterland.evaluate.vcov_spatial import Kernel, Neighbourhood
 from hinterland.evaluate.vcov_time import cell_sums, default_lag, lagged_products, period_products, steps, sum_columns
 from hinterland.labels import Note
@@ -63,7 +64,7 @@ class Inference:
     """The covariance asked for.
 
     Attributes:
-        vcov: ``cluster`` on the design's grouping or groupings, ``CR2`` and ``CR3`` on its one grouping; ``hetero``, ``HC2``, ``HC3``
+        vcov: ``cluster`` and ``CR3`` on the design's grouping or groupings, ``CR2`` on its one grouping; ``hetero``, ``HC2``, ``HC3``
             and ``iid`` by row; ``conley`` by distance; ``driscoll-kraay`` by period; ``newey-west`` within units.
         ssc: the small-sample rule (``CR2``, ``CR3``, ``HC2`` and ``HC3`` correct for leverage instead and take none).
         cutoff_km: distance within which errors of two units may be correlated (``conley``).
@@ -143,7 +144,7 @@ def coefficient_covariance(design: Design, moments: Moments, inference: Inferenc
 
     Raises:
         EstimationError: no degrees of freedom; a covariance that these data do not have (no coordinates, too few periods, several
-            groupings under CR2 and CR3).
+            groupings under CR2).
     """
     kind = inference.vcov
     if kind in ("HC2", "HC3"):
@@ -171,7 +172,8 @@ def _without_rounding(found: Covariance, moments: Moments) -> Covariance:
     vcov, influence = found.vcov.copy(), found.influence.copy()
     vcov[dead], vcov[:, dead] = 0.0, 0.0
     influence[:, dead] = 0.0
-    return replace(found, vcov=vcov, influence=influence)
+    parts = found.parts if found.parts is None else np.where(dead[:, None] | dead, 0.0, found.parts)
+    return replace(found, vcov=vcov, influence=influence, parts=parts)
 
 
 def effective_clusters(moments: Moments, cluster: Factor, contrast: Floats) -> float:
@@ -191,15 +193,31 @@ def effective_number(share: Floats) -> float:
 def _by_leverage(design: Design, moments: Moments, inference: Inference) -> Covariance:
     """CR2 and CR3; the influence function is that of the corrected scores, so that its product is the covariance."""
     if len(design.clusters) > 1:
-        what = f"{inference.vcov} is defined for one grouping, not for {listed(c.name for c in design.clusters)}"
-        raise EstimationError(Finding("not-defined", what, "option vcov", "cluster on one column, or choose vcov='cluster'"), "options")
+        return _by_several(design, moments, inference)
     cluster = design.clusters[0]
-    found = adjusted_scores(projection_of(moments), cluster, 0.5 if inference.vcov == "CR2" else 1.0)
+    found = adjusted_scores(projection_of(moments), cluster, 0.5 if inference.vcov == "CR2" else JACKKNIFE)
     scores = found.scores if inference.vcov == "CR2" else found.scores * np.sqrt((cluster.size - 1) / cluster.size)
-    term_df = np.minimum(found.df, moments.x.shape[0]) if inference.vcov == "CR2" else None
+    term_df = None if found.df is None else np.minimum(found.df, moments.x.shape[0])
     df = float(cluster.size - 1) if term_df is None else least_df(term_df)
     parameters = count_parameters(moments.x.shape[1], moments, design.clusters, inference.ssc)
     return Covariance(scores.T @ scores, scores, df, parameters, (cluster.size,), term_df=term_df, notes=lost_notes(found, cluster))
+
+
+def _by_several(design: Design, moments: Moments, inference: Inference) -> Covariance:
+    """CR3 by several groupings, with degrees of freedom of the smallest; the influence function is that of the first."""
+    clusters = design.clusters
+    if inference.vcov != "CR3":
+        remedy = "choose vcov='CR3', the jackknife, which is defined for several; or cluster on one column"
+        what = f"{inference.vcov} is defined for one grouping, not for {listed(c.name for c in clusters)}"
+        raise EstimationError(Finding("not-defined", what, "option vcov", remedy), "options")
+    parts, alone = jackknife(projection_of(moments), clusters)
+    sizes = tuple(c.size for c in clusters)
+    scores = alone[0].scores * np.sqrt((sizes[0] - 1) / sizes[0])
+    count, total = smaller_than_alone(parts), parts.shape[1]
+    larger = (Note("several-largest", {"count": count, "total": total, "clusters": " + ".join(c.name for c in clusters)}),) if count else ()
+    lost = (note for found, cluster in zip(alone, clusters, strict=True) for note in lost_notes(found, cluster))
+    parameters = count_parameters(total, moments, clusters, inference.ssc)
+    return Covariance(combined(parts), scores, float(min(sizes) - 1), parameters, sizes, parts=parts, notes=(*larger, *lost))
 
 
 def lost_notes(found: Adjusted, cluster: Factor) -> tuple[Note, ...]:

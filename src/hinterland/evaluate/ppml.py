@@ -206,11 +206,12 @@ def _effects(model: Model, estimated: Estimated, inference: Inference, separatio
     if window is None:
         terms: Terms = coefficient_terms(design, estimated.names)
         estimate, vcov, influence = estimated.estimate, estimated.covariance.vcov, estimated.covariance.influence
-        term_df = estimated.covariance.term_df
+        term_df, parts = estimated.covariance.term_df, estimated.covariance.parts
         notes = (*design.notes, *caveats(design), *estimated.notes)
     else:
         placed = place_terms(design, window, estimated)
         terms, estimate, vcov, influence, term_df = placed.terms, placed.estimate, placed.vcov, placed.influence, placed.term_df
+        parts = placed.parts
         notes = (*design.notes, *window.notes, *placed.notes, *without_repeats(estimated.notes, placed))
         values |= {
             "reference": reference,
@@ -232,6 +233,7 @@ def _effects(model: Model, estimated: Estimated, inference: Inference, separatio
         clusters=cluster_labels(design),
         df=np.inf if term_df is None else least_df(term_df),
         term_df=term_df,
+        parts=parts,
         family="poisson",
         notes=notes,
         meta=describe(design, inference, estimated.covariance, None, "ppml" if window is None else "ppml-event-study", **values),

@@ -233,8 +233,7 @@ def _inference(evidence: Evidence) -> Iterator[Recommendation]:
         yield Recommendation("inference", "wild-cluster-bootstrap", "avoid", Note("recommend-few-untreated-wild", values))
     elif clusters.effective < FEW_EFFECTIVE or clusters.n_clusters < FEW_EFFECTIVE:
         yield Recommendation("inference", "wild-cluster-bootstrap", "instead", Note("recommend-few-clusters", values))
-        if one_way:
-            yield Recommendation("inference", "CR3", "beside", Note("recommend-few-clusters-jackknife", values))
+        yield Recommendation("inference", "CR3", "beside", Note("recommend-few-clusters-jackknife", values))
     sizes = {int(g): int((design.cohort == g).sum()) for g in design.cohorts if g > design.periods[0]}
     alone = [g for g, size in sizes.items() if size == 1]
     if alone and dealt:

@@ -159,6 +159,8 @@ class Effects:
         df: degrees of freedom of the t distribution used for tests; ``inf`` is the normal. Where they differ between terms, the
             least of them.
         term_df: [p] degrees of freedom by term, where they differ (Satterthwaite's, under CR2); ``None``: ``df`` for all.
+        parts: [2^q − 1, p, p] covariances by sets of q groupings under CR3 with several of them, in the order of
+            :func:`hinterland.evaluate.vcov_several.subsets`; ``vcov`` and that of averages are combined from them. ``None`` elsewhere.
         family: ``gaussian`` or ``poisson``.
         shares: cohort shares, for estimators whose terms can be aggregated further.
         band: the simultaneous band, once asked for.
@@ -181,6 +183,7 @@ class Effects:
     notes: tuple[Note, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     term_df: Floats | None = None
+    parts: Floats | None = None
 
     def __repr__(self) -> str:
         head = f"Effects({self.method}, {self.outcome}, {self.aggregation}, {len(self.estimate)} terms"
@@ -291,6 +294,7 @@ class Effects:
             band=None,
             term_df=by_term,
             df=self.df if by_term is None else least_df(by_term),
+            parts=None if self.parts is None else self.parts[:, index][:, :, index],
         )
 
     def aggregate(

@@ -292,6 +292,11 @@ def spread(values: Floats, where: Ints, size: int, fill: float = 0.0) -> Floats:
     return out
 
 
+def spread_square(values: Floats, where: Ints, size: int) -> Floats:
+    """Put ``values`` [..., q, q] at the positions ``where`` [q] of two last axes of length ``size``, zeros elsewhere."""
+    return spread(np.swapaxes(spread(np.swapaxes(values, -1, -2), where, size), -1, -2), where, size)
+
+
 def size_notes(layout: Layout) -> list[Note]:
     """Cohorts of a few units: their standard errors say little."""
     sizes = np.bincount(layout.group, minlength=len(layout.cohorts) + 1)

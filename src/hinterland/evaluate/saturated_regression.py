@@ -231,11 +231,14 @@ def _by_columns(layout: Layout, system: CellSystem, parts: _Parts, cells: _Cells
     def put(values: Floats) -> Floats:
         return cells.put(spread(values[..., :count], use, len(cells.kept)))
 
-    vcov = put(put(whole.vcov[:count]).T)
+    def square(values: Floats) -> Floats:
+        return put(np.swapaxes(put(values[..., :count, :]), -1, -2))
+
     by_term = (
         None if whole.term_df is None else spread(spread(whole.term_df[:count], use, len(cells.kept)), cells.place, cells.size, np.nan)
     )
-    out = replace(whole, vcov=vcov, influence=put(whole.influence), term_df=by_term)
+    by_grouping = None if whole.parts is None else square(whole.parts)
+    out = replace(whole, vcov=square(whole.vcov), influence=put(whole.influence), term_df=by_term, parts=by_grouping)
     return out, np.sqrt(np.diag(whole.vcov)[count:])
 
 

@@ -28,6 +28,7 @@ from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL, Cha
 from hinterland.evaluate.spillover_exposure import lagged_covariates
 from hinterland.evaluate.spillover_two_stage import two_stage
 from hinterland.evaluate.vcov import resolve_ssc
+from hinterland.evaluate.vcov_several import combined
 from hinterland.evaluate.vcov_time import sum_columns
 from hinterland.labels import Note, text
 
@@ -47,6 +48,7 @@ class _Fitted:
     notes: tuple[Note, ...]
     kept: Mask
     term_df: Floats | None = None
+    parts: Floats | None = None
 
 
 def _fit(sample: Channels, columns: Floats, names: tuple[str, ...], inference: Inference) -> _Fitted:
@@ -93,7 +95,8 @@ def pooled_effects(sample: Channels, inference: Inference, facts: Mapping[str, A
     covariance = made.covariance
     kept = np.array([n in made.names for n in (TREATED, *names[1:])])
     notes = (*staggered(design), *made.notes)
-    fitted = _Fitted((DIRECT, *made.names[1:]), made.estimate, covariance.influence, covariance.vcov, notes, kept, covariance.term_df)
+    by_term, parts = covariance.term_df, covariance.parts
+    fitted = _Fitted((DIRECT, *made.names[1:]), made.estimate, covariance.influence, covariance.vcov, notes, kept, by_term, parts)
     meta = describe(design, inference, covariance, covariance.df, "spillover", **masses(sample), **facts)
     return _with_total(sample, fitted, columns[:, kept], meta, covariance.df)
 
@@ -123,6 +126,7 @@ def _with_total(sample: Channels, fitted: _Fitted, columns: Floats, meta: Mappin
     total += spill / mass[0]
     matrix = np.concatenate([np.eye(p)[:q], (spill / exposed)[None, :], total[None, :], np.eye(p)[q:]])
     names = (*fitted.names[:q], SPILLOVER, TOTAL, *fitted.names[q:])
+    parts = None if fitted.parts is None else matrix @ fitted.parts @ matrix.T
     n_treated = np.full(len(names), -1)
     n_treated[0] = len(np.unique(sample.design.unit[sample.level != 0]))
     return Effects(
@@ -131,11 +135,12 @@ def _with_total(sample: Channels, fitted: _Fitted, columns: Floats, meta: Mappin
         aggregation="coefficient",
         terms=Terms.make(names, n_treated=n_treated),
         estimate=matrix @ fitted.estimate,
-        vcov=matrix @ fitted.vcov @ matrix.T,
+        vcov=matrix @ fitted.vcov @ matrix.T if parts is None else combined(parts),
         influence=fitted.influence @ matrix.T,
         clusters=cluster_labels(sample.design),
         df=df,
         term_df=None if fitted.term_df is None else np.array([least_df(fitted.term_df[row != 0]) for row in matrix]),
+        parts=parts,
         notes=(*sample.design.notes, *fitted.notes),
         meta=meta,
     )

@@ -162,6 +162,7 @@ def _effects(layout: Layout, shown: _Shown, fitted: CellFit, inference: Inferenc
         clusters=cluster_labels(design),
         df=covariance.df,
         term_df=covariance.term_df,
+        parts=covariance.parts,
         notes=(
             *design.notes,
             *shown.notes,

@@ -114,6 +114,7 @@ def _static(design: Design, side: Mask, inference: Inference, notes: tuple[Note,
         clusters=cluster_labels(design),
         df=covariance.df,
         term_df=covariance.term_df,
+        parts=covariance.parts,
         notes=(*notes, *fitted.notes),
         meta=describe(design, inference, covariance, covariance.df, "triple-regression", estimator="regression", **fit_quality(fitted)),
     )
@@ -139,6 +140,7 @@ def _dynamic(design: Design, side: Mask, reference: int, inference: Inference, n
         clusters=cluster_labels(design),
         df=covariance.df if placed.term_df is None else least_df(placed.term_df),
         term_df=placed.term_df,
+        parts=placed.parts,
         notes=(*notes, *window.notes, *placed.notes, *without_repeats(fitted.notes, placed)),
         meta=describe(
             design,

@@ -60,6 +60,7 @@ def fit(design: Design, **options: Unpack[InferenceOptions]) -> Effects:
         clusters=cluster_labels(design),
         df=fitted.covariance.df,
         term_df=fitted.covariance.term_df,
+        parts=fitted.covariance.parts,
         notes=(*design.notes, *caveats(design), *fitted.notes),
         meta=describe(design, inference, fitted.covariance, fitted.covariance.df, estimand, **fit_quality(fitted)),
     )

@@ -120,6 +120,7 @@ class Covariance:
         n_clusters: levels of each grouping.
         repaired: negative eigenvalues of a two-way covariance were set to zero.
         term_df: [k] degrees of freedom by coefficient, where they differ.
+        parts: [2^q − 1, k, k] covariances by sets of q groupings, from which ``vcov`` is combined (CR3 with several groupings).
         notes: what a reader must know.
         facts: what else went into it, for ``meta``.
     """
@@ -131,6 +132,7 @@ class Covariance:
     n_clusters: tuple[int, ...]
     repaired: bool = False
     term_df: Floats | None = None
+    parts: Floats | None = None
     notes: tuple[Note, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 

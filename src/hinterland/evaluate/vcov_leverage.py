@@ -31,7 +31,9 @@ VANISHING = 1e-10
 LOST = 1e-6
 """Share of a regressor's variation in such directions from which it counts as not identified without the cluster."""
 LARGEST = 3000
-"""Rows of a cluster that cuts through units, whose M_gg must be decomposed whole."""
+"""Rows of a cluster that cuts through units, whose M_gg must be decomposed whole (CR2)."""
+JACKKNIFE = 1.0
+"""The power of CR3, under which M_gg⁻¹r_g is a solution and needs no decomposition."""
 CHUNK = 2_000_000
 """Numbers in memory at a time, about."""
 
@@ -42,13 +44,13 @@ class Adjusted:
 
     Attributes:
         scores: [G, k] s_g, with ``scores.T @ scores`` their covariance (CR3: before (G − 1)/G).
-        df: [k] Satterthwaite degrees of freedom of each coefficient under the working model (CR2).
+        df: [k] Satterthwaite degrees of freedom of each coefficient under the working model (CR2); ``None`` under CR3.
         leverage: [G] trace of what the regressors and the effects that are not nested in clusters explain of each cluster.
         lost: [G, k] coefficients that are not identified without the cluster.
     """
 
     scores: Floats
-    df: Floats
+    df: Floats | None
     leverage: Floats
     lost: NDArray[np.bool_]
 
@@ -152,18 +154,24 @@ def adjusted_scores(projection: Projection, cluster: Factor, power: float) -> Ad
     """Scores by cluster corrected by M_gg^(−``power``): 0.5 for CR2, 1 for CR3.
 
     Raises:
-        EstimationError: clusters that cut through the units and have more than 3 000 rows.
+        EstimationError: CR2 with clusters that cut through the units and have more than 3 000 rows.
     """
     unit = Factor("", projection.block.groups.codes, projection.block.groups.size)
     nested = is_nested(unit, cluster)
-    sums = _Sums.empty(cluster.size, projection, nested)
-    for numbers, rows in _batches(cluster, projection.width, nested):
-        u = projection.u(rows.reshape(-1)).reshape(*rows.shape, projection.width)
-        if nested and rows.shape[1] > projection.width:
-            _by_products(_Batch(numbers, rows, u), projection, power, sums)
+    sums = _Sums.empty(cluster.size, projection, nested, power)
+    whole = not nested and power != JACKKNIFE
+    if whole:
+        _fail_if_too_large(cluster)
+    for numbers, rows in _batches(cluster, projection.width):
+        batch = _Batch(numbers, rows, projection.u(rows.reshape(-1)).reshape(*rows.shape, projection.width))
+        if whole or rows.shape[1] <= projection.width:
+            _by_rows(batch, projection, power, sums)
+        elif nested:
+            _by_products(batch, projection, power, sums)
         else:
-            _by_rows(_Batch(numbers, rows, u), projection, power, sums)
-    return Adjusted(sums.scores, sums.satterthwaite(), sums.leverage, sums.lost > LOST * np.sum(projection.half**2, axis=1))
+            _by_solving(batch, projection, sums)
+    df = None if sums.model is None else sums.model.df(cluster.size)
+    return Adjusted(sums.scores, df, sums.leverage, sums.lost > LOST * np.sum(projection.half**2, axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +183,18 @@ class _Batch:
     u: Floats
 
 
-def _batches(cluster: Factor, width: int, nested: bool) -> Iterator[tuple[Ints, Ints]]:
+def _fail_if_too_large(cluster: Factor) -> None:
+    largest = int(np.bincount(cluster.codes).max())
+    if largest > LARGEST:
+        what = f"clusters of {cluster.name!r} cut through units and have up to {largest} rows, more than {LARGEST}"
+        remedy = "choose vcov='CR3' or vcov='cluster', or cluster on a column that is constant within units"
+        raise EstimationError(Finding("cluster-too-large", what, "option vcov", remedy), "options")
+
+
+def _batches(cluster: Factor, width: int) -> Iterator[tuple[Ints, Ints]]:
     order = np.argsort(cluster.codes, kind="stable")
     sizes = np.bincount(cluster.codes, minlength=cluster.size)
     starts = np.cumsum(sizes) - sizes
-    if not nested and int(sizes.max()) > LARGEST:
-        what = f"clusters of {cluster.name!r} cut through units and have up to {int(sizes.max())} rows, more than {LARGEST}"
-        remedy = "choose vcov='cluster', or cluster on a column that is constant within units"
-        raise EstimationError(Finding("cluster-too-large", what, "option vcov", remedy), "options")
     for size in np.unique(sizes):
         chosen = np.flatnonzero(sizes == size)
         step = max(int(CHUNK // (size * max(width, min(size, LARGEST)))), 1)
@@ -191,17 +203,34 @@ def _batches(cluster: Factor, width: int, nested: bool) -> Iterator[tuple[Ints, 
             yield numbers, order[starts[numbers][:, None] + np.arange(size)]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Sums:
+    """What clusters are put into: ``scores`` and ``lost`` [G, k], ``leverage`` [G], and under CR2 what the degrees of freedom need.
+
+    ``nested``: the eliminated effect is nested in clusters.
+    """
+
+    scores: Floats
+    leverage: Floats
+    lost: Floats
+    nested: bool
+    model: _Satterthwaite | None
+
+    @classmethod
+    def empty(cls, size: int, projection: Projection, nested: bool, power: float) -> _Sums:
+        k = projection.x.shape[1]
+        model = None if power == JACKKNIFE else _Satterthwaite.empty(size, projection, nested)
+        return cls(np.zeros((size, k)), np.zeros(size), np.zeros((size, k)), nested, model)
+
+
+@dataclass(slots=True)
+class _Satterthwaite:
     """What is added up over clusters; with p_g = A_g x_g B l for the coefficient l, w_g = U_g'p_g and y_g = Q_g'p_g.
 
     ``trace`` and ``squares`` [k]: Σ tr P_gg and Σ_g p_g'p_g (p_g'p_g − 2 |w_g|² − 2 |y_g|²); ``crossed`` [k, m, m]: Σ w_g w_g' where the
     eliminated effect is nested in clusters (y_g = 0); else ``parts`` holds w_g [G, k, m] and ``entries`` the y_g.
     """
 
-    scores: Floats
-    leverage: Floats
-    lost: Floats
     trace: Floats
     squares: Floats
     crossed: Floats
@@ -209,10 +238,9 @@ class _Sums:
     entries: list[tuple[Ints, Ints, Floats]]
 
     @classmethod
-    def empty(cls, size: int, projection: Projection, nested: bool) -> _Sums:
+    def empty(cls, size: int, projection: Projection, nested: bool) -> _Satterthwaite:
         k, m = projection.x.shape[1], projection.width
-        parts = None if nested else np.zeros((size, k, m))
-        return cls(np.zeros((size, k)), np.zeros(size), np.zeros((size, k)), np.zeros(k), np.zeros(k), np.zeros((k, m, m)), parts, [])
+        return cls(np.zeros(k), np.zeros(k), np.zeros((k, m, m)), None if nested else np.zeros((size, k, m)), [])
 
     def add(self, numbers: Ints, length: Floats, w: Floats, y: Floats | None) -> None:
         """``length`` [b, k] p_g'p_g;  ``w`` [b, m, k];  ``y`` [b, k] |y_g|²."""
@@ -226,25 +254,23 @@ class _Sums:
         else:
             self.parts[numbers] = w.transpose(0, 2, 1)
 
-    def satterthwaite(self) -> Floats:
-        """[k] (tr P)² / tr P², for P_gh = p_g' M_gh p_h."""
+    def df(self, size: int) -> Floats:
+        """[k] (tr P)² / tr P², for P_gh = p_g' M_gh p_h over ``size`` clusters."""
         if self.parts is None:
             between = np.einsum("kmn,kmn->k", self.crossed, self.crossed)
         else:
-            between = np.array([self._between(j) for j in range(len(self.trace))])
+            between = np.array([self._between(self.parts[:, j], j, size) for j in range(len(self.trace))])
         total = self.squares + between
         return np.asarray(np.divide(self.trace**2, total, out=np.full_like(total, np.nan), where=total > 0))
 
-    def _between(self, j: int) -> float:
+    def _between(self, w: Floats, j: int, size: int) -> float:
         """‖YY' + WW'‖² over clusters, for coefficient j."""
         from scipy import sparse
 
-        if self.parts is None:
-            return float("nan")
         g, q = (np.concatenate([e[i] for e in self.entries]) for i in (0, 1))
         values = np.concatenate([e[2][:, j] for e in self.entries])
-        y = sparse.csr_array((values, (g, q)), shape=(len(self.scores), int(q.max()) + 1))
-        both = sparse.hstack([y, sparse.csr_array(self.parts[:, j])]).tocsr()
+        y = sparse.csr_array((values, (g, q)), shape=(size, int(q.max()) + 1))
+        both = sparse.hstack([y, sparse.csr_array(w)]).tocsr()
         product = both @ both.T if both.shape[0] <= both.shape[1] else both.T @ both
         return float((product.data**2).sum())
 
@@ -269,8 +295,9 @@ def _by_products(batch: _Batch, projection: Projection, power: float, sums: _Sum
     sums.scores[numbers] = np.einsum("bmk,bm->bk", weighted, moved[:, :, 0])
     sums.leverage[numbers] = values.sum(axis=1)
     sums.lost[numbers] = np.einsum("bm,bmk->bk", values * (factor == 0), turned**2)
-    length = np.einsum("bm,bmk->bk", values, weighted**2)
-    sums.add(numbers, length, vectors @ (values[:, :, None] * weighted), None)
+    if sums.model is not None:
+        length = np.einsum("bm,bmk->bk", values, weighted**2)
+        sums.model.add(numbers, length, vectors @ (values[:, :, None] * weighted), None)
 
 
 def _by_rows(batch: _Batch, projection: Projection, power: float, sums: _Sums) -> None:
@@ -287,23 +314,81 @@ def _by_rows(batch: _Batch, projection: Projection, power: float, sums: _Sums) -
     sums.scores[numbers] = np.einsum("bsk,bs->bk", p, projection.residual[rows])
     sums.leverage[numbers] = np.einsum("bsm,bsm->b", u, u)
     sums.lost[numbers] = np.einsum("bs,bsk->bk", (factor == 0).astype(np.float64), turned**2)
-    y = None
-    if sums.parts is not None:
+    if not sums.nested:
         sums.leverage[numbers] += np.einsum("bss->b", own)
-        y = _eliminated_part(batch, projection, p, sums)
-    sums.add(numbers, np.einsum("bsk,bsk->bk", p, p), u.transpose(0, 2, 1) @ p, y)
+    if sums.model is not None:
+        y = None if sums.nested else _eliminated_part(batch, projection, p, sums.model)
+        sums.model.add(numbers, np.einsum("bsk,bsk->bk", p, p), u.transpose(0, 2, 1) @ p, y)
 
 
-def _eliminated_part(batch: _Batch, projection: Projection, p: Floats, sums: _Sums) -> Floats:
+def _eliminated_part(batch: _Batch, projection: Projection, p: Floats, model: _Satterthwaite) -> Floats:
     """[b, k] |Q_g'p_g|²; the entries of Q_g'p_g are kept."""
-    size, groups = projection.block.groups.size, projection.block.groups
     out = np.zeros((len(batch.numbers), p.shape[2]))
+    size = projection.block.groups.size
+    found, place = _units_within(batch, projection)
     for part, b in enumerate(projection.basis):
-        key = np.arange(len(batch.numbers))[:, None] * size + groups.codes[batch.rows]
-        found, place = np.unique(key, return_inverse=True)
         entry = np.zeros((len(found), p.shape[2]))
-        np.add.at(entry, place.reshape(-1), (b[batch.rows][:, :, None] * p).reshape(-1, p.shape[2]))
+        np.add.at(entry, place, (b[batch.rows][:, :, None] * p).reshape(-1, p.shape[2]))
         where, level = found // size, found % size + part * size
         np.add.at(out, where, entry**2)
-        sums.entries.append((batch.numbers[where], level, entry))
+        model.entries.append((batch.numbers[where], level, entry))
     return out
+
+
+def _units_within(batch: _Batch, projection: Projection) -> tuple[Ints, Ints]:
+    """The levels of the eliminated effect within each cluster, as cluster · levels + level [e], and which of them each row is in [b · s]."""
+    groups = projection.block.groups
+    found, place = np.unique(np.arange(len(batch.numbers))[:, None] * groups.size + groups.codes[batch.rows], return_inverse=True)
+    return found, place.reshape(-1)
+
+
+def _by_solving(batch: _Batch, projection: Projection, sums: _Sums) -> None:
+    """Clusters that cut through units, under CR3, however large: M_gg z = r_g without M_gg.
+
+    M_gg = D − U_g U_g', D = I − Q_g Q_g' a block for each unit. So z = D⁺(r_g + U_g a) with (I − U_g'D⁺U_g) a = U_g'D⁺r_g [m, m], and
+    M_gg⁺ r_g is z less its part in the null space of M_gg, which is D⁺U_g times that of I − U_g'D⁺U_g (beside that of D, where U_g is zero).
+    """
+    u, rows, numbers = batch.u, batch.rows, batch.numbers
+    m = projection.width
+    solved, own = _within_units(batch, projection, np.concatenate([u, projection.residual[rows][:, :, None]], axis=2))
+    left, z = solved[:, :, :m], solved[:, :, m:]
+    values, vectors = np.linalg.eigh(np.eye(m) - u.transpose(0, 2, 1) @ left)
+    factor = _powers(values, 1.0)
+    z = z + left @ (vectors @ (factor[:, :, None] * (vectors.transpose(0, 2, 1) @ (u.transpose(0, 2, 1) @ z))))
+    right = u[:, :, -projection.x.shape[1] :] @ projection.half.T
+    fitted = left @ (vectors * (factor == 0)[:, None, :])
+    turned = fitted.transpose(0, 2, 1)
+    inverse = np.linalg.pinv(turned @ fitted, hermitian=True)
+    z = z - fitted @ (inverse @ (turned @ z))
+    part = turned @ right
+    sums.scores[numbers] = (right.transpose(0, 2, 1) @ z)[:, :, 0]
+    sums.leverage[numbers] = np.einsum("bsm,bsm->b", u, u) + own
+    sums.lost[numbers] = np.einsum("bmk,bmk->bk", part, inverse @ part)
+
+
+def _within_units(batch: _Batch, projection: Projection, y: Floats) -> tuple[Floats, Floats]:
+    """D⁺y [b, s, c] for y [b, s, c], D = I − Q_g Q_g'; and the traces of Q_g Q_g' [b].
+
+    With C the product Q_i'Q_i of a unit's rows in the cluster (V its eigenvectors, c its eigenvalues), D⁺ = I + Q V diag(f) V'Q',
+    f = 1/(1 − c), and −1/c where the unit is within the cluster (c = 1).
+    """
+    from scipy import sparse
+
+    found, place = _units_within(batch, projection)
+    rows, parts = batch.rows.reshape(-1), len(projection.basis)
+    entries = np.column_stack([b[rows] for b in projection.basis])
+    column = place[:, None] * parts + np.arange(parts)
+    index = np.arange(0, len(rows) * parts + 1, parts)
+    q = sparse.csr_array((entries.reshape(-1), column.reshape(-1), index), shape=(len(rows), len(found) * parts))
+    gram = np.zeros((len(found), parts, parts))
+    np.add.at(gram, place, entries[:, :, None] * entries[:, None, :])
+    values, vectors = np.linalg.eigh(gram)
+    spare = 1 - values
+    inside = spare <= VANISHING
+    factor = np.where(inside, -1 / np.where(inside, values, 1.0), 1 / np.where(inside, 1.0, spare))
+    flat = y.reshape(len(rows), -1)
+    moved = (q.T @ flat).reshape(len(found), parts, -1)
+    moved = vectors @ (factor[:, :, None] * (vectors.transpose(0, 2, 1) @ moved))
+    trace = np.bincount(found // projection.block.groups.size, np.einsum("epp->e", gram), len(batch.numbers)).astype(np.float64)
+    out: Floats = flat + q @ moved.reshape(len(found) * parts, -1)
+    return out.reshape(y.shape), trace

@@ -23,6 +23,8 @@ def kind(facts: Facts) -> str:
         return ""
     if f"vcov.{found}" not in catalogue("en"):
         return "unknown"
+    if found == "CR3" and len(_names(facts)) > 1:
+        return "CR3_several"
     needed = _NEEDS.get(found)
     return f"{found}_open" if needed is not None and facts.get(needed) is None else found
 
@@ -58,10 +60,15 @@ def several(speaker: Speaker, results: Sequence[tuple[str, Facts]]) -> str:
     return ("；" if speaker.language == "zh" else "; ").join(parts)
 
 
-def _values(facts: Facts) -> dict[str, Value]:
+def _names(facts: Facts) -> list[str]:
+    """The groupings of clusters."""
     given = facts.get("cluster") or ""
     names = given if isinstance(given, list | tuple) else str(given).split("+")
-    clusters = tuple(Name("variable", c.strip()) for c in names if c.strip())
+    return [name.strip() for name in names if name.strip()]
+
+
+def _values(facts: Facts) -> dict[str, Value]:
+    clusters = tuple(Name("variable", name) for name in _names(facts))
     return {
         "cluster": Listed(clusters) if clusters else "–",
         "cutoff": compact(facts.get("cutoff_km")),
