@@ -55,6 +55,10 @@ STUDIES: Mapping[str, tuple[str, str]] = {
         "Coverage of robust intervals where trends differ by exactly as much as the restriction allows, which is the worst that they must hold against.",
     ),
     "many hypotheses": ("Many hypotheses", "Probability of any false rejection, or expected share of false ones among rejections, at 5 %."),
+    "mechanism": (
+        "Mechanisms",
+        "Shares of an effect that runs through mediators and indirect effects, by cluster bootstrap: coverage in the packaged world and under a confounder whose strength is known; size where nothing is mediated.",
+    ),
     "failures": (
         "Failures, shown on purpose",
         "What happens where an assumption does not hold. None of this is a defect: it is the reason why the other estimators, covariances and tests exist.",

@@ -15,7 +15,16 @@ RECORD = "HINTERLAND_VALIDATION"
 """Environment variable with the path of the record; without it nothing is written."""
 
 Study = Literal[
-    "estimators", "averages", "packaged world", "covariances", "few clusters", "tests", "sensitivity", "many hypotheses", "failures"
+    "estimators",
+    "averages",
+    "packaged world",
+    "covariances",
+    "few clusters",
+    "tests",
+    "sensitivity",
+    "many hypotheses",
+    "mechanism",
+    "failures",
 ]
 Quantity = Literal["bias", "coverage", "size", "power", "error rate"]
 Reason = Literal["", "known failure", "conservative", "small sample", "kernel"]

@@ -55,7 +55,7 @@ def rho_at_doubt(estimate: Paths, draws: Paths, level: float) -> Floats:
         found = open_ & ((low <= 0) & (high >= 0) | (size >= np.abs(breakdown)))
         out[found] = np.where(size >= np.abs(breakdown), breakdown, rho)[found]
         open_ &= ~found
-    return out
+    return out + 0.0
 
 
 def robustness_value(partial_f: Floats, share: float = 1.0) -> Floats:
