@@ -323,6 +323,7 @@ def test_repr_and_notes(prepared: Make) -> None:
         assert note.text("zh")
 
 
+@pytest.mark.filterwarnings("ignore")  # of the peer and of what it imports
 @pytest.mark.parametrize("panel_weight", [False, True])
 def test_against_pyfixest(prepared: Make, panel_weight: bool) -> None:
     """Estimates and errors of a peer, specification by specification (both count parameters by fixest's default rule)."""
@@ -348,6 +349,7 @@ def test_against_pyfixest(prepared: Make, panel_weight: bool) -> None:
         assert_allclose(row["std_error"], fit.se()["treated"], rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore")  # of the peer and of what it imports
 def test_against_statspai(prepared: Make) -> None:
     """The same estimates as a peer's specification curve; its errors count parameters as Stata's reghdfe does."""
     sp = pytest.importorskip("statspai")
