@@ -20,6 +20,7 @@ RUN = (
     "reference/python.md",
     "how-to/own-data.md",
     "how-to/choose-estimator.md",
+    "how-to/robustness.md",
     "how-to/sensitivity.md",
     "how-to/few-treated.md",
     "how-to/non-absorbing.md",
