@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from codes import finding_codes
 
-from hinterland.data.policy import policy_register
+from hinterland.data.policy import policy_register, registers
 from hinterland.evaluate.method import REGRESSION_INFERENCE, Method
 from hinterland.evaluate.methods import METHODS
 from hinterland.labels import Language, catalogue, label
@@ -117,6 +117,32 @@ By default a city counts from its zone's first full year; January counts as a fu
 """
 
 
+_PROGRAMMES_HEAD = """
+## Other programmes
+
+Programmes of the same years, for rows that leave their cities out or control for them ([how](../how-to/robustness.md#concurrent-programmes)), or as a policy of their own. A batch of precision `latest` is dated by a cumulative list: its cities had entered by then.
+`hinterland data show ID` lists the cities with their batch and coverage.
+"""
+
+
+def _programmes() -> Iterator[tuple[object, ...]]:
+    for register in map(policy_register, registers()[1:]):
+        cities = dict(register.members.group_by("zone_id").len().iter_rows())
+        for z in register.zones.iter_rows(named=True):
+            names = f"{z['name_zh']}<br>{z['name_en']}"
+            facts = (
+                z["approval"],
+                z["precision"],
+                cities.get(z["zone_id"], 0),
+                z["document"],
+                z["authority"],
+                z["confidence"],
+                z["sources"],
+                z["note"],
+            )
+            yield f"`{register.id}`", names, *facts
+
+
 def register_page() -> str:
     """``register.md``: zones, cities, and what the timing rules make of them."""
     register = policy_register()
@@ -157,6 +183,11 @@ def register_page() -> str:
             _table(
                 ("Zone", "Approval", "`first_full_year`", "`approval_year`", "`cutoff_month` (6)", "`first_full_year`, later date"),
                 _first_years(),
+            ),
+            _PROGRAMMES_HEAD,
+            _table(
+                ("ID", "Batch", "Date", "Precision", "Cities", "Document", "Authority", "Confidence", "Sources", "Note"),
+                _programmes(),
             ),
         ]
     )

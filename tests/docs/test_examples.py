@@ -21,6 +21,7 @@ RUN = (
     "how-to/own-data.md",
     "how-to/choose-estimator.md",
     "how-to/match.md",
+    "how-to/robustness.md",
     "how-to/sensitivity.md",
     "how-to/few-treated.md",
     "how-to/non-absorbing.md",

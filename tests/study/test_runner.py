@@ -255,11 +255,16 @@ def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
         hl.run(write_small(tmp_path), tmp_path / "out", only="data")
 
 
-def test_a_count_has_no_placebo_and_says_so_whatever_the_panel(tmp_path: Path) -> None:
-    study = write_small(tmp_path)
+def test_a_panel_with_gaps_has_fewer_draws_and_says_so(tmp_path: Path) -> None:
+    study = write_small(tmp_path, STUDY.replace("placebo_space = 39", "placebo_space = 250"))
     small_panel().filter((pl.col("city") != "C05") | (pl.col("year") != 2003)).write_csv(tmp_path / "small.csv")
-    notes = (
-        hl.run(study, tmp_path / "out", only="placebo-space,placebo-time").tables["notes"].filter(pl.col("code") == "placebo-not-possible")
-    )
-    reasons = {scope: json.loads(values)["reason"] for scope, values in notes.select("scope", "values").iter_rows()}
-    assert reasons["placebo-space/count/ppml"] == reasons["placebo-time/count/ppml"] == "no-batch"
+    tables = hl.run(study, tmp_path / "out", only="placebo-space,placebo-time").tables
+    told = tables["notes"].filter(pl.col("code") == "placebo-fits")
+    values = {scope: json.loads(v) for scope, v in told.select("scope", "values").iter_rows()}
+    assert {scope: (v["draws"], v["asked"], v["reason"]) for scope, v in values.items()} == {
+        "placebo-space/y/callaway-santanna": (199, 250, "not-batched"),
+        "placebo-space/count/ppml": (199, 250, "not-batched"),
+    }
+    exact = tables["placebo"].filter(kind="space")
+    assert exact.select("method", "draws").rows() == [("twfe", 250), ("callaway-santanna", 199), ("ppml", 199)]
+    assert exact["p_exact"].null_count() == 0

@@ -70,25 +70,21 @@ def placebo_space(
     Raises:
         EstimationError: unknown method or option, nothing to permute, or a design on which the estimator is not defined.
     """
-    own = changed(method, options or {})
+    own = _own_options(method, options or {})
     units = np.arange(design.n_units, dtype=np.intp)
     strata = np.zeros_like(units) if strata is None else strata
     block = units if block is None else block
     if method in NEEDS_BEFORE:
         design, (strata, block) = without_always_treated(design, method, strata, block)
     scheme = make_scheme(assignment_codes(design), block, strata)
-    reasons = [*batch_findings(design, method), *_shape_findings(design, method, scheme)]
-    if own or reasons:
+    reasons = [*own, *batch_findings(design, method), *_shape_findings(design, method, scheme)]
+    if reasons:
         request = Request(method, None, options or {})
         effects, count = request(design), min(draws, fits)
         assigned = np.concatenate(list(permutations(scheme, count, seed, count)))
         found = looped(design, request, assigned, interval=False, executor=None)
         estimate, variance = found.estimate, found.variance
-        extra = [
-            Note(
-                "placebo-fits", {"method": method, "draws": count, "asked": draws, "reason": reasons[0].code if reasons else "own-options"}
-            )
-        ]
+        extra = [Note("placebo-fits", {"method": method, "draws": count, "asked": draws, "reason": reasons[0].code})]
     else:
         scheme = make_scheme(path_codes(design, method), block, strata)
         effects, (kernel, chunk), extra = _actual(design, method), make_kernel(design, method, scheme), []
@@ -99,13 +95,15 @@ def placebo_space(
     return _summarise(effects, scheme, (estimate, variance), meta, extra)
 
 
-def changed(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _own_options(method: str, options: Mapping[str, Any]) -> list[Finding]:
     """The options that are not the estimator's defaults, and on which the draws of a batch depend.
 
     The covariance is not among them: a permutation test may be based on any standard error, and the batch has the clustered one.
     """
     known, free = find_method(method).options, (*COVARIANCE, *_FREE.get(method, ())) if method in BATCHED else ()
-    return {k: v for k, v in options.items() if k not in known or (v != known[k].default and k not in free)}
+    given = {k: v for k, v in options.items() if k not in known or (v != known[k].default and k not in free)}
+    remedy = "none is needed: each draw is a fit of its own"
+    return [Finding("own-options", f"{k} is {v!r}", f"option {k} of {method}", remedy) for k, v in given.items()]
 
 
 def path_codes(design: Design, method: str) -> Index:

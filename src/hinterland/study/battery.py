@@ -69,7 +69,7 @@ def suited(methods: tuple[str, ...], variant: Variant, run: tuple[str, ...]) -> 
 
     Where that leaves out an estimator robust to effects that differ, one of ``run`` that takes the change stands in for it.
     """
-    need = "fixed-effects" if variant.effects else "covariates" if variant.beside is not None or variant.lag_controls else None
+    need = "fixed-effects" if variant.effects else "covariates" if variant.beside is not None else None
     if need is None:
         return methods
     kept = tuple(m for m in methods if need in METHODS[m].accepts)

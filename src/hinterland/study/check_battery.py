@@ -58,7 +58,7 @@ def _lags(work: Workspace) -> Iterator[Finding]:
     for i, lag in enumerate(work.study.robustness.lag_controls):
         if lag >= periods:
             where, remedy = work.loaded.where("robustness", "lag_controls", i), f"lag by {max(periods - 1, 1)} or less"
-            yield Finding("lag-too-long", f"controls lagged {lag} periods are never seen in a panel of {periods}", where, remedy)
+            yield Finding("controls-never-seen", f"controls lagged {lag} periods are never seen in a panel of {periods}", where, remedy)
 
 
 def _row(work: Workspace, row: BatteryRow) -> Iterator[Finding]:

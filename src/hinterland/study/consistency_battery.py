@@ -12,7 +12,7 @@ from hinterland.study.battery import name_of
 from hinterland.study.changes import PARTIAL
 from hinterland.study.schema import Study
 from hinterland.study.schema_battery import ConcurrentTable
-from hinterland.study.step import headline_for, methods_for
+from hinterland.study.step import base_methods, has_controls, headline_for, methods_for
 from hinterland.study.unbuilt import Problem
 
 _SAME = "name other choices only"
@@ -81,10 +81,10 @@ def _own_programme(path: tuple[str | int, ...], entry: ConcurrentTable) -> Itera
 
 
 def _controls(study: Study) -> Iterator[Problem]:
-    table, evaluate = study.robustness, study.evaluate
-    own = any(options.get("covariates") for options in evaluate.options.values())
-    if table.lag_controls and not (evaluate.covariates or own):
-        what = "robustness.lag_controls lags the controls, and there are none"
+    table = study.robustness
+    told = {m for o in study.outcome for m in base_methods(study, o)}
+    if table.lag_controls and not any(has_controls(study, m) for m in told):
+        what = "robustness.lag_controls lags the controls, and neither twfe nor the headline has any"
         yield ("robustness", "lag_controls"), "no-covariates", what, "name covariates in [evaluate], or remove it"
     for i, periods in enumerate(table.lag_controls):
         if periods < 1:

@@ -262,7 +262,7 @@ class DiagnosticsTable(Table):
     power: bool = Field(default=True, description="Power of the headline's pre-trend test, and what passing it leaves (Roth 2022).")
     leave_out: Names = Field(
         default=("cohort",),
-        description="Groups left out one at a time: cohort, cluster, unit, a region set, or a column constant within units; [] for none.",
+        description="Groups left out one at a time: cohort, cluster, unit, zone (of the policy's register), a region set, or a column constant within units; [] for none.",
     )
     small_sample: Procedures = Field(
         default=("auto",),

@@ -70,7 +70,14 @@ def row_methods(study: Study, outcome: OutcomeTable, variant: Variant, own: tupl
     base = base_methods(study, outcome)
     if variant.comparison is not None:
         return tuple(m for m in base if "not-yet-treated" in METHODS[m].accepts)
+    if variant.lag_controls:
+        return tuple(m for m in base if has_controls(study, m))
     return suited(base, variant, methods_for(study, outcome))
+
+
+def has_controls(study: Study, method: str) -> bool:
+    """Whether the study gives ``method`` covariates."""
+    return bool(study.evaluate.options.get(method, {}).get("covariates", study.evaluate.covariates))
 
 
 def base_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:
