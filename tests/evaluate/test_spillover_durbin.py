@@ -87,7 +87,7 @@ def fitted(design: Design, likelihood: Likelihood = "transformation") -> Fitted:
     level = design.treated.astype(float)
     exposure = neighbour_exposure(weights, level.reshape(design.n_units, -1), notes)
     sample = channels_of(design, level, exposure, np.zeros(design.n_obs, dtype=bool), "same")
-    return maximum_likelihood(sample, Inference("cluster", resolve_ssc("none")), Durbin(likelihood, "units", True))[0]
+    return maximum_likelihood(sample, weights, Inference("cluster", resolve_ssc("none")), Durbin(likelihood, "units", True))[0]
 
 
 def off(size: int) -> Floats:
