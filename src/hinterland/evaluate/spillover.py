@@ -107,9 +107,9 @@ def fit(
         "neighbours": _said(rule) if edges is None else "",
     }
     sample = _sample(design, actual, early, receive)
-    if estimator == "sdm":
+    if estimator == "sdm" and sample.weights is not None:
         lags = design.covariates.shape[1] > 0 if lag_covariates is None else lag_covariates
-        return durbin_effects(sample, inference, Durbin(likelihood, average, lags), facts)
+        return durbin_effects(sample, sample.weights, inference, Durbin(likelihood, average, lags), facts)
     if estimator == "twfe":
         return pooled_effects(sample, inference, facts, bool(lag_covariates))
     sample = _identified(sample)

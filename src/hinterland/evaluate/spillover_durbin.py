@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,13 @@ from hinterland.evaluate.result import Effects, Terms
 from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL, Channels
 from hinterland.evaluate.spillover_durbin_covariance import Fitted, covariance
 from hinterland.evaluate.spillover_durbin_likelihood import Concentrated, Likelihood, Pencil, maximise
-from hinterland.evaluate.spillover_durbin_multiplier import Multiplier, multiplier
+from hinterland.evaluate.spillover_durbin_multiplier import multiplier
 from hinterland.evaluate.spillover_effects import masses, staggered
 from hinterland.evaluate.spillover_exposure import lagged_covariates
 from hinterland.labels import Note
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Average = Literal["units", "treated"]
@@ -51,11 +54,11 @@ class Durbin:
     lag_covariates: bool
 
 
-def durbin_effects(sample: Channels, inference: Inference, asked: Durbin, facts: Mapping[str, Any]) -> Effects:
+def durbin_effects(sample: Channels, weights: csr_array, inference: Inference, asked: Durbin, facts: Mapping[str, Any]) -> Effects:
     """Direct effect, spillover and total by the delta method, ρ, and the coefficients behind them.
 
     Args:
-        sample: a balanced panel, with neighbours' weights and their treated share.
+        sample: a balanced panel, and the share of each unit's neighbours that are treated;  weights: [N, N] of the neighbours.
         inference: ``cluster`` or ``iid``.
         asked: likelihood, average, covariates.
         facts: of ``meta``.
@@ -65,8 +68,8 @@ def durbin_effects(sample: Channels, inference: Inference, asked: Durbin, facts:
             that is not identified or at its bound.
     """
     design = sample.design
-    fail_if_any([*_alone(sample, asked), *_across(design)], "design", EstimationError)
-    fitted, dropped = maximum_likelihood(sample, inference, asked)
+    fail_if_any([*_alone(design, weights, asked), *_across(design)], "design", EstimationError)
+    fitted, dropped = maximum_likelihood(sample, weights, inference, asked)
     covered = covariance(design, fitted, inference)
     averages, slopes = average_effects(fitted, _shares(sample, asked.average))
     k = len(fitted.slope)
@@ -76,7 +79,7 @@ def durbin_effects(sample: Channels, inference: Inference, asked: Durbin, facts:
     n_treated[0] = design.n_treated
     code = "spillover-durbin" if asked.average == "units" else "spillover-durbin-treated"
     more = {"likelihood": asked.likelihood, "average": asked.average, "lag_covariates": asked.lag_covariates}
-    fit_facts = {"log_likelihood": fitted.log_likelihood, "sigma2": fitted.sigma2, "neighbours_mean": _mean_neighbours(sample)}
+    reached = {"log_likelihood": fitted.log_likelihood, "sigma2": fitted.sigma2, "mean_neighbours": weights.nnz / design.n_units}
     df = None if np.isinf(covered.df) else covered.df
     return Effects(
         method="spillover",
@@ -89,7 +92,7 @@ def durbin_effects(sample: Channels, inference: Inference, asked: Durbin, facts:
         clusters=cluster_labels(design),
         df=covered.df,
         notes=(*design.notes, *staggered(design), *dropped),
-        meta=describe(design, inference, covered, df, code, **masses(sample), **facts, **more, **fit_facts),
+        meta=describe(design, inference, covered, df, code, **masses(sample), **facts, **more, **reached),
     )
 
 
@@ -99,7 +102,7 @@ def average_effects(fitted: Fitted, share: Floats) -> tuple[Floats, Floats]:
     Of unit i: direct β(1 + ρG_ii) + θG_ii; total β(1 + ρs_i) + θs_i with s_i the column sum of G; the spillover is what is between.
     """
     beta, theta, rho, k = fitted.slope[0], fitted.slope[1], fitted.rho, len(fitted.slope)
-    parts: Multiplier = fitted.multiplier
+    parts = fitted.multiplier
     value, slope = np.empty(3), np.zeros((3, k + 1))
     for row, once, twice in ((0, parts.own, parts.own_twice), (2, parts.sent, parts.sent_twice)):
         g, change = float(share @ once), float(share @ twice)
@@ -109,10 +112,9 @@ def average_effects(fitted: Fitted, share: Floats) -> tuple[Floats, Floats]:
     return value, slope
 
 
-def maximum_likelihood(sample: Channels, inference: Inference, asked: Durbin) -> tuple[Fitted, tuple[Note, ...]]:
-    """The maximum of the likelihood, and what was dropped on the way."""
-    design, weights = sample.design, sample.weights
-    assert weights is not None  # noqa: S101  # the options leave no other exposure
+def maximum_likelihood(sample: Channels, weights: csr_array, inference: Inference, asked: Durbin) -> tuple[Fitted, tuple[Note, ...]]:
+    """The maximum of the likelihood, and what was dropped on the way. Raises as :func:`durbin_effects` does."""
+    design = sample.design
     extra, extra_names = design.covariates, design.covariate_names
     if asked.lag_covariates:
         around, around_names = lagged_covariates(design, weights)
@@ -156,18 +158,12 @@ def _shares(sample: Channels, average: Average) -> Floats:
     return np.asarray(given / given.sum())
 
 
-def _mean_neighbours(sample: Channels) -> float:
-    return 0.0 if sample.weights is None else sample.weights.nnz / sample.design.n_units
-
-
-def _alone(sample: Channels, asked: Durbin) -> list[Finding]:
+def _alone(design: Design, weights: csr_array, asked: Durbin) -> list[Finding]:
     """Units without neighbours, in whose rows the weights do not add up to one."""
-    if asked.likelihood == "direct" or sample.weights is None:
+    alone = np.flatnonzero(np.diff(weights.indptr) == 0)
+    if asked.likelihood == "direct" or not len(alone):
         return []
-    alone = np.flatnonzero(np.diff(sample.weights.indptr) == 0)
-    if not len(alone):
-        return []
-    units = listed(sample.design.unit_labels[alone].tolist(), 8)
+    units = listed(design.unit_labels[alone].tolist(), 8)
     what = f"{len(alone)} unit(s) have no neighbour, and period effects can be taken off only where every row of the weights adds up to one"
     remedy = "widen within_km, complete the table, leave these units out, or choose likelihood='direct'"
     return [Finding("units-without-neighbours", what, units, remedy)]

@@ -62,10 +62,10 @@ def covariance(design: Design, fitted: Fitted, inference: Inference) -> Covarian
     cluster, k = design.clusters[0], len(fitted.slope)
     parameters = count_parameters(k + 1, fitted.moments, design.clusters if inference.vcov == "cluster" else (), inference.ssc)
     factor = inflation(design.n_obs, parameters, inference.ssc) * group_factor(cluster.size, inference.ssc)
-    bread = np.linalg.inv(information(design, fitted))
+    bread = inverse(information(design, fitted))
     influence = (scores(design, fitted, cluster) @ bread * np.sqrt(factor))[:, : k + 1]
     if inference.vcov == "iid":
-        vcov: Floats = np.linalg.inv(information(design, fitted, expected=True))[: k + 1, : k + 1].astype(np.float64, copy=False)
+        vcov = inverse(information(design, fitted, expected=True))[: k + 1, : k + 1]
         return Covariance(vcov, influence, np.inf, parameters, (cluster.size,))
     df = float(cluster.size - 1) if inference.ssc.t_df == "min" else float(design.n_obs - parameters)
     contrast = headline(fitted.names)
@@ -91,6 +91,12 @@ def information(design: Design, fitted: Fitted, *, expected: bool = False) -> Fl
     out[k, k + 1] = out[k + 1, k] = data.times * once / sigma2
     out[k + 1, k + 1] = data.size / (2 * sigma2**2)
     return out
+
+
+def inverse(matrix: Floats) -> Floats:
+    """The inverse of a symmetric matrix whose rows may be in very different units."""
+    scale = np.sqrt(np.diag(matrix))
+    return np.asarray(np.linalg.inv(matrix / np.outer(scale, scale)) / np.outer(scale, scale))
 
 
 def explained(design: Design, fitted: Fitted) -> Floats:
