@@ -22,6 +22,7 @@ RUN = (
     "how-to/choose-estimator.md",
     "how-to/sensitivity.md",
     "how-to/few-treated.md",
+    "how-to/groups.md",
     "how-to/non-absorbing.md",
     "how-to/spillovers.md",
     "how-to/large-panels.md",
