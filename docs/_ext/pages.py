@@ -37,6 +37,7 @@ HEADINGS: Mapping[str, str] = {
     "inference.toml": "Covariances",
     "resampling.toml": "Tests by resampling, families of tests",
     "sensitivity.toml": "Sensitivity, power, equivalence, selection",
+    "heterogeneity.toml": "Groups and their differences",
 }
 """Headings of the label files whose findings have none of their own, in the order of the page; other files go by their name."""
 

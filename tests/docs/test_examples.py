@@ -24,6 +24,7 @@ RUN = (
     "how-to/robustness.md",
     "how-to/sensitivity.md",
     "how-to/few-treated.md",
+    "how-to/groups.md",
     "how-to/non-absorbing.md",
     "how-to/spillovers.md",
     "how-to/mechanisms.md",

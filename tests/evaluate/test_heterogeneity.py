@@ -399,3 +399,14 @@ def test_cuts_are_fixed_before_the_policy(toy: Make) -> None:
 def test_bad_cuts_are_named(toy: Make, arguments: tuple[Any, ...], code: str) -> None:
     with pytest.raises(PanelError, match=code):
         cut_groups(toy().panel, *arguments)
+
+
+def test_nothing_is_relied_on_where_labels_would_tear_few_clusters_apart(toy: Make) -> None:
+    data = toy(units=48)
+    design = make_design(data.panel, "y", data.policy, cluster="region")
+    found = compare_groups(design, grouped(design), "twfe", {}, tests=Asked(request=Request(draws=19)), by="turn")
+    row = found.differences.row(0, named=True)
+    assert row["few"]
+    assert row["p_permutation"] is not None
+    assert (row["relied"], row["p_relied"], row["p_adjusted"]) == (None, None, None)
+    assert "het-units-permuted" in {n.code for n in found.notes}

@@ -46,8 +46,8 @@ class Heterogeneity:
         differences: one row per pair, ``first`` less ``second``: by stacked influence functions ``difference, std_error, statistic, df, p_value, conf_low,
             conf_high``; by one regression ``difference_interaction, std_error_interaction, p_interaction``; by permuted labels ``p_permutation`` (of the t statistic),
             ``p_coefficient`` (of the difference), ``permutation_low, permutation_high`` (differences not rejected, where a group has few treated clusters; infinite
-            without end), ``draws``, ``assignments`` (ways to label the treated units). ``relied``: ``permutation`` where a group has few treated clusters, else
-            ``stacked``; ``p_relied`` its p-value, ``p_adjusted`` the same adjusted for the number of pairs. Null where a route is not defined; the notes say why.
+            without end), ``draws``, ``assignments`` (ways to label the treated units). ``relied``: ``permutation`` where a group has few treated clusters (null where clusters hold
+            several units, which permuted labels would tear apart), else ``stacked``; ``p_relied`` its p-value, ``p_adjusted`` the same adjusted for the number of pairs. Null where a route is not defined; the notes say why.
         equality: the hypothesis that all groups have the same effect, by route: ``route, groups, statistic, df1, df2, p_value, draws`` (chi2 where ``df2`` is null).
         vcov: [G, G] covariance of the estimates, stacked;  effects: [G] the estimates.
         notes: groups left out and why, routes that are not defined;  meta: period effects, strata, draws, seed, adjustment, clusters that span groups.

@@ -119,7 +119,7 @@ def pairs(case: Case, joint: Joint) -> tuple[pl.DataFrame, list[Note]]:
         permuted, said = _by_permutation(case, (a, b), interval=thin)
         row |= _by_stacking(case, joint, a, b) | _by_interaction(joint, a, b) | permuted
         notes += said
-        rows.append(row | _relied(row))
+        rows.append(row | _relied(row, coarse=fits.design.clusters[0].size < fits.design.n_units))
     _adjust(rows, case.tests.adjustment)
     return pl.DataFrame(rows, schema=dict(DIFFERENCES)).with_columns(pl.col(pl.Float64).fill_nan(None)), notes
 
@@ -173,9 +173,13 @@ def _permutation_notes(found: PairTest, case: Case, pair: tuple[int, int]) -> li
 _P = {"permutation": "p_permutation", "stacked": "p_value", "interaction": "p_interaction"}
 
 
-def _relied(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The p-value to read: of the permutation where a group has few treated clusters, else stacked; none where that is not there."""
-    order = ("permutation",) if row["few"] else ("stacked", "interaction", "permutation")
+def _relied(row: Mapping[str, Any], *, coarse: bool) -> dict[str, Any]:
+    """The p-value to read: of the permutation where a group has few treated clusters, else stacked.
+
+    None where that is not there, or moves units within clusters that hold several (``coarse``).
+    """
+    thin: tuple[str, ...] = () if coarse else ("permutation",)
+    order = thin if row["few"] else ("stacked", "interaction", "permutation")
     known = [route for route in order if row.get(_P[route]) is not None and np.isfinite(row[_P[route]])]
     return {"relied": known[0], "p_relied": row[_P[known[0]]]} if known else {"relied": None, "p_relied": None}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -53,7 +54,7 @@ def _with_own(finding: Finding, name: str, named: Mapping[str, Any]) -> Finding:
     if finding.code != "unknown-group" or not named:
         return finding
     remedy = f"{finding.remedy} Of [heterogeneity]: {did_you_mean(name, named)}"
-    return Finding(finding.code, finding.what, finding.where, remedy, finding.severity)
+    return replace(finding, remedy=remedy)
 
 
 def _first_adoption(work: Workspace) -> int | None:
@@ -109,20 +110,25 @@ def group_problems(study: Study) -> Iterator[Problem]:
 
 
 def group_findings(work: Workspace, designs: Mapping[str, Design]) -> Iterator[Finding]:
-    """Groups that have no effect to estimate, by outcome: nobody treated, or nobody to compare with. ``designs``: the headline's."""
+    """Groups that have no effect to estimate: nobody treated, or nobody to compare with. ``designs``: the headline's, by outcome."""
     for name in work.study.heterogeneity.groups:
         try:
             groups = work.groups_compared(name)
         except InputError:
             continue  # said when the groups were made
+        where = f"{work.loaded.where('heterogeneity', 'groups')}, groups {name!r}"
+        found: dict[Finding, list[str]] = {}
         for outcome, design in designs.items():
-            yield from _of_design(name, outcome, groups, design, work.loaded.where("heterogeneity", "groups"))
+            for finding in _of_design(name, groups, design, where):
+                found.setdefault(finding, []).append(outcome)
+        for finding, outcomes in found.items():
+            all_alike = len(outcomes) == len(designs)
+            yield finding if all_alike else replace(finding, where=f"{where}, outcomes {listed(outcomes)}")
 
 
-def _of_design(name: str, outcome: str, groups: pl.DataFrame, design: Design, where: str) -> Iterator[Finding]:
+def _of_design(name: str, groups: pl.DataFrame, design: Design, where: str) -> Iterator[Finding]:
     cohort = pl.DataFrame({"unit": [str(u) for u in design.unit_labels.tolist()], "cohort": design.cohort})
     placed = groups.with_columns(pl.col("group").cast(pl.String)).join(cohort, on="unit", how="left")
-    place = f"{where}, groups {name!r}, outcome {outcome!r}"
     without: dict[str, list[str]] = {"empty": [], "treated": [], "comparison": []}
     names = group_order(groups)
     for group in names:
@@ -134,16 +140,16 @@ def _of_design(name: str, outcome: str, groups: pl.DataFrame, design: Design, wh
             without["treated"].append(group)
         elif len(treated) == len(inside) and len(set(treated.tolist())) == 1:
             without["comparison"].append(group)
-    left = len(names) - sum(map(len, without.values()))
     if without["empty"]:
         what = f"{listed(without['empty'], 8)} has no unit in the sample"
-        yield Finding("empty-group", what, place, "it is left out; check missing values", "warning")
+        yield Finding("empty-group", what, where, "it is left out; check missing values", "warning")
     if without["treated"]:
         what = f"nobody is treated in {listed(without['treated'], 8)}"
-        yield Finding("group-without-treated", what, place, "none: such groups are left out", "warning")
+        yield Finding("group-without-treated", what, where, "none: such groups are left out", "warning")
     if without["comparison"]:
         what = f"everybody is treated at the same time in {listed(without['comparison'], 8)}"
-        yield Finding("group-without-comparison", what, place, "none: such groups are left out", "warning")
+        yield Finding("group-without-comparison", what, where, "none: such groups are left out", "warning")
+    left = len(names) - sum(map(len, without.values()))
     if left < 2:
         what = f"{left} group(s) of {name!r} hold treated and comparison units: no difference can be tested"
-        yield Finding("nothing-to-compare", what, place, "name other groups", "warning")
+        yield Finding("nothing-to-compare", what, where, "name other groups", "warning")
