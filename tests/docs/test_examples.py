@@ -24,6 +24,7 @@ RUN = (
     "how-to/few-treated.md",
     "how-to/non-absorbing.md",
     "how-to/spillovers.md",
+    "how-to/moderation.md",
     "how-to/large-panels.md",
     "how-to/verify.md",
     "how-to/own-register.md",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.estimators import COVARIANCE
-from hinterland.study.plan_moderation import moderation_steps
+from hinterland.study.plan_moderation import moderated_by_segmentation, moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
@@ -65,7 +65,8 @@ def _steps(study: Study) -> Iterator[Step]:
     last = ["data", "policy", "describe"]
     if study.is_world:
         aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
-        yield Step("truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups)}, ("data", "policy"))
+        aimed = {"outcome": aims, "groups": list(study.heterogeneity.groups), "moderation": moderated_by_segmentation(study)}
+        yield Step("truth", "truth", aimed, ("data", "policy"))
         last.append("truth")
     for outcome in study.outcome:
         for step in _outcome_steps(study, outcome):
