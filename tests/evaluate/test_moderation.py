@@ -372,7 +372,7 @@ def test_what_cannot_be_a_moderator(drawn: Moderated) -> None:
 
 def test_options_that_are_none(drawn: Moderated) -> None:
     bad = {"centre": "median", "bins": 1, "family": "binomial", "draws": 5, "points": 1}
-    assert _codes(drawn.panel, drawn, **bad) == {"unknown-value", "bad-bins", "unknown-family", "few-draws", "bad-points"}
+    assert _codes(drawn.panel, drawn, **bad) == {"unknown-value", "bad-bins", "few-draws", "bad-points"}
     assert _codes(drawn.panel, drawn, bins=[9.0]) == {"moderator-one-bin"}
     assert _codes(drawn.panel, drawn, group="province=p999") == {"unknown-group"}
     assert _codes(drawn.panel, drawn, group="nowhere") == {"unknown-column"}
