@@ -28,6 +28,7 @@ RUN = (
     "how-to/non-absorbing.md",
     "how-to/spillovers.md",
     "how-to/mechanisms.md",
+    "how-to/moderation.md",
     "how-to/large-panels.md",
     "how-to/verify.md",
     "how-to/own-register.md",

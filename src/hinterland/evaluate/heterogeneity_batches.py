@@ -203,6 +203,7 @@ def no_batch(fits: GroupFits, method: str, options: dict[str, object]) -> list[F
     found = batch_findings(design, method)
     where = f"method {method}"
     for used, what in (
+        (method not in ("twfe", "callaway-santanna"), "over groups"),
         (bool(options), "with options of its own"),
         (design.weight is not None, "with sampling weights"),
         (not design.balanced, "on an unbalanced panel"),

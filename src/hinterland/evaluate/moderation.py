@@ -98,7 +98,7 @@ def moderation(
 def _bad_options(centre: Any, bins: Any, family: str, draws: Any, points: Any) -> list[Finding]:
     findings = []
     if family not in FAMILIES:
-        findings.append(Finding("unknown-family", f"family is {family!r}", "argument family", did_you_mean(str(family), FAMILIES)))
+        findings.append(Finding("unknown-value", f"family is {family!r}", "argument family", did_you_mean(str(family), FAMILIES)))
     if centre not in ("treated", "units") and not _finite(centre):
         remedy = "give 'treated', 'units', or a value of the moderator"
         findings.append(Finding("unknown-value", f"centre is {centre!r}", "argument centre", remedy))

@@ -34,6 +34,8 @@ from hinterland.evaluate.untreated_effects import own_influence
 from hinterland.labels import Note
 
 Ints = NDArray[np.intp]
+ENOUGH = 3
+"""Treated clusters from which the mean effect of an event time is estimated on its own."""
 SAME = 1e-9
 """Standard deviations of the moderator within which values are one."""
 
@@ -70,7 +72,7 @@ def fit_strata(design: Design, scaling: Scaling, bins: Bins, method: str, option
         return None
     treated = design.cohort != NEVER
     at = np.array([value[(bins.of == j) & treated].mean() for j, _ in parts])
-    effects = _stacked(design, bins, method, parts)
+    effects = _stacked(design, bins, parts)
     sound = np.array([not bins.alone[j] for j, _ in parts])
     weight = np.array([bins.n_treated[j] for j, _ in parts], dtype=np.float64)
     slope = _slope(effects.take(sound), at[sound], weight[sound]) if sound.sum() > 1 else None
@@ -84,7 +86,7 @@ def _average(effects: Effects) -> Effects:
     return effects if effects.aggregation == "overall" else effects.aggregate("overall")
 
 
-def _stacked(design: Design, bins: Bins, method: str, parts: list[tuple[int, Effects]]) -> Effects:
+def _stacked(design: Design, bins: Bins, parts: list[tuple[int, Effects]]) -> Effects:
     """The strata's effects together: clusters are lined up by label, so that one with units in two strata counts as one.
 
     Where the estimator has no small-sample rule of its own, the factor G/(G − 1) with the G treated clusters of each stratum; t with as many degrees of
@@ -116,7 +118,12 @@ def _stacked(design: Design, bins: Bins, method: str, parts: list[tuple[int, Eff
         shares=None,
         band=None,
         notes=(),
-        meta={**first.meta, "method": method, "n_clusters": clusters, "estimand": "ATT by stratum of the moderator"},
+        meta={
+            **{k: v for k, v in first.meta.items() if k != "effective_clusters"},
+            **{k: sum(int(e.meta.get(k, 0)) for _, e in parts) for k in ("n_obs", "n_units", "n_treated")},
+            "n_clusters": clusters,
+            "estimand": "ATT by stratum of the moderator",
+        },
     )
 
 
@@ -139,8 +146,8 @@ def fit_imputed(design: Design, scaling: Scaling) -> Effects:
     """Level (at the centre) and slope of the least-squares line through the imputed effects of all treated unit-periods.
 
     The variance takes an effect's distance from the mean of its event time plus a common slope in M for its error: conservative where effects differ
-    otherwise. Standard errors use t with clusters − 1 degrees of freedom, G the clusters with a treated unit, and the factor G/(G − 2) for the two
-    parameters of the line.
+    otherwise. Errors of a cluster are those from means and slope of the other clusters, as in CR3, since few clusters with an unusual moderator decide a
+    slope; tests use t with G − 2 degrees of freedom, G the clusters with a treated unit.
 
     Raises:
         EstimationError: no treated row can be imputed, or the moderator does not differ between those that can.
@@ -153,10 +160,9 @@ def fit_imputed(design: Design, scaling: Scaling) -> Effects:
     rows = np.flatnonzero(chosen)
     weights, error = _targets(sample.design, scaling, rows, stage.residual[rows])
     influence = _influence(sample.design, stage, rows, (weights, error))
-    touched = np.unique(sample.design.clusters[0].codes[rows])
+    touched = len(np.unique(sample.design.clusters[0].codes[rows]))
     size = np.array([1.0, scaling.scale])
-    factor = len(touched) / (len(touched) - 2) if len(touched) > 2 else np.nan
-    influence *= np.sqrt(factor) / size
+    influence /= size
     return Effects(
         method="imputation",
         outcome=design.outcome,
@@ -166,7 +172,7 @@ def fit_imputed(design: Design, scaling: Scaling) -> Effects:
         vcov=influence.T @ influence,
         influence=influence,
         clusters=cluster_labels(sample.design),
-        df=float(max(len(touched) - 2, 1)),
+        df=float(touched - 2),
         notes=tuple(n for n in (*sample.design.notes[len(design.notes) :], *notes) if n.code != "collinear-dropped"),
         meta={
             "estimand_code": "moderation-imputation",
@@ -181,23 +187,42 @@ def fit_imputed(design: Design, scaling: Scaling) -> Effects:
 
 
 def _targets(design: Design, scaling: Scaling, rows: Ints, effect: Floats) -> tuple[Floats, Floats]:
-    """[2, m] weights of the effects [m] in level and slope, and [m] what stands for their errors: distances from event-time means plus a slope in M.
+    """[2, m] weights of the effects [m] in level and slope, and [m] what stands for their errors.
 
     Raises:
-        EstimationError: the moderator does not differ between the rows.
+        EstimationError: the moderator does not differ between the rows, or they are of two clusters or fewer, which a line fits exactly.
     """
-    z = scaling.rows(design)[rows]
-    w = np.ones(len(rows)) if design.weight is None else design.weight[rows]
-    if float(np.ptp(z)) <= SAME:
-        what = "the moderator does not differ between the treated rows whose effect can be imputed"
+    z, codes = scaling.rows(design)[rows], design.clusters[0].codes[rows]
+    root = np.ones(len(rows)) if design.weight is None else np.sqrt(design.weight[rows])
+    touched = len(np.unique(codes))
+    if float(np.ptp(z)) <= SAME or touched <= 2:
+        what = f"the treated rows whose effect can be imputed have one value of the moderator, or are of two clusters or fewer ({touched})"
         where = f"{len(rows)} rows, outcome {design.outcome!r}"
         raise EstimationError(Finding("moderator-not-identified", what, where, "add treated units whose moderator differs"), "moderation")
-    x = np.column_stack([np.ones(len(rows)), z])
-    event = design.event_time[rows]
-    means = np.column_stack([*((event == e).astype(np.float64) for e in np.unique(event)), z])
-    fitted = np.linalg.lstsq(means * np.sqrt(w)[:, None], effect * np.sqrt(w), rcond=None)[0]
-    weighted = x * w[:, None]
-    return np.asarray(np.linalg.solve(x.T @ weighted, weighted.T)), np.asarray(effect - means @ fitted)
+    x = np.column_stack([np.ones(len(rows)), z]) * root[:, None]
+    group = _event_groups(design.event_time[rows], codes)
+    means = np.column_stack([group[:, None] == np.arange(group.max() + 1), z]) * root[:, None]
+    basis = np.linalg.qr(means)[0]
+    error = _without_leverage(effect * root - basis @ (basis.T @ (effect * root)), basis, codes)
+    return np.asarray(np.linalg.solve(x.T @ x, (x * root[:, None]).T)), error / root
+
+
+def _event_groups(event: Ints, codes: NDArray[np.int32]) -> Ints:
+    """[m] group of each event time; one that rests on fewer than :data:`ENOUGH` clusters joins the one before it."""
+    times, of = np.unique(event, return_inverse=True)
+    enough = [len(np.unique(codes[of == k])) >= ENOUGH for k in range(len(times))]
+    return np.asarray(np.maximum(np.cumsum(enough) - 1, 0)[of.ravel()])
+
+
+def _without_leverage(error: Floats, basis: Floats, codes: NDArray[np.int32]) -> Floats:
+    """[m] (I − H_c)⁻¹ e_c for each cluster c, H_c its block of the projection on ``basis`` [m, k]: what its errors are when it is left out of the fit."""
+    out = error.copy()
+    order = np.argsort(codes, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        own = basis[rows]
+        # (I − Q Q')⁻¹ = I + Q (I − Q'Q)⁻¹ Q' for the cluster's rows Q of the basis.
+        out[rows] += own @ np.linalg.lstsq(np.eye(own.shape[1]) - own.T @ own, own.T @ error[rows], rcond=1e-10)[0]
+    return out
 
 
 def _influence(design: Design, stage: FirstStage, rows: Ints, targets: tuple[Floats, Floats]) -> Floats:

@@ -163,19 +163,24 @@ def bins_frame(bins: Bins, binned: Binned | None, strata: Strata | None) -> pl.D
         effects = binned.fitted.effects
         head = {"version": "binning", "method": effects.method}
         rows += [
-            {**head, **place(j), "at": float(bins.median[j]), **(_interval(effects, int(at), bare=bool(bins.alone[j])) if at >= 0 else {})}
+            {**head, **place(j), "at": float(bins.median[j]), **(_interval(effects, int(at), int(bins.n_clusters[j])) if at >= 0 else {})}
             for j, at in enumerate(binned.at)
         ]
     if strata is not None:
         head = {"version": "strata", "method": strata.effects.method}
         rows += [
-            {**head, **place(j), "at": float(strata.at[s]), **_interval(strata.effects, s, bare=bool(bins.alone[j]))}
+            {**head, **place(j), "at": float(strata.at[s]), **_interval(strata.effects, s, int(bins.n_clusters[j]))}
             for s, j in enumerate(strata.of)
         ]
     return pl.DataFrame([{c: r.get(c) for c in BINS} for r in rows], schema=BINS)
 
 
-def _interval(effects: Effects, at: int, *, bare: bool) -> dict[str, Any]:
-    """The estimate with its uncertainty; ``bare``: alone, where one treated cluster is behind it."""
-    row = effects.tidy().row(at, named=True)
-    return {k: row[k] for k in (("estimate",) if bare else ("estimate", "std_error", "conf_low", "conf_high"))}
+def _interval(effects: Effects, at: int, clusters: int) -> dict[str, Any]:
+    """The estimate with an interval from t with ``clusters`` − 1 degrees of freedom, the treated clusters behind it; alone, where there is one."""
+    from scipy import special
+
+    estimate, error = float(effects.estimate[at]), float(effects.std_error[at])
+    if clusters < 2 or not np.isfinite(error):
+        return {"estimate": estimate}
+    half = float(special.stdtrit(min(clusters - 1, effects.df), 0.975)) * error
+    return {"estimate": estimate, "std_error": error, "conf_low": estimate - half, "conf_high": estimate + half}

@@ -14,7 +14,7 @@ import numpy as np
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import cluster_sums
-from hinterland.evaluate.wild_draws import TIE, Weights, weight_blocks
+from hinterland.evaluate.wild_draws import TIE, Weights, enumerable, weight_blocks
 from hinterland.evaluate.wild_regression import Regression
 
 ROWS = 256
@@ -29,7 +29,7 @@ MOST = 1500
 def joint_wild(
     fitted: Regression, restrictions: Floats, *, draws: int = 999, weights: Weights = "rademacher", seed: int = 0
 ) -> float | None:
-    """P-value of ``restrictions`` [q, p] on the regression's coefficients, all zero under the null.
+    """P-value of ``restrictions`` [q, p] on the regression's coefficients, all zero under the null: the data are one more draw, or one of all.
 
     ``None`` where there are more than :data:`MOST` clusters, several groupings, or no more clusters than restrictions.
     """
@@ -55,7 +55,8 @@ def joint_wild(
             drawn = _wald(v @ own, np.tensordot(v, table, axes=(1, 2)))
             larger += int((drawn >= actual * (1 - TIE)).sum())
             total += int(np.isfinite(drawn).sum())
-    return (1 + larger) / (1 + total)
+    own_draw = 0 if enumerable(cluster.size, draws, weights) else 1
+    return (own_draw + larger) / (own_draw + total)
 
 
 def _wald(estimate: Floats, scores: Floats) -> Floats:

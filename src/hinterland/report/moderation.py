@@ -52,6 +52,7 @@ def moderation(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:
             Prose(support(found)),
             bin_table(found, speaker),
             *_grouped(found, speaker),
+            *_truth(found),
         ]
     return (*blocks, Prose((say("moderation.not_causal"),))) if blocks else ()
 
@@ -145,11 +146,11 @@ def slopes(found: _Found) -> tuple[Sentence, ...]:
     size = found.scale
     numbers: dict[str, Value] = {"estimate": signed(lead["estimate"] * size), "std_error": number(_times(lead["std_error"], size))}
     wild = lead.get("p_wild")
-    said = [
-        say("moderation.slope", **numbers, p=p_value(lead["p_value"]), p_wild=p_value(wild), **found.names)
-        if wild is not None
-        else say("moderation.slope_bare", **numbers, p=p_value(lead["p_value"]), **found.names)
-    ]
+    if wild is None:
+        said = [say("moderation.slope_bare", **numbers, p=p_value(lead["p_value"]), **found.names)]
+    else:
+        ends: dict[str, Value] = {k: number(_times(lead[k], size)) for k in ("wild_low", "wild_high")}
+        said = [say("moderation.slope", **numbers, **ends, p=p_value(lead["p_value"]), p_wild=p_value(wild), **found.names)]
     if clear(lead):
         said.append(say(f"moderation.{'weaker' if lead['estimate'] < 0 else 'stronger'}", **found.names))
     elif _excludes(lead):
@@ -170,7 +171,7 @@ def _others(found: _Found) -> list[Sentence]:
     told = tuple(
         say(
             "moderation.version",
-            version=version_name(r),
+            version=Sentence(f"moderation_told.{r['version']}", {"method": Name("method_short", r["method"])}),
             estimate=signed(r["estimate"] * found.scale),
             low=number(_times(r["conf_low"], found.scale)),
             high=number(_times(r["conf_high"], found.scale)),
@@ -388,3 +389,16 @@ def _grouped(found: _Found, speaker: Speaker) -> tuple[Block, ...]:
         said.append(say("moderation.group_exact", labels=count(difference["labels"]), kind=kind, p=p_value(p)))
         said.append(say("moderation.group_found" if p < ALPHA else "moderation.group_null"))
     return Heading(speaker.ui("heading.moderation_group", group=found.group)), Prose(tuple(said))
+
+
+def _truth(found: _Found) -> tuple[Block, ...]:
+    """In a simulated world: the slope that is true of the treated unit-periods, beside the version that has the same estimand."""
+    imputed, record = found.row("imputation"), found.record
+    if not record.has("truth") or imputed is None or imputed["conf_low"] is None:
+        return ()
+    true = record.tables["truth"].filter(pl.col("parameter") == f"moderation/{found.outcome}/fitted-slope")["value"].to_list()
+    if not true:
+        return ()
+    held = imputed["conf_low"] <= true[0] <= imputed["conf_high"]
+    verdict = say(f"moderation.truth_{'held' if held else 'missed'}")
+    return (Prose((say("moderation.truth", truth=signed(true[0] * found.scale), verdict=verdict),)),)

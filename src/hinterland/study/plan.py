@@ -14,7 +14,7 @@ from hinterland.study.groups import definition
 from hinterland.study.plan_heterogeneity import heterogeneity_steps
 from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
-from hinterland.study.plan_moderation import moderation_steps
+from hinterland.study.plan_moderation import moderated_by_segmentation, moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, base_methods, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
@@ -75,9 +75,9 @@ def _steps(study: Study) -> Iterator[Step]:
     last = ["data", "policy", "describe"]
     if study.is_world:
         aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
-        yield Step(
-            "truth", "truth", {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}, ("data", "policy")
-        )
+        aimed = {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}
+        aimed["moderation"] = moderated_by_segmentation(study)
+        yield Step("truth", "truth", aimed, ("data", "policy"))
         last.append("truth")
     for step in matching_steps(study):
         last.append(step.id)

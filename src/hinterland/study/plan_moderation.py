@@ -52,3 +52,9 @@ def moderation_problems(study: Study) -> Iterator[Problem]:
         for i, method in enumerate(table.methods):
             if method in table.methods[:i]:
                 yield (*path, "methods", i), "repeated-method", f"the estimator {method!r} is there twice", "name each estimator once"
+
+
+def moderated_by_segmentation(study: Study) -> bool:
+    """Whether some moderator is the one of the simulated world: segmentation as it was before the first adoption."""
+    tables = study.moderation.values()
+    return any(t.column == "segmentation_pre" or (t.column == "segmentation" and t.fixed == "pre") for t in tables)

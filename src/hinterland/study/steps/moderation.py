@@ -46,7 +46,8 @@ def moderation(work: Workspace, step: Step) -> Output:
     head = {"outcome": pl.lit(step.outcome), "moderator": pl.lit(step.group)}
     parts = [(name, frame.with_columns(**head)) for name, frame in parts]
     policy = work.cohorts().notes
-    return output([*parts, ("notes", notes_table(step.id, [n for n in found.notes if n not in policy]))])
+    own = [Note(n.code, {**n.values, "group": str(table.group)}) if "group" in n.values else n for n in found.notes if n not in policy]
+    return output([*parts, ("notes", notes_table(step.id, own))])
 
 
 def estimated(work: Workspace, step: Step, table: ModeratorTable) -> Moderation:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from hinterland.study.plan_mechanism import explained
+from hinterland.study.plan_moderation import moderated_by_segmentation
 from hinterland.study.schema import Study
 from hinterland.study.step import Step, headline_for, methods_for
 from hinterland.study.steps.output import Output, output
@@ -30,7 +31,8 @@ def truth(work: Workspace, _: Step) -> Output:
     names = {o.name: methods_for(study, o) for o in study.outcome}
     own = pl.col("outcome").is_in(list(names)) & (pl.col("estimand") != "group-time")
     rows = work.world.truth_for(work.cohorts()).filter(own | (pl.col("outcome") == ""))
-    rows = rows.filter(pl.col("parameter").str.contains("^(att|did|log-ratio|mediation|parameter)/"))
+    families = "att|did|log-ratio|mediation|parameter" + ("|moderation" if moderated_by_segmentation(study) else "")
+    rows = rows.filter(pl.col("parameter").str.contains(f"^({families})/"))
     aims = [_mediated(row, study) or _aim(row, names, study.heterogeneity.groups) for row in rows.iter_rows(named=True)]
     made = rows.with_columns(
         effects_id=pl.Series([a[0] for a in aims], dtype=pl.String), term=pl.Series([a[1] for a in aims], dtype=pl.String)
