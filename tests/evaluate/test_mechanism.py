@@ -142,11 +142,10 @@ def test_draws_that_do_not_identify_are_left_out_and_counted() -> None:
 @pytest.mark.filterwarnings("ignore::hinterland.errors.EstimationWarning")
 def test_where_most_draws_identify_nothing_there_is_no_share() -> None:
     """Two clusters, treated and not: a draw of two holds both half of the time, 44 times of 99 with this seed."""
-    design = design_of(
-        frame(units=12).with_columns(region=pl.when(pl.col("first") > 0).then(pl.lit("a")).otherwise(pl.lit("b"))), cluster="region"
-    )
+    on = pl.col("first") > 0
+    data = frame(units=12).with_columns(region=pl.when(on).then(pl.lit("a")).otherwise(pl.lit("b")), first=pl.when(on).then(4).otherwise(0))
     with pytest.raises(EstimationError) as caught:
-        mechanism_of(design, M, "twfe", draws=99, seed=6)
+        mechanism_of(design_of(data, cluster="region"), M, "twfe", draws=99, seed=6)
     assert codes(caught) == {"paths-not-identified"}
 
 

@@ -161,7 +161,7 @@ def test_a_shared_confounder_is_undone_at_its_own_correlation(validated: Recorde
         where = "a shock shared by mediator and outcome"
         failing = validated("failures", f"indirect effect, {method}, {slope} slopes", where, seed=2)
         failing.bias([e for e, _ in ignored], reason="known failure", least=0.1)
-        failing.coverage([h for _, h in ignored], within=(0.0, 0.5), reason="known failure")
+        failing.coverage([h for _, h in ignored], within=(0.0, 0.9), reason="known failure")
         rows = validated("mechanism", f"indirect effect at the true ρ, {method}, {slope} slopes", where, seed=2)
         rows.bias(errors)
         rows.coverage(told)
