@@ -126,10 +126,8 @@ def test_paths_and_draws_equal_least_squares_with_dummies(name: str, make: Any, 
         unit = copy * design.n_units + design.unit[rows]
         drawn = sums.paths(counts[None].astype(float))[0]
         assert drawn == pytest.approx(by_hand(as_arrays(design, rows, unit), confounders, covariates), rel=1e-7)
-    without = np.ones(size)
-    without[3] = 0
     kept = np.flatnonzero(codes != 3)
-    assert sums.paths(without[None])[0] == pytest.approx(by_hand(as_arrays(design, kept), confounders, covariates), rel=1e-7)
+    assert sums.without()[3] == pytest.approx(by_hand(as_arrays(design, kept), confounders, covariates), rel=1e-7)
 
 
 def test_draws_that_do_not_identify_are_left_out_and_counted() -> None:
@@ -139,6 +137,16 @@ def test_draws_that_do_not_identify_are_left_out_and_counted() -> None:
     assert found.draws == 400 - lost.values["count"]  # type: ignore[operator]
     assert 0.02 < float(lost.values["count"]) / 400 < 0.25, "two of twelve: missed with probability (10/12)^12 = 0.11"
     assert any(n.code == "mechanism-few-treated" for n in found.notes)
+
+
+@pytest.mark.filterwarnings("ignore::hinterland.errors.EstimationWarning")
+def test_where_most_draws_identify_nothing_there_is_no_share() -> None:
+    """Two clusters, treated and not: a draw of two holds both half of the time, 44 times of 99 with this seed."""
+    on = pl.col("first") > 0
+    data = frame(units=12).with_columns(region=pl.when(on).then(pl.lit("a")).otherwise(pl.lit("b")), first=pl.when(on).then(4).otherwise(0))
+    with pytest.raises(EstimationError) as caught:
+        mechanism_of(design_of(data, cluster="region"), M, "twfe", draws=99, seed=6)
+    assert codes(caught) == {"paths-not-identified"}
 
 
 def test_total_less_indirect_is_the_coefficient_beside_the_mediators() -> None:
@@ -185,7 +193,7 @@ def test_influence_functions_are_what_leaving_clusters_out_does() -> None:
     design = design_of(frame(units=120))
     found = slopes(design, M, (), "pooled")
     sums = cluster_sums(design, M, (), ())
-    out = sums.paths(1.0 - np.eye(design.n_units))
+    out = sums.without()
     for j in range(4):
         gap = found.influence[:, j], sums.paths(np.ones((1, design.n_units)))[0, 3 + j] - out[:, 3 + j]
         assert np.corrcoef(*gap)[0, 1] > 0.99

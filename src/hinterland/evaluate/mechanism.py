@@ -20,9 +20,9 @@ from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import columns_of, find_method, fit
 from hinterland.evaluate.families import adjust
 from hinterland.evaluate.mechanism_checks import Interaction, fail_if_no_mediators, fail_if_not_columns, interaction, path_and_test
+from hinterland.evaluate.mechanism_draws import Resampling, resampled
 from hinterland.evaluate.mechanism_frames import Sampled, check_frame, path_frame, sensitivity_frame
-from hinterland.evaluate.mechanism_pairs import cluster_sums, is_exact
-from hinterland.evaluate.mechanism_paths import Slope, Stacked, on_mediator, one_number, slopes, solve_slopes, stacked
+from hinterland.evaluate.mechanism_paths import Slope, on_mediator, one_number, slopes, stacked
 from hinterland.evaluate.pretrends import PretrendTest
 from hinterland.evaluate.recommend import FEW_TREATED
 from hinterland.evaluate.result import Effects
@@ -172,19 +172,13 @@ def mechanism_of(
     total, *effects = [one_number(e) for e in fitted]
     found = slopes(design, named, confounders, source)
     theta = stacked(total, effects, found)
-    sampled = _sampled(design, named, confounders, theta, _Draw(method == "twfe" and source == "pooled", draws, seed))
+    sampled = resampled(design, named, confounders, theta, Resampling(method == "twfe" and source == "pooled", draws, seed))
     tests = [path_and_test(e, on_mediator(design, m), options) for e, m in zip(fitted[1:], named, strict=True)]
     crossed, refused = _interaction(design, named, confounders, source)
     adjusted = {name: adjust(effects, name, draws=draws, seed=seed).p_adjusted for name in ("romano-wolf", "benjamini-hochberg")}
     frame = path_frame(named, total, effects, found=found, theta=theta, sampled=sampled, level=level)
     checks = check_frame(named, effects, sampled, level, crossed=crossed, tests=tuple(t for _, t, _ in tests), adjusted=adjusted)
-    missing = [Note("mechanism-no-pretrend", {"mediator": m, "reason": why}) for m, (_, _, why) in zip(named, tests, strict=True) if why]
-    notes = (
-        *_identified(named, source, confounders),
-        *_doubts(design, total, sampled, crossed, frame),
-        *((Note("mechanism-no-interaction", {"reason": refused}),) if refused else ()),
-        *missing,
-    )
+    notes = (*_identified(named, source, confounders), *_doubts(design, total, sampled, crossed, frame), *_untested(named, tests, refused))
     return Mechanism(
         method=method,
         outcome=design.outcome,
@@ -201,52 +195,27 @@ def mechanism_of(
         level=level,
         notes=(*design.notes, *notes),
         meta={
+            **_facts(design),
             "bootstrap": sampled.kind,
             "seed": seed,
-            "n_obs": design.n_obs,
-            "n_units": design.n_units,
-            "n_treated": design.n_treated,
             "n_obs_slope": found.n_obs,
-            "n_clusters": len(theta.clusters),
-            "cluster": design.clusters[0].name,
             "confounders": " + ".join(confounders),
-            "covariates": " + ".join(design.covariate_names),
         },
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """Whether everything is estimated again on drawn clusters (``pairs``), how many draws, and their seed."""
-
-    pairs: bool
-    count: int
-    seed: int
+def _facts(design: Design) -> dict[str, Any]:
+    cluster = design.clusters[0]
+    sizes = {"n_obs": design.n_obs, "n_units": design.n_units, "n_treated": design.n_treated, "n_clusters": cluster.size}
+    return {**sizes, "cluster": cluster.name, "covariates": " + ".join(design.covariate_names)}
 
 
-def _sampled(design: Design, mediators: tuple[str, ...], confounders: Sequence[str], theta: Stacked, draw: _Draw) -> Sampled:
-    """Bootstrap draws of the path coefficients, and their values without each cluster.
-
-    Pairs: clusters are drawn with replacement and everything is estimated again, in one matrix product. Otherwise the influence functions of all path coefficients are drawn together, θ* = θ̂ +
-    Σ_c (n_c − 1) ψ_c with multinomial n_c: linear in the coefficients, exact in products and ratios of them.
-    """
-    clusters = len(theta.clusters)
-    weights = np.random.default_rng(draw.seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=draw.count).astype(np.float64)
-    if draw.pairs and is_exact(design):
-        model, solved = solve_slopes(design, mediators, confounders, "pooled")
-        kept = [name for name in model.covariate_names if name in solved.names]
-        sums = cluster_sums(model, mediators, [c for c in confounders if c in solved.names], kept)
-        drawn, left_out = sums.paths(weights), sums.paths(1.0 - np.eye(clusters))
-        kind = "pairs"
-    else:
-        drawn, left_out = theta.theta + (weights - 1.0) @ theta.influence, theta.theta - theta.influence
-        kind = "influence"
-    defined = np.isfinite(drawn).all(axis=1)
-    if defined.sum() < draw.count / 2:
-        what = f"only {int(defined.sum())} of {draw.count} bootstrap draws identify every path"
-        remedy = "use coarser clusters or more treated units; with few treated clusters no share can be told"
-        raise EstimationError(Finding("few-draws", what, f"{clusters} clusters, {design.n_treated} treated units", remedy), "mechanism")
-    return Sampled(theta.theta[None], drawn[defined], left_out[np.isfinite(left_out).all(axis=1)], kind, int((~defined).sum()))
+def _untested(mediators: tuple[str, ...], tests: Sequence[tuple[object, object, str]], refused: str) -> list[Note]:
+    """What could not be tested, and why."""
+    notes = [Note("mechanism-no-interaction", {"reason": refused})] if refused else []
+    return notes + [
+        Note("mechanism-no-pretrend", {"mediator": m, "reason": why}) for m, (_, _, why) in zip(mediators, tests, strict=True) if why
+    ]
 
 
 def _interaction(design: Design, mediators: tuple[str, ...], confounders: Sequence[str], source: Slope) -> tuple[Interaction | None, str]:

@@ -44,6 +44,11 @@ class ClusterSums:
         """[R, 1 + 3K] total, effects, slopes and spreads for multiplicities ``weights`` [R, C]; NaN where a draw does not identify them."""
         return np.concatenate([self._solved(weights[i : i + BLOCK] @ self.products) for i in range(0, len(weights), BLOCK)])
 
+    def without(self) -> Floats:
+        """[C, 1 + 3K] the same without each cluster in turn, by subtraction."""
+        total = self.products.sum(axis=0)
+        return np.concatenate([self._solved(total - self.products[i : i + BLOCK]) for i in range(0, len(self.products), BLOCK)])
+
     def _solved(self, products: Floats) -> Floats:
         q, base, k = self.width, self.base, self.mediators
         upper = np.triu_indices(q)
