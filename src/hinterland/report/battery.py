@@ -222,7 +222,7 @@ def table(record: Record, speaker: Speaker, head: Fit, rows: Sequence[Changed]) 
         Column(speaker.ui("col.method"), "left"),
         *(Column(speaker.ui(f"col.{c}")) for c in ("estimate", "std_error", "p")),
         *(Column(speaker.ui(f"col.{c}"), "right", moved) for c in ("estimate", "std_error")),
-        *(Column(speaker.ui(f"col.{c}")) for c in ("n", "units", "n_treated")),
+        *(Column(speaker.ui(f"col.{c}")) for c in ("n", "units", "treated")),
     )
     errors = uncertainty.of_all(speaker, [*base, *(c.fit for c in rows if c.section != "inference")])
     notes = [speaker.ui("note.robustness"), speaker.ui("note.errors_compare", errors=errors)]
