@@ -78,7 +78,11 @@ def prepared(toy: Make) -> Callable[..., tuple[Panel, dict[str, Any]]]:
         )
         late = replace(made.policy, timing="late", table=made.policy.table.with_columns(pl.col("cohort") + 1))
         without = made.policy.table.with_columns(excluded=pl.col("unit").is_in(["u004", "u005", "u010"]))
-        return replace(made.panel, frame=frame), {"now": made.policy, "late": late, "without": replace(made.policy, partial="exclude", table=without)}
+        return replace(made.panel, frame=frame), {
+            "now": made.policy,
+            "late": late,
+            "without": replace(made.policy, partial="exclude", table=without),
+        }
 
     return make
 
@@ -147,7 +151,9 @@ def test_formulas_and_lists_of_controls(prepared: Make) -> None:
     panel, policies = prepared()
     curve = specification_curve(panel, "y", policies["now"], covariates=[None, "~ C(region):x", ["z", "gappy"], "~ log(w)"], controls=["x"])
     assert curve.frame.height == 2 * 4 - 1
-    assert curve.left_out.select("covariates", "controls", "reason").rows() == [("C(region):x", "x", "same-as-another")], "its slopes span x"
+    assert curve.left_out.select("covariates", "controls", "reason").rows() == [("C(region):x", "x", "same-as-another")], (
+        "its slopes span x"
+    )
     assert_equals_single_fits(curve, panel, {"policy": policies["now"]}, {"all": None})
 
 
@@ -181,7 +187,9 @@ def test_the_same_thing_twice_is_counted_once(prepared: Make) -> None:
 
 def test_a_choice_that_leaves_nothing_is_named(prepared: Make) -> None:
     panel, policies = prepared()
-    panel = panel.with_columns(nobody=pl.lit(None, dtype=pl.Float64), endless=pl.when(pl.int_range(pl.len()) == 7).then(np.inf).otherwise(pl.col("z")))
+    panel = panel.with_columns(
+        nobody=pl.lit(None, dtype=pl.Float64), endless=pl.when(pl.int_range(pl.len()) == 7).then(np.inf).otherwise(pl.col("z"))
+    )
     curve = specification_curve(
         panel,
         ["y", "nobody"],
@@ -283,7 +291,7 @@ def test_curve_as_effects(prepared: Make) -> None:
     panel, policies = prepared(drop=0.1)
     curve = specification_curve(panel, "y", policies, controls=["x", "z"], cluster=[None, "region"], samples=SAMPLES)
     effects = curve.effects()
-    own = curve.frame.filter(cluster="")
+    own = curve.frame.filter(cluster="unit")
     assert_allclose(effects.estimate, own["estimate"])
     assert_allclose(effects.std_error, own["std_error"], rtol=1e-10)
     assert_allclose(effects.p_value, own["p_value"], rtol=1e-8)
@@ -297,11 +305,19 @@ def test_curve_as_effects(prepared: Make) -> None:
 
 def test_repr_and_notes(prepared: Make) -> None:
     panel, policies = prepared()
-    curve = specification_curve(panel, ["y", "y2"], policies, ["twfe", "callaway-santanna"], controls=["x", "fixed"], fe=[None, "region^year"])
+    curve = specification_curve(
+        panel, ["y", "y2"], policies, ["twfe", "callaway-santanna"], controls=["x", "fixed"], fe=[None, "region^year"]
+    )
     assert repr(curve).startswith(f"SpecificationCurve(y: {curve.frame.height} specifications, median ")
     assert curve.tidy() is curve.frame
     codes = {n.code for n in curve.notes}
-    assert {"curve-count", "curve-left-out-not-defined", "curve-left-out-same-as-another", "curve-several-outcomes", "curve-moves-most"} <= codes
+    assert {
+        "curve-count",
+        "curve-left-out-not-defined",
+        "curve-left-out-same-as-another",
+        "curve-several-outcomes",
+        "curve-moves-most",
+    } <= codes
     for note in curve.notes:
         assert note.text("en")
         assert note.text("zh")
@@ -316,12 +332,18 @@ def test_against_pyfixest(prepared: Make, panel_weight: bool) -> None:
     curve = specification_curve(panel, "y", policies["now"], controls=["x", "z"], fe=[None, "region^year"], cluster=[None, "region"])
     table = dict(policies["now"].table.select("unit", "cohort").iter_rows())
     first = pl.Series([table[u] or 9999 for u in panel.frame["unit"]])
-    data = panel.frame.with_columns(treated=(pl.col("year") >= first).cast(pl.Float64), cell=pl.col("region") + pl.col("year").cast(pl.String)).to_pandas()
+    data = panel.frame.with_columns(
+        treated=(pl.col("year") >= first).cast(pl.Float64), cell=pl.col("region") + pl.col("year").cast(pl.String)
+    ).to_pandas()
     for row in curve.frame.iter_rows(named=True):
         right = " + ".join(["treated", *([row["controls"]] if row["controls"] else [])])
         effects = "unit + year" + (" + cell" if row["fe"] else "")
         fit = pf.feols(
-            f"y ~ {right} | {effects}", data, vcov={"CRV1": row["cluster"] or "unit"}, weights="w" if panel_weight else None, demeaner=pf.MapDemeaner(fixef_tol=1e-12)
+            f"y ~ {right} | {effects}",
+            data,
+            vcov={"CRV1": row["cluster"] or "unit"},
+            weights="w" if panel_weight else None,
+            demeaner=pf.MapDemeaner(fixef_tol=1e-12),
         )
         assert_allclose(row["estimate"], fit.coef()["treated"], rtol=1e-8)
         assert_allclose(row["std_error"], fit.se()["treated"], rtol=1e-6)
@@ -338,7 +360,14 @@ def test_against_statspai(prepared: Make) -> None:
     first = pl.Series([table[u] or 9999 for u in panel.frame["unit"]])
     data = panel.frame.with_columns(treated=(pl.col("year") >= first).cast(pl.Float64)).to_pandas()
     theirs = sp.spec_curve(
-        data, "y", "treated", controls=sets, se_types=["cluster"], cluster_var="unit", fe=[["unit", "year"]], subsets={"all": None, "sub": keep.to_pandas()}
+        data,
+        "y",
+        "treated",
+        controls=sets,
+        se_types=["cluster"],
+        cluster_var="unit",
+        fe=[["unit", "year"]],
+        subsets={"all": None, "sub": keep.to_pandas()},
     ).results_df
     ours = specification_curve(panel, "y", policies["now"], controls=["x", "z"], samples=SAMPLES, options={"twfe": {"ssc": "reghdfe"}})
     by_ours = np.sort(ours.frame["estimate"].to_numpy())

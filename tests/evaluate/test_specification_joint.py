@@ -84,7 +84,8 @@ def sample_of_clusters(panel: Panel, policy: Any, counts: Floats, labels: Floats
     times = dict(zip(labels.tolist(), counts.astype(int).tolist(), strict=True))
     frame = panel.frame.with_columns(times=pl.col(drawn).cast(pl.String).replace_strict(times))
     parts = [
-        frame.filter(pl.col("times") > k).with_columns(copy=pl.col("unit") + f"-{k}", group=pl.col(drawn) + f"-{k}") for k in range(int(counts.max()))
+        frame.filter(pl.col("times") > k).with_columns(copy=pl.col("unit") + f"-{k}", group=pl.col(drawn) + f"-{k}")
+        for k in range(int(counts.max()))
     ]
     stacked = pl.concat(parts).join(policy.table.select("unit", "cohort"), on="unit").sort("copy", "year")
     made = Panel(stacked, "copy", "year", weight=panel.weight)
@@ -178,7 +179,9 @@ def test_a_large_effect_is_found_and_its_direction(toy: Make) -> None:
 
 def test_who_takes_no_part_is_counted(toy: Make) -> None:
     made = toy()
-    curve = specification_curve(made.panel, "y", made.policy, ["twfe", "imputation", "callaway-santanna"], controls=["x"], cluster=[None, ("unit", "year")])
+    curve = specification_curve(
+        made.panel, "y", made.policy, ["twfe", "imputation", "callaway-santanna"], controls=["x"], cluster=[None, ("unit", "year")]
+    )
     parts = {k: curve.joint(49, k) for k in ("permutation", "bootstrap", "multiplier")}
     assert parts["permutation"].n_specifications == 3, "twfe by one grouping, and callaway-santanna without a control"
     assert parts["bootstrap"].n_specifications == 2

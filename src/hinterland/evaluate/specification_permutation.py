@@ -111,7 +111,11 @@ def _other_kernel(group: Group, clusters: tuple[Factor, ...]) -> tuple[Design, I
     from dataclasses import replace
 
     design = replace(group.design, clusters=clusters)
-    if group.options or group.method != "callaway-santanna" or batch_findings(design, group.method):
+    if (
+        {k: v for k, v in group.options.items() if (k, v) != ("vcov", "cluster")}
+        or group.method != "callaway-santanna"
+        or batch_findings(design, group.method)
+    ):
         return None
     design, _ = without_always_treated(design)
     code = path_codes(design, group.method)

@@ -15,6 +15,7 @@ from hinterland.report.appendix import appendix
 from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose, numbering
 from hinterland.report.caveats import caveats
 from hinterland.report.cohorts import by_cohort
+from hinterland.report.curve import curve
 from hinterland.report.displacement import displacement
 from hinterland.report.doses import doses
 from hinterland.report.leave_out import leave_out
@@ -198,6 +199,7 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
         *small_sample(record, speaker, outcome),
         *leave_out(record, speaker, outcome),
         *_variations(record, speaker, head),
+        *curve(record, speaker, outcome),
     )
 
 

@@ -14,6 +14,7 @@ from hinterland.errors import Finding, InputError, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
+from hinterland.study.curve import curve_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.load import LoadedStudy
 from hinterland.study.provenance import input_files
@@ -75,6 +76,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         _trials(work, tried, findings)
         _groups(work, findings)
         _rows(work, findings)
+        findings += curve_findings(work)
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
 

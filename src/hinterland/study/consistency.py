@@ -8,6 +8,7 @@ from math import isfinite
 
 from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
+from hinterland.study import curve
 from hinterland.study.columns import clashes
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.schema import Study
@@ -25,6 +26,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _covariance(study)
     yield from _diagnostics(study)
     yield from _robustness(study)
+    yield from curve.inconsistencies(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

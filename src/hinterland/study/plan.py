@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.estimators import COVARIANCE
+from hinterland.study.plan_curve import curve_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, headline_for, methods_for, row_methods, settings_of
 from hinterland.study.variant import BASELINE, Variant
@@ -31,6 +32,7 @@ KINDS = (
     "placebo-space",
     "placebo-time",
     "robustness",
+    "curve",
     "subgroup",
     "report",
 )
@@ -84,6 +86,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     yield from _diagnostics(study, outcome)
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
+    yield from curve_steps(study, outcome)
     yield from _subgroups(study, outcome)
 
 

@@ -30,6 +30,7 @@ from hinterland.study.fields import (
     Vcov,
     Words,
 )
+from hinterland.study.schema_curve import CurveTable
 
 
 class StudyTable(Table):
@@ -273,6 +274,7 @@ class RobustnessTable(Table):
     partial: tuple[Partial, ...] = Field(default=(), description="Other rules for partial coverage, one row each (registers only).")
     comparison: tuple[ComparisonRule, ...] = Field(default=(), description="Other comparison groups, one row each.")
     model: tuple[ModelTable, ...] = Field(default=(), description="Rows written out.")
+    curve: CurveTable | None = Field(default=None, description="Every combination of choices, and a test of the curve as a whole.")
 
 
 class HeterogeneityTable(Table):

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 import polars as pl
 
+from hinterland.study.tables_curve import CURVE_TABLES
+
 _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 
 Schema = Mapping[str, pl.DataType]
@@ -166,6 +168,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             verdict=_TEXT,
             shape=_TEXT,
         ),
+        **CURVE_TABLES,
         "notes": _columns("scope code values"),
         "truth": _columns("parameter effects_id term", value=_REAL, definition=_TEXT, definition_zh=_TEXT),
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hinterland.study.step import Step
-from hinterland.study.steps import assess, data, diagnostics, evaluate, placebo, rows, sensitivity, small_sample, truth
+from hinterland.study.steps import assess, curve, data, diagnostics, evaluate, placebo, rows, sensitivity, small_sample, truth
 from hinterland.study.steps.output import Output
 from hinterland.study.workspace import Workspace
 
@@ -31,6 +31,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "placebo-space": placebo.space,
         "placebo-time": placebo.time,
         "robustness": rows.robustness,
+        "curve": curve.curve,
         "subgroup": rows.subgroup,
     }
 )
