@@ -21,7 +21,7 @@ from hinterland.evaluate.hdfe import absorber, level_columns, project_off
 from hinterland.evaluate.regression import absorbed, column_scale, independent_columns, treatment
 from hinterland.evaluate.specification_block import Block, Member, embedded_inverse, paired
 from hinterland.evaluate.specification_joint import Draws
-from hinterland.evaluate.specification_sums import chunks, owner_of, quadratic, summed
+from hinterland.evaluate.specification_sums import Grouped, chunks, membership, owner_of, quadratic
 from hinterland.labels import Note
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 LARGEST = 20_000_000
 """Numbers in the cross products of all clusters beyond which a block is left out: fixed effects of many levels, beyond the clusters drawn."""
 CACHED = 8
-"""Arrays of rows and draws are kept this much smaller than others: they are read once for every pair of columns."""
+"""Arrays of rows and draws are kept this much smaller than others: they are read once for every pair of columns, and should stay in the cache."""
 _DEAD = 1e-9
 
 
@@ -43,10 +43,10 @@ def resampled(curve: SpecificationCurve, draws: int, seed: int) -> Draws:
     usable = [
         (b, f) for b in blocks if (f := next((c for c in b.design.clusters if c.name == name), None) or _unit_named(b, name)) is not None
     ]
-    labels = np.unique(np.concatenate([_labels(f) for _, f in usable])) if usable else np.empty(0, dtype=np.str_)
-    counts = (
-        np.random.default_rng(seed).multinomial(len(labels), np.full(len(labels), 1 / max(len(labels), 1)), size=draws).astype(np.float64)
-    )
+    if not usable:
+        return Draws(np.empty(0, dtype=np.int64), np.empty((draws, 0)), np.empty((draws, 0)), ())
+    labels = np.unique(np.concatenate([_labels(f) for _, f in usable]))
+    counts = np.random.default_rng(seed).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=draws).astype(np.float64)
     estimates, statistics, places, heavy = [], [], [], 0
     actual = {e.place: e for e in curve.fitted.estimated}
     for block, drawn in usable:
@@ -98,13 +98,12 @@ class _Form:
 class _Atoms:
     """The finer of a grouping and the clusters drawn.
 
-    ``drawn`` [A]: the cluster drawn that each atom lies in;  ``order`` [n], ``starts`` [A]: rows by atom;  ``crossed`` [A, z, z + k]: cross products of
-    the other effects with themselves and with the rest;  ``rest`` [A, k, k]: of the rest.
+    ``drawn`` [A]: the cluster drawn that each atom lies in;  ``groups``: the rows by atom;  ``crossed`` [A, z, z + k]: cross products of the other effects
+    with themselves and with the rest;  ``rest`` [A, k, k]: of the rest.
     """
 
     drawn: Ints
-    order: Ints
-    starts: Ints
+    groups: Grouped
     crossed: Floats
     rest: Floats
 
@@ -148,8 +147,7 @@ class _Sample:
         for k, atoms in enumerate(self.atoms):
             forms = [j for j, f in enumerate(self.forms) if f.atom == k]
             most = max(len(self.forms[j].members) for j in forms)
-            width = len(self.rest) * (self.rest.shape[1] + self.p * (self.p + 3) // 2)
-            for some in chunks(len(counts), max(CACHED * width, most * (self.p + 1) ** 2)):
+            for some in chunks(len(counts), max(CACHED * self.rest.size, most * (self.p + 1) ** 2)):
                 weight = counts[some][:, atoms.drawn]
                 reduced, net, alone = self._net(atoms, weight)
                 for j in forms:
@@ -159,19 +157,19 @@ class _Sample:
         return out
 
     def _net(self, atoms: _Atoms, weight: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of each draw: cross products [R, k, k] net of its other effects, the rows themselves [n, R, k] by atom, and the treatment's sum of squares
-        before that.
+        """Of each draw: cross products [R, k, k] net of its other effects, the columns themselves [k, R, n] by atom, and the treatment's sum of
+        squares before that.
         """
         k, z = self.rest.shape[1], self.z.shape[1]
         whole = (weight @ atoms.rest.reshape(len(atoms.rest), -1)).reshape(len(weight), k, k)
         alone = whole[:, 0, 0].copy()
-        rows = np.broadcast_to(self.rest[atoms.order][:, None], (len(self.rest), len(weight), k))
+        rest = atoms.groups.rows(self.rest.T)[:, None]
         if not z:
-            return whole, rows, alone
+            return whole, np.broadcast_to(rest, (k, len(weight), rest.shape[2])), alone
         crossed = (weight @ atoms.crossed.reshape(len(atoms.crossed), -1)).reshape(len(weight), z, z + k)
         slope = _solved(crossed[:, :, :z], crossed[:, :, z:])
-        fitted = self.z[atoms.order] @ np.swapaxes(slope, 0, 1).reshape(z, -1)
-        return whole - np.swapaxes(crossed[:, :, z:], 1, 2) @ slope, rows - fitted.reshape(len(self.rest), len(weight), k), alone
+        fitted = np.moveaxis(slope, 2, 0).reshape(-1, z) @ atoms.groups.rows(self.z.T)
+        return whole - np.swapaxes(crossed[:, :, z:], 1, 2) @ slope, rest - fitted.reshape(k, len(weight), -1), alone
 
     def _form(self, form: _Form, atoms: _Atoms, weight: Floats, reduced: Floats, net: Floats) -> tuple[Floats, Floats, Floats]:
         """Estimates, the diagonal elements of the inverse that say how well they are identified, and variances, [R, P] each."""
@@ -179,15 +177,15 @@ class _Sample:
         inverse = embedded_inverse(reduced[:, None, :p, :p], np.broadcast_to(form.kept, (len(weight), *form.kept.shape)))
         theta = np.einsum("rpij,rj->rpi", inverse, reduced[:, :p, y])
         row = inverse[:, :, 0]
-        x = net[:, :, :p]
-        products = [x * net[:, :, [y]], *(x[:, :, i:] * x[:, :, [i]] for i in range(p))]
-        features = np.moveaxis(np.add.reduceat(np.concatenate(products, axis=2), atoms.starts, axis=0), 0, 1)
-        drawn = features * weight[:, :, None]
+        columns = [net[i] for i in range(p)]
+        products = [(c, net[y]) for c in columns] + [(c, other) for i, c in enumerate(columns) for other in columns[i:]]
+        features = np.stack([atoms.groups.sums(left, right) for left, right in products], axis=1)
+        drawn = features * weight[:, None]
         if form.size < len(form.cluster):
-            joined = np.moveaxis(summed(np.moveaxis(drawn, 1, 0), form.cluster, form.size), 0, 1)
-            matrix = np.swapaxes(joined, 1, 2) @ joined
+            joined = drawn @ membership(form.cluster, form.size)
+            matrix = joined @ np.swapaxes(joined, 1, 2)
         else:
-            matrix = np.swapaxes(features, 1, 2) @ drawn
+            matrix = features @ np.swapaxes(drawn, 1, 2)
         return theta[:, :, 0], row[:, :, 0], quadratic(np.concatenate([row, -paired(row, theta)], axis=2), matrix)
 
 
@@ -238,11 +236,10 @@ def _forms(block: Block, drawn: Factor, z: Floats, rest: Floats) -> tuple[tuple[
 
 
 def _atoms(atom: Factor, drawn: Ints, z: Floats, rest: Floats) -> _Atoms:
-    order = np.argsort(atom.codes, kind="stable")
-    ends = np.cumsum(np.bincount(atom.codes, minlength=atom.size))
-    both = np.concatenate([z[order], rest[order]], axis=1)
+    groups = Grouped.of(atom)
+    both = np.ascontiguousarray(groups.rows(np.concatenate([z, rest], axis=1).T).T)
     crossed, square = np.empty((atom.size, z.shape[1], both.shape[1])), np.empty((atom.size, rest.shape[1], rest.shape[1]))
-    for k, part in enumerate(np.split(both, ends[:-1])):
+    for k, part in enumerate(np.split(both, groups.starts[1:])):
         crossed[k] = part[:, : z.shape[1]].T @ part
         square[k] = part[:, z.shape[1] :].T @ part[:, z.shape[1] :]
-    return _Atoms(drawn, order, np.append(0, ends[:-1]), crossed, square)
+    return _Atoms(drawn, groups, crossed, square)
