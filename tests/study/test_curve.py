@@ -180,12 +180,16 @@ def test_the_sentences_follow_the_numbers(record: Record) -> None:
 
     tests = record.tables["specification_inference"]
     n = record.tables["specifications"].height
+
+    def keys(frame: pl.DataFrame) -> list[str]:
+        return [s.key for part in joint_sentences(frame, n) for s in part]
+
     low, high = (tests.with_columns(p_value=pl.lit(p)) for p in (0.01, 0.6))
-    assert [s.key for s in joint_sentences(low, n)].count("curve.all_clear") == 3
-    assert [s.key for s in joint_sentences(high, n)].count("curve.none_clear") == 3
+    assert keys(low).count("curve.all_clear") == 3
+    assert keys(high).count("curve.none_clear") == 3
     mixed = tests.with_columns(p_value=pl.when(pl.col("statistic") == "median").then(0.01).otherwise(0.3))
-    assert [s.key for s in joint_sentences(mixed, n)].count("curve.some_clear") == 3
-    assert [s.key for s in joint_sentences(tests, n)].count("curve.part") == 2, "permutation and bootstrap lack some"
+    assert keys(mixed).count("curve.some_clear") == 3
+    assert keys(tests).count("curve.part") == 2, "permutation and bootstrap lack some"
     from hinterland.report.sentences import Speaker
 
     minus = Record(
@@ -197,9 +201,9 @@ def test_the_sentences_follow_the_numbers(record: Record) -> None:
             "specification_shares": record.tables["specification_shares"].with_columns(share=pl.lit(None, dtype=pl.Float64)),
         },
     )
-    keys = [s.key for b in curve(minus, Speaker("en"), "y") if isinstance(b, Prose) for s in b.sentences]
-    assert "curve.range_down" in keys
-    assert "curve.nothing_moves" in keys
+    said = [s.key for b in curve(minus, Speaker("en"), "y") if isinstance(b, Prose) for s in b.sentences]
+    assert "curve.range_down" in said
+    assert "curve.nothing_moves" in said
     assert curve(record, Speaker("en"), "count") == ()
 
 

@@ -8,10 +8,10 @@ import polars as pl
 
 from hinterland.report import figures, tables
 from hinterland.report.blocks import Block, Chart, Heading, Prose
-from hinterland.report.curve_figure import CONTROLS, choice_name, curve_figure, varying
+from hinterland.report.curve_figure import choice_name, curve_figure, varying
 from hinterland.report.digits import ALPHA, count, decimals_for, number, p_cell, p_value, share, signed
 from hinterland.report.record import Record
-from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
@@ -29,8 +29,7 @@ def curve(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
     if not frame.height:
         return ()
     tests = _of(record, "specification_inference", outcome)
-    said = (*_intro(record, frame, outcome), *_range(frame), *_moves(record, speaker, outcome))
-    joint = joint_sentences(tests, frame.height)
+    said = (*_intro(record, frame, outcome), *_range(frame), *_moves(record, outcome))
     family = record.headline(outcome)
     unit = figures.unit_axis(speaker, record.scale(outcome, family.family if family else "gaussian"), outcome)
     title = speaker.ui("title.curve", outcome=Name("variable", outcome))
@@ -41,7 +40,7 @@ def curve(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
     chart = Chart("curve", title, subtitle, alt, curve_figure(frame, speaker, unit=unit), frame)
     blocks: list[Block] = [Heading(speaker.ui("heading.curve")), Prose(said), chart]
     if tests.height:
-        blocks += [Prose(joint), joint_table(record, speaker, outcome, tests)]
+        blocks += [*(Prose(part) for part in joint_sentences(tests, frame.height)), joint_table(record, speaker, outcome, tests)]
     shares = _of(record, "specification_shares", outcome)
     return (*blocks, *((shares_table(record, speaker, outcome, shares),) if shares.height else ()))
 
@@ -83,7 +82,7 @@ def moved_by(row: dict[str, Any]) -> Value:
     return Sentence("curve.control", {"name": Name("variable", row["control"])}) if row["control"] else Name("curve_choice", row["choice"])
 
 
-def _moves(record: Record, speaker: Speaker, outcome: str) -> tuple[Sentence, ...]:
+def _moves(record: Record, outcome: str) -> tuple[Sentence, ...]:
     shares = _of(record, "specification_shares", outcome)
     if not shares.height:
         return ()
@@ -93,26 +92,26 @@ def _moves(record: Record, speaker: Speaker, outcome: str) -> tuple[Sentence, ..
     first, rest = rows[0], [r for r in rows[1 : 1 + TOLD] if r["share"] >= 0.01]
     said = [say("curve.moves", choice=moved_by(first), share=share(first["share"], 0), range=number(first["range"]))]
     if rest:
-        named = [f"{speaker.value(moved_by(r))} ({share(r['share'], 0)}%)" for r in rest]
-        said.append(say("curve.moves_next", choices=Listed(tuple(Both(n, n) for n in named)), table=Ref("table", "curve-shares")))
+        named = tuple(say("curve.moved", choice=moved_by(r), share=share(r["share"], 0)) for r in rest)
+        said.append(say("curve.moves_next", choices=Listed(named), table=Ref("table", "curve-shares")))
     return tuple(said)
 
 
-def joint_sentences(tests: pl.DataFrame, specifications: int) -> tuple[Sentence, ...]:
-    """What each joint test says, and what it means; that many specifications are no evidence by themselves comes first."""
-    said = [say("curve.joint_intro", table=Ref("table", "curve"))]
-    for kind in tests["kind"].unique(maintain_order=True) if tests.height else ():
+def joint_sentences(tests: pl.DataFrame, specifications: int) -> list[tuple[Sentence, ...]]:
+    """A paragraph on each joint test, what it says and means; the first starts with why they are needed."""
+    parts: list[tuple[Sentence, ...]] = []
+    for kind in tests["kind"].unique(maintain_order=True):
         rows = {r["statistic"]: r for r in tests.filter(pl.col("kind") == kind).iter_rows(named=True)}
         one = rows[STATISTICS[0]]
-        p = {f"p_{s}": p_value(rows[s]["p_value"]) for s in STATISTICS}
-        said.append(say(f"curve.{kind}", draws=count(one["draws"]), **p))
+        said = [say(f"curve.{kind}", draws=count(one["draws"]), **{f"p_{s}": p_value(rows[s]["p_value"]) for s in STATISTICS})]
         if one["n_specifications"] < specifications:
             said.append(say("curve.part", n=count(one["n_specifications"]), of=count(specifications)))
         below = sum(rows[s]["p_value"] < ALPHA for s in STATISTICS)
         said.append(
             say("curve.all_clear" if below == len(STATISTICS) else "curve.none_clear" if not below else "curve.some_clear", k=count(below))
         )
-    return tuple(said)
+        parts.append((*(() if parts else (say("curve.joint_intro", table=Ref("table", "curve")),)), *said))
+    return parts
 
 
 def joint_table(record: Record, speaker: Speaker, outcome: str, tests: pl.DataFrame) -> Table:
@@ -149,7 +148,7 @@ def shares_table(record: Record, speaker: Speaker, outcome: str, shares: pl.Data
         if r["choice"] == INTERACTION:
             body.append(Row((speaker.ui("row.curve_interaction"), "", share(r["share"]) if r["share"] is not None else "–", ""), "fact"))
             continue
-        name = f"{choice_name(speaker, CONTROLS)}: {speaker.name(r['control'])}" if r["control"] else choice_name(speaker, r["choice"])
+        name = speaker.ui("row.curve_control", name=Name("variable", r["control"])) if r["control"] else choice_name(speaker, r["choice"])
         body.append(Row((name, count(r["options"]), share(r["share"]) if r["share"] is not None else "–", number(r["range"]))))
     headings = (
         Column(speaker.ui("col.curve_choice"), "left"),

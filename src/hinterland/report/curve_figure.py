@@ -94,8 +94,9 @@ def strips_of(frame: pl.DataFrame, speaker: Speaker) -> tuple[Strip, ...]:
 
 
 def choice_name(speaker: Speaker, choice: str) -> str:
-    """A choice in words."""
-    return speaker.labelled(f"curve_choice.{choice}")
+    """A choice in words, as a heading."""
+    words = speaker.labelled(f"curve_choice.{choice}")
+    return words[:1].upper() + words[1:]
 
 
 def option_name(speaker: Speaker, choice: str, option: object) -> str:
