@@ -291,7 +291,7 @@ def test_curve_as_effects(prepared: Make) -> None:
     panel, policies = prepared(drop=0.1)
     curve = specification_curve(panel, "y", policies, controls=["x", "z"], cluster=[None, "region"], samples=SAMPLES)
     effects = curve.effects()
-    own = curve.frame.filter(cluster="")
+    own = curve.frame.filter(cluster="unit")
     assert_allclose(effects.estimate, own["estimate"])
     assert_allclose(effects.std_error, own["std_error"], rtol=1e-10)
     assert_allclose(effects.p_value, own["p_value"], rtol=1e-8)

@@ -192,6 +192,7 @@ def specification_curve(
 
 def curve(panel: Panel, choices: Choices, options: Mapping[str, Mapping[str, Any]], limit: int) -> SpecificationCurve:
     """The curve of choices that are written out."""
+    choices = choosing.settled(panel, choices)
     choosing.fail_if_bad(panel, choices, limit)
     _fail_if_options_unknown(choices, options)
     chosen, without = choosing.specifications(choices)
@@ -200,12 +201,7 @@ def curve(panel: Panel, choices: Choices, options: Mapping[str, Mapping[str, Any
     frame = _frame(choices, chosen, fitted.estimated)
     left_out = _left_out(choices, chosen, without, fitted)
     shares = _shares(choices, [chosen[e.place] for e in fitted.estimated], frame["estimate"].to_numpy())
-    meta = {
-        "specifications": frame.height,
-        "left_out": left_out.height,
-        "combinations": frame.height + left_out.height,
-        "cluster": panel.cluster or panel.unit,
-    }
+    meta = {"specifications": frame.height, "left_out": left_out.height, "combinations": frame.height + left_out.height}
     return SpecificationCurve(choices.outcome[0], frame, left_out, shares, choices, fitted, _notes(frame, left_out, shares), meta)
 
 

@@ -10,7 +10,7 @@ specifications on C clusters are one product [C, f] × [f, P], f = (1 + q) + (1 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -128,6 +128,23 @@ def make_block(design: Design, outcomes: Floats, members: Sequence[Member], ssc:
         counted=Counted(absorbed(design), rank),
         ssc=ssc,
         members=tuple(members),
+    )
+
+
+def with_members(block: Block, members: Sequence[Member]) -> Block:
+    """The block of ``members`` alone, without the controls that none of them has."""
+    used = np.any([m.wanted for m in members], axis=0) if members else np.zeros(len(block.raw) - 1, dtype=np.bool_)
+    at = np.append(0, 1 + np.flatnonzero(used))
+    names = tuple(n for n, yes in zip(block.design.covariate_names, used, strict=True) if yes)
+    return replace(
+        block,
+        design=replace(block.design, covariates=np.asfortranarray(block.design.covariates[:, used]), covariate_names=names),
+        x=np.asfortranarray(block.x[:, at]),
+        raw=block.raw[at],
+        centred=block.centred[at],
+        gram=block.gram[np.ix_(at, at)],
+        cross=block.cross[at],
+        members=tuple(replace(m, wanted=m.wanted[used]) for m in members),
     )
 
 

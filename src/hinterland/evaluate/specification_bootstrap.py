@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from hinterland.evaluate.coding import Factor, Floats
 from hinterland.evaluate.hdfe import absorber, level_columns, project_off
 from hinterland.evaluate.regression import absorbed, column_scale, independent_columns, treatment
-from hinterland.evaluate.specification_block import Block, Member, embedded_inverse, paired, pairs
+from hinterland.evaluate.specification_block import Block, Member, embedded_inverse, paired
 from hinterland.evaluate.specification_joint import Draws
-from hinterland.evaluate.specification_sums import chunks, owner_of, quadratic, summed
+from hinterland.evaluate.specification_sums import Grouped, chunks, membership, owner_of, quadratic
 from hinterland.labels import Note
 
 if TYPE_CHECKING:
@@ -31,20 +31,22 @@ Ints = NDArray[np.int64]
 
 LARGEST = 20_000_000
 """Numbers in the cross products of all clusters beyond which a block is left out: fixed effects of many levels, beyond the clusters drawn."""
+CACHED = 8
+"""Arrays of rows and draws are kept this much smaller than others: they are read once for every pair of columns, and should stay in the cache."""
 _DEAD = 1e-9
 
 
 def resampled(curve: SpecificationCurve, draws: int, seed: int) -> Draws:
     """Recentred estimates and their t statistics in ``draws`` samples of the baseline's clusters."""
     blocks = curve.fitted.blocks
-    name = _drawn_by(curve)
+    name = curve.choices.cluster[0][0]
     usable = [
         (b, f) for b in blocks if (f := next((c for c in b.design.clusters if c.name == name), None) or _unit_named(b, name)) is not None
     ]
-    labels = np.unique(np.concatenate([_labels(f) for _, f in usable])) if usable else np.empty(0, dtype=np.str_)
-    counts = (
-        np.random.default_rng(seed).multinomial(len(labels), np.full(len(labels), 1 / max(len(labels), 1)), size=draws).astype(np.float64)
-    )
+    if not usable:
+        return Draws(np.empty(0, dtype=np.int64), np.empty((draws, 0)), np.empty((draws, 0)), ())
+    labels = np.unique(np.concatenate([_labels(f) for _, f in usable]))
+    counts = np.random.default_rng(seed).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=draws).astype(np.float64)
     estimates, statistics, places, heavy = [], [], [], 0
     actual = {e.place: e for e in curve.fitted.estimated}
     for block, drawn in usable:
@@ -71,12 +73,6 @@ def resampled(curve: SpecificationCurve, draws: int, seed: int) -> Draws:
     return Draws(found[sound][order], estimate[:, sound][:, order], statistic[:, sound][:, order], tuple(notes))
 
 
-def _drawn_by(curve: SpecificationCurve) -> str:
-    """The grouping whose clusters are drawn: the baseline's first."""
-    first = curve.choices.cluster[0]
-    return first[0] if first else curve.meta["cluster"]
-
-
 def _unit_named(block: Block, name: str) -> Factor | None:
     design = block.design
     return Factor(name, design.unit, design.n_units, design.unit_labels) if name == design.unit_name else None
@@ -100,19 +96,26 @@ class _Form:
 
 @dataclass(frozen=True, slots=True)
 class _Atoms:
-    """Sums by atom, the finer of a grouping and the clusters drawn: ``drawn`` [A] the cluster that each lies in; ``gram`` [A, f, f] cross products."""
+    """The finer of a grouping and the clusters drawn.
+
+    ``drawn`` [A]: the cluster drawn that each atom lies in;  ``groups``: the rows by atom;  ``crossed`` [A, z, z + k]: cross products of the other effects
+    with themselves and with the rest;  ``rest`` [A, k, k]: of the rest.
+    """
 
     drawn: Ints
-    gram: Floats
+    groups: Grouped
+    crossed: Floats
+    rest: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """A block with the fixed effects within drawn clusters taken out: columns are ``z`` levels of other effects, ``p`` treatment and controls, and
-    the outcomes.
+    """A block with the fixed effects within drawn clusters taken out of ``z`` [n, z], the levels of the other effects, and of ``rest`` [n, k]: ``p``
+    columns of treatment and controls, then the outcomes.
     """
 
-    z: int
+    z: Floats
+    rest: Floats
     p: int
     atoms: tuple[_Atoms, ...]
     forms: tuple[_Form, ...]
@@ -134,9 +137,9 @@ class _Sample:
         if inside:
             columns = project_off(absorber(inside, design.weight), columns, out=columns)
         columns = columns if block.root is None else columns * block.root[:, None]
-        kept = independent_columns(columns[:, :levels].T @ columns[:, :levels], raw, centred)
-        columns = columns[:, np.append(np.flatnonzero(kept), np.arange(levels, columns.shape[1]))]
-        return cls(int(kept.sum()), p, *_forms(block, drawn, columns))
+        z = columns[:, :levels]
+        z, rest = np.ascontiguousarray(z[:, independent_columns(z.T @ z, raw, centred)]), np.ascontiguousarray(columns[:, levels:])
+        return cls(z, rest, p, *_forms(block, drawn, z, rest))
 
     def run(self, counts: Floats) -> list[tuple[Floats, Floats]]:
         """Of each form, estimates and variances without small-sample factor [R, P] where clusters are drawn ``counts`` [R, G] times."""
@@ -144,42 +147,46 @@ class _Sample:
         for k, atoms in enumerate(self.atoms):
             forms = [j for j, f in enumerate(self.forms) if f.atom == k]
             most = max(len(self.forms[j].members) for j in forms)
-            width = max(len(atoms.gram) * atoms.gram.shape[1] * (atoms.gram.shape[1] - self.z), most * (self.p + 1) ** 2)
-            for some in chunks(len(counts), width):
+            for some in chunks(len(counts), max(CACHED * self.rest.size, most * (self.p + 1) ** 2)):
                 weight = counts[some][:, atoms.drawn]
-                turn, whole = self._net(atoms, weight)
-                reduced, net = np.swapaxes(turn, 1, 2) @ whole @ turn, np.swapaxes(turn, 1, 2)[:, None] @ (atoms.gram[None] @ turn[:, None])
+                reduced, net, alone = self._net(atoms, weight)
                 for j in forms:
-                    estimate, variance = self._form(self.forms[j], weight, reduced, net)
-                    alive = estimate[1] * whole[:, None, self.z, self.z] * _DEAD < 1
-                    out[j][0][some], out[j][1][some] = np.where(alive, estimate[0], np.nan), np.where(alive, variance, np.nan)
+                    found, sound, variance = self._form(self.forms[j], atoms, weight, reduced, net)
+                    alive = sound * alone[:, None] * _DEAD < 1
+                    out[j][0][some], out[j][1][some] = np.where(alive, found, np.nan), np.where(alive, variance, np.nan)
         return out
 
-    def _net(self, atoms: _Atoms, weight: Floats) -> tuple[Floats, Floats]:
-        """[R, f, f − z] what nets columns of a draw's other fixed effects, and [R, f, f] the draw's cross products."""
-        z, f = self.z, atoms.gram.shape[1]
-        whole = (weight @ atoms.gram.reshape(len(atoms.gram), -1)).reshape(len(weight), f, f)
-        turn = np.zeros((len(weight), f, f - z))
-        turn[:, z:] = np.eye(f - z)
-        if z:
-            turn[:, :z] = -_solved(whole[:, :z, :z], whole[:, :z, z:])
-        return turn, whole
+    def _net(self, atoms: _Atoms, weight: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of each draw: cross products [R, k, k] net of its other effects, the columns themselves [k, R, n] by atom, and the treatment's sum of
+        squares before that.
+        """
+        k, z = self.rest.shape[1], self.z.shape[1]
+        whole = (weight @ atoms.rest.reshape(len(atoms.rest), -1)).reshape(len(weight), k, k)
+        alone = whole[:, 0, 0].copy()
+        rest = atoms.groups.rows(self.rest.T)[:, None]
+        if not z:
+            return whole, np.broadcast_to(rest, (k, len(weight), rest.shape[2])), alone
+        crossed = (weight @ atoms.crossed.reshape(len(atoms.crossed), -1)).reshape(len(weight), z, z + k)
+        slope = _solved(crossed[:, :, :z], crossed[:, :, z:])
+        fitted = np.moveaxis(slope, 2, 0).reshape(-1, z) @ atoms.groups.rows(self.z.T)
+        return whole - np.swapaxes(crossed[:, :, z:], 1, 2) @ slope, rest - fitted.reshape(k, len(weight), -1), alone
 
-    def _form(self, form: _Form, weight: Floats, reduced: Floats, net: Floats) -> tuple[tuple[Floats, Floats], Floats]:
-        """Estimates with the diagonal elements of the inverse that say how well they are identified, and variances, [R, P] each."""
+    def _form(self, form: _Form, atoms: _Atoms, weight: Floats, reduced: Floats, net: Floats) -> tuple[Floats, Floats, Floats]:
+        """Estimates, the diagonal elements of the inverse that say how well they are identified, and variances, [R, P] each."""
         p, y = self.p, self.p + form.outcome
         inverse = embedded_inverse(reduced[:, None, :p, :p], np.broadcast_to(form.kept, (len(weight), *form.kept.shape)))
         theta = np.einsum("rpij,rj->rpi", inverse, reduced[:, :p, y])
         row = inverse[:, :, 0]
-        i, j = pairs(p)
-        features = np.concatenate([net[:, :, :p, y], net[:, :, i, j]], axis=2)
-        drawn = features * weight[:, :, None]
+        columns = [net[i] for i in range(p)]
+        products = [(c, net[y]) for c in columns] + [(c, other) for i, c in enumerate(columns) for other in columns[i:]]
+        features = np.stack([atoms.groups.sums(left, right) for left, right in products], axis=1)
+        drawn = features * weight[:, None]
         if form.size < len(form.cluster):
-            joined = np.moveaxis(summed(np.moveaxis(drawn, 1, 0), form.cluster, form.size), 0, 1)
-            matrix = np.swapaxes(joined, 1, 2) @ joined
+            joined = drawn @ membership(form.cluster, form.size)
+            matrix = joined @ np.swapaxes(joined, 1, 2)
         else:
-            matrix = np.swapaxes(features, 1, 2) @ drawn
-        return (theta[:, :, 0], row[:, :, 0]), quadratic(np.concatenate([row, -paired(row, theta)], axis=2), matrix)
+            matrix = features @ np.swapaxes(drawn, 1, 2)
+        return theta[:, :, 0], row[:, :, 0], quadratic(np.concatenate([row, -paired(row, theta)], axis=2), matrix)
 
 
 def _split(factors: tuple[Factor, ...], drawn: Factor) -> tuple[list[Factor], list[Factor]]:
@@ -209,7 +216,7 @@ def _solved(gram: Floats, right: Floats) -> Floats:
     return np.asarray(out)
 
 
-def _forms(block: Block, drawn: Factor, columns: Floats) -> tuple[tuple[_Atoms, ...], tuple[_Form, ...]]:
+def _forms(block: Block, drawn: Factor, z: Floats, rest: Floats) -> tuple[tuple[_Atoms, ...], tuple[_Form, ...]]:
     found: list[_Form] = []
     atoms: dict[str, _Atoms] = {}
     chosen = [m for m in block.members if len(m.clusters) == 1]
@@ -222,18 +229,17 @@ def _forms(block: Block, drawn: Factor, columns: Floats) -> tuple[tuple[_Atoms, 
         atom, inside = (grouping, finer) if finer is not None else (drawn, np.arange(drawn.size))
         outside = np.arange(grouping.size) if finer is not None or coarser is None else coarser
         if atom.name not in atoms and inside is not None:
-            atoms[atom.name] = _Atoms(inside, _gram_by(columns, atom))
+            atoms[atom.name] = _atoms(atom, inside, z, rest)
         kept = np.array([np.append(True, m.wanted) for m in own], dtype=np.bool_)
         found.append(_Form(outcome, own, kept, list(atoms).index(atom.name), outside, grouping.size))
     return tuple(atoms.values()), tuple(found)
 
 
-def _gram_by(columns: Floats, atom: Factor) -> Floats:
-    """[A, f, f] cross products of ``columns`` [n, f] by atom."""
-    order = np.argsort(atom.codes, kind="stable")
-    ends = np.cumsum(np.bincount(atom.codes, minlength=atom.size))
-    ordered = np.ascontiguousarray(columns[order])
-    out = np.empty((atom.size, columns.shape[1], columns.shape[1]))
-    for k, part in enumerate(np.split(ordered, ends[:-1])):
-        out[k] = part.T @ part
-    return out
+def _atoms(atom: Factor, drawn: Ints, z: Floats, rest: Floats) -> _Atoms:
+    groups = Grouped.of(atom)
+    both = np.ascontiguousarray(groups.rows(np.concatenate([z, rest], axis=1).T).T)
+    crossed, square = np.empty((atom.size, z.shape[1], both.shape[1])), np.empty((atom.size, rest.shape[1], rest.shape[1]))
+    for k, part in enumerate(np.split(both, groups.starts[1:])):
+        crossed[k] = part[:, : z.shape[1]].T @ part
+        square[k] = part[:, z.shape[1] :].T @ part[:, z.shape[1] :]
+    return _Atoms(drawn, groups, crossed, square)

@@ -274,6 +274,12 @@ def _values(choices: Choices) -> Iterator[Finding]:
             yield Finding("unknown-control", what, "argument baseline_controls", did_you_mean(name, choices.controls))
 
 
+def settled(panel: Panel, choices: Choices) -> Choices:
+    """The choices with the panel's own grouping, else the unit, where none is named."""
+    own = (panel.cluster or panel.unit,)
+    return replace(choices, cluster=tuple(c or own for c in choices.cluster))
+
+
 def tupled(options: Any) -> tuple[Any, ...]:
     """One option, or several, as a tuple of options."""
     return (options,) if options is None or isinstance(options, str | int | float) else tuple(options)

@@ -22,7 +22,7 @@ from hinterland.evaluate.inference import Inference
 from hinterland.evaluate.regression import TREATED, without_singletons
 from hinterland.evaluate.result import Effects
 from hinterland.evaluate.sample import real
-from hinterland.evaluate.specification_block import Block, Member, fit_block, make_block
+from hinterland.evaluate.specification_block import Block, Member, fit_block, make_block, with_members
 from hinterland.evaluate.specification_choices import Formula, Reason, Specification
 from hinterland.evaluate.specification_rows import Rows
 from hinterland.evaluate.vcov import Ssc
@@ -98,7 +98,7 @@ def fit_all(rows: Rows, chosen: Sequence[Specification], options: Mapping[str, M
             found, again, members = _of_block(block)
             estimated += found
             lost += again
-            blocks.append(replace(block, members=members))
+            blocks.append(with_members(block, members))
     groups: list[Group] = []
     others = [(k, chosen[k]) for k in unique if not is_batched(chosen[k].method, own[chosen[k].method])]
     for same in _grouped(rows, others, own):
@@ -122,7 +122,6 @@ def _distinct(rows: Rows, chosen: Sequence[Specification]) -> tuple[list[int], l
             masks[place] = rows.of(one).tobytes()
         clipped = (one.winsorise, rows.base(one.sample, one.window).tobytes()) if one.winsorise else ()
         names = one.names if one.names is None or isinstance(one.names, str) else frozenset(one.names)
-        cluster = grouping_of(rows, one)
         key = (
             one.outcome,
             one.method,
@@ -133,7 +132,7 @@ def _distinct(rows: Rows, chosen: Sequence[Specification]) -> tuple[list[int], l
             one.anticipation,
             names,
             one.fe,
-            cluster,
+            one.cluster,
         )
         first = seen.setdefault(key, k)
         if first == k:
@@ -155,7 +154,7 @@ def _block(rows: Rows, same: Sequence[tuple[int, Specification]], ssc: Ssc, nets
     """The block of specifications on the same rows; ``nets`` keeps controls net of fixed effects for blocks that differ in their dates only."""
     one = same[0][1]
     mask = rows.of(one)
-    clusters = list(dict.fromkeys(c for _, s in same for c in grouping_of(rows, s)))
+    clusters = list(dict.fromkeys(c for _, s in same for c in s.cluster))
     panel = replace(rows.panel, frame=rows.panel.frame.filter(pl.Series(mask)))
     pool, bad = _Pool.of(panel, same)
     same = [(k, s) for k, s in same if k not in {place for place, _, _ in bad}]
@@ -181,16 +180,11 @@ def _block(rows: Rows, same: Sequence[tuple[int, Specification]], ssc: Ssc, nets
     for k, s in kept:
         wanted = np.zeros(len(names), dtype=np.bool_)
         wanted[[at[n] for n in pool.named(s)]] = True
-        members.append(Member(k, outcomes.index((s.outcome, s.winsorise)), wanted, tuple(clusters.index(c) for c in grouping_of(rows, s))))
+        members.append(Member(k, outcomes.index((s.outcome, s.winsorise)), wanted, tuple(clusters.index(c) for c in s.cluster)))
     key = (mask.tobytes(), one.fe, names)
     block = make_block(ready, np.column_stack(list(carried.columns.values())), members, ssc, nets.get(key))
     nets.setdefault(key, block.x[:, 1:] if block.root is None else block.x[:, 1:] / block.root[:, None])
     return block, bad
-
-
-def grouping_of(rows: Rows, one: Specification) -> tuple[str, ...]:
-    """The columns that a specification clusters on."""
-    return one.cluster or (rows.panel.cluster or rows.panel.unit,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +299,7 @@ def _of_group(
     rows: Rows, same: Sequence[tuple[int, Specification]], options: Mapping[str, Any]
 ) -> tuple[Group | None, list[Estimated], list[Lost]]:
     one = same[0][1]
-    clusters = list(dict.fromkeys(c for _, s in same for c in grouping_of(rows, s)))
+    clusters = list(dict.fromkeys(c for _, s in same for c in s.cluster))
     try:
         design = make_design(
             rows.panel_of(one),
@@ -327,7 +321,7 @@ def _of_group(
             )
     except InputError as error:
         return None, [], [(k, "not-estimable", error.findings[0].code) for k, _ in same]
-    positions = tuple(clusters.index(grouping_of(rows, s)[0]) for _, s in same)
+    positions = tuple(clusters.index(s.cluster[0]) for _, s in same)
     return Group(design, one.method, options, tuple(k for k, _ in same), positions), found, []
 
 
@@ -358,7 +352,7 @@ def _by_grouping(
     first = np.unique(design.unit, return_index=True)[1]
     found = []
     for k, one in same:
-        grouping = design.clusters[clusters.index(one.cluster[0]) if one.cluster else 0]
+        grouping = design.clusters[clusters.index(one.cluster[0])]
         codes = grouping.codes[first]
         if not (codes[design.unit] == grouping.codes).all():
             found.append(_one(replace(design, clusters=(grouping,)), k, one, [grouping.name], options))

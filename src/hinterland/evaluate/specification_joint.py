@@ -152,7 +152,7 @@ def multiplied(curve: SpecificationCurve, draws: int, seed: int) -> Draws:
         for v in weight_blocks(len(effects.clusters), draws, "rademacher", seed)
     ]
     estimate, statistic = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
-    notes = (Note("curve-multiplier", {"clusters": len(effects.clusters), "cluster": curve.frame["cluster"][0] or "unit"}),)
+    notes = (Note("curve-multiplier", {"clusters": len(effects.clusters), "cluster": curve.frame["cluster"][0]}),)
     return Draws(np.array([e.place for e in chosen]), estimate, statistic, notes)
 
 

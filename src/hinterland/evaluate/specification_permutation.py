@@ -7,7 +7,7 @@ treatment: the controls net of fixed effects, and their cross products, stay as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from hinterland.evaluate.placebo_space import batch_findings, make_kernel, path_
 from hinterland.evaluate.specification_block import Block, Member, embedded_inverse, paired, products
 from hinterland.evaluate.specification_fits import Group
 from hinterland.evaluate.specification_joint import Draws
-from hinterland.evaluate.specification_sums import MEMORY, owner_of, quadratic, summed
+from hinterland.evaluate.specification_sums import MEMORY, Grouped, membership, owner_of, quadratic
 from hinterland.evaluate.vcov import cluster_sums
 from hinterland.labels import Note
 
@@ -111,7 +111,11 @@ def _other_kernel(group: Group, clusters: tuple[Factor, ...]) -> tuple[Design, I
     from dataclasses import replace
 
     design = replace(group.design, clusters=clusters)
-    if group.options or group.method != "callaway-santanna" or batch_findings(design, group.method):
+    if (
+        {k: v for k, v in group.options.items() if (k, v) != ("vcov", "cluster")}
+        or group.method != "callaway-santanna"
+        or batch_findings(design, group.method)
+    ):
         return None
     design, _ = without_always_treated(design, group.method)
     code = path_codes(design, group.method)
@@ -142,13 +146,15 @@ class Form:
     """Members with one outcome and one grouping.
 
     ``fixed`` [C, q + q(q + 1)/2]: sums by cluster of x y and of the products of x, which no draw changes. ``inverse`` [P, q, q]: of the cross
-    products of each member's controls, zero elsewhere; ``slope`` [P, q]: the outcome's coefficients on them. ``owner``: the cluster of each unit, or
-    ``None`` where units move between clusters.
+    products of each member's controls, zero elsewhere; ``slope`` [P, q]: the outcome's coefficients on them; ``target`` [n]: the outcome. ``groups``: the
+    rows by unit, and ``member`` [N, C] the cluster of each; where units move between clusters, the rows by cluster, and no ``member``.
     """
 
     outcome: int
-    cluster: Factor
-    owner: NDArray[np.int64] | None
+    cluster: int
+    size: int
+    groups: Grouped
+    member: Floats | None
     fixed: Floats
     inverse: Floats
     slope: Floats
@@ -181,7 +187,11 @@ class BlockKernel:
             moment = cluster_sums(x, y, grouping)
             square = products(x, grouping) if x.shape[1] else np.zeros((grouping.size, 0))
             fixed = np.concatenate([moment, square], axis=1)
-            forms.append(Form(outcome, grouping, owner_of(unit, grouping), fixed, inverse, slope, y))
+            owner = owner_of(unit, grouping)
+            groups = Grouped.of(grouping if owner is None else unit)
+            same = owner is not None and grouping.size == unit.size and bool((owner == np.arange(unit.size)).all())
+            member = None if owner is None or same else membership(owner, grouping.size)
+            forms.append(Form(outcome, cluster, grouping.size, groups, member, fixed, inverse, slope, y))
         return cls(block, table, tuple(forms), tuple(places))
 
     @property
@@ -189,22 +199,24 @@ class BlockKernel:
         """Numbers per draw in the largest temporary array."""
         n, q = self.block.design.n_obs, len(self.block.raw) - 1
         f = 2 + 2 * q + q * (q + 1) // 2
-        return max([n * (q + 2), *(max(len(s.inverse), s.cluster.size) * f for s in self.forms)])
+        return max([n * (q + 2), *(max(len(s.inverse), s.size) * f for s in self.forms)])
 
     def __call__(self, assigned: Index) -> tuple[Floats, Floats]:
         """Estimates and variances [R, p] for the paths ``assigned`` [R, N] of the block's units."""
         block, design = self.block, self.block.design
-        treated = np.asfortranarray(self.table[assigned.T[design.unit], design.period[:, None]])
-        raw = np.einsum("nr,nr->r", treated, treated)
-        d = project_off(block.prepared, treated, out=treated)
+        treated = np.ascontiguousarray(self.table[assigned[:, design.unit], design.period])
+        raw = np.einsum("rn,rn->r", treated, treated)
+        d = project_off(block.prepared, treated.T, out=treated.T).T
         if block.root is not None:
-            d *= block.root[:, None]
-        cross, square = d.T @ block.x[:, 1:], np.einsum("nr,nr->r", d, d)
+            d *= block.root
+        cross, square = d @ block.x[:, 1:], np.einsum("rn,rn->r", d, d)
         square = np.where(square > 1e-12 * raw, square, np.nan)
-        sums = (
-            _by_unit(design, d, np.concatenate([block.y, block.x[:, 1:]], axis=1)) if any(f.owner is not None for f in self.forms) else None
-        )
-        parts = [self._form(form, d, cross, square, self._features(form, d, sums)) for form in self.forms]
+        sums: dict[int, Floats] = {}
+        parts = []
+        for form in self.forms:
+            if form.cluster not in sums:
+                sums[form.cluster] = _moving(form, d, [*block.y.T, *block.x[:, 1:].T])
+            parts.append(self._form(form, d, cross, square, self._features(form, sums[form.cluster])))
         return np.concatenate([e for e, _ in parts], axis=1), np.concatenate([v for _, v in parts], axis=1)
 
     def _form(self, form: Form, d: Floats, cross: Floats, square: Floats, features: Floats) -> tuple[Floats, Floats]:
@@ -212,7 +224,7 @@ class BlockKernel:
         loading = np.einsum("pij,rj->rpi", form.inverse, cross)
         rest = square[:, None] - np.einsum("rpi,ri->rp", loading, cross)
         rest = np.where(rest > 1e-9 * square[:, None], rest, np.nan)
-        estimate = ((d.T @ form.target)[:, None] - cross @ form.slope.T) / rest
+        estimate = ((d @ form.target)[:, None] - cross @ form.slope.T) / rest
         slope = np.broadcast_to(form.slope, loading.shape)
         # Σ (d − x a)(y − x b) − τ Σ (d − x a)², a the loading, b the slope: weights of dy, dd, xd, xy, xx in this order.
         weights = np.concatenate(
@@ -225,45 +237,22 @@ class BlockKernel:
             ],
             axis=2,
         )
-        return estimate, quadratic(np.nan_to_num(weights), np.swapaxes(features, 1, 2) @ features) / rest**2
+        return estimate, quadratic(np.nan_to_num(weights), features @ np.swapaxes(features, 1, 2)) / rest**2
 
-    def _features(self, form: Form, d: Floats, sums: Floats | None) -> Floats:
-        """[R, C, f] sums by cluster of dy, dd, xd in each draw (from the units' ``sums``, where units do not move), beside what no draw changes."""
-        q, outcomes = self.block.x.shape[1] - 1, self.block.y.shape[1]
-        if form.owner is None or sums is None:
-            columns = np.concatenate([form.target[:, None], self.block.x[:, 1:]], axis=1)
-            moving = _by_rows(form.cluster, d, columns)
-        else:
-            chosen = [form.outcome, *range(outcomes, outcomes + q + 1)]
-            moving = np.swapaxes(summed(sums[:, :, chosen], form.owner, form.cluster.size), 0, 1)
-        out = np.empty((d.shape[1], form.cluster.size, 2 + q + form.fixed.shape[1]))
-        out[:, :, 0], out[:, :, 1], out[:, :, 2 : 2 + q], out[:, :, 2 + q :] = (
-            moving[:, :, 0],
-            moving[:, :, -1],
-            moving[:, :, 1:-1],
-            form.fixed,
-        )
-        return out
+    def _features(self, form: Form, moving: Floats) -> Floats:
+        """[R, f, C] sums by cluster of dy, dd, xd in each draw, beside those that no draw changes."""
+        q, outcomes = len(self.block.raw) - 1, self.block.y.shape[1]
+        chosen = [form.outcome, outcomes + q, *range(outcomes, outcomes + q)]
+        fixed = np.broadcast_to(form.fixed.T, (moving.shape[1], *form.fixed.T.shape))
+        return np.concatenate([np.swapaxes(moving[chosen], 0, 1), fixed], axis=1)
 
 
-def _by_rows(cluster: Factor, d: Floats, columns: Floats) -> Floats:
-    """[R, C, p + 1] sums by cluster of ``columns`` [n, p] times d [n, R], and of d², whatever rows a cluster has."""
-    order = np.argsort(cluster.codes, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(cluster.codes[order]) > 0))
-    d, columns = d[order], columns[order]
-    sums = [np.add.reduceat(d * c[:, None], starts, axis=0) for c in columns.T]
-    return np.moveaxis(np.stack([*sums, np.add.reduceat(d * d, starts, axis=0)], axis=2), 0, 1)
-
-
-def _by_unit(design: Design, d: Floats, columns: Floats) -> Floats:
-    """[N, R, p + 1] the same by unit."""
-    if design.balanced:
-        shape = (design.n_units, design.n_periods)
-        grid = d.reshape(*shape, -1)
-        made = np.swapaxes(grid, 1, 2) @ columns.reshape(*shape, -1)
-        own = np.einsum("itr,itr->ir", grid, grid)
-    else:
-        starts = np.flatnonzero(np.append(True, design.unit[1:] != design.unit[:-1]))
-        made = np.stack([np.add.reduceat(d * c[:, None], starts, axis=0) for c in columns.T], axis=2)
-        own = np.add.reduceat(d * d, starts, axis=0)
-    return np.concatenate([made, own[:, :, None]], axis=2)
+def _moving(form: Form, d: Floats, columns: Sequence[Floats]) -> Floats:
+    """[p + 1, R, C] sums by cluster of d [R, n] times each of the columns [n], and of d²."""
+    rows = form.groups.rows(d)
+    found = [form.groups.sums(rows, form.groups.rows(c)) for c in columns]
+    return (
+        np.stack([*found, form.groups.sums(rows, rows)]) @ form.member
+        if form.member is not None
+        else np.stack([*found, form.groups.sums(rows, rows)])
+    )

@@ -82,7 +82,7 @@ class Rows:
             one.outcome,
             *covariate_columns(one.names, panel.frame.columns),
             *(c for parts, slope in parsed for c in (*parts, *([slope] if slope else []))),
-            *(one.cluster or (panel.cluster or panel.unit,)),
+            *one.cluster,
             *([panel.weight] if panel.weight else []),
             *([path] if path else []),
         ]

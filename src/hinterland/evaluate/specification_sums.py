@@ -8,8 +8,10 @@ form per specification, whatever the number of clusters.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hinterland.evaluate.coding import Factor, Floats
 
@@ -29,19 +31,45 @@ def chunks(draws: int, numbers: int) -> Iterator[slice]:
         yield slice(start, min(start + step, draws))
 
 
-def owner_of(inner: Factor, outer: Factor) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+def owner_of(inner: Factor, outer: Factor) -> NDArray[np.int64] | None:
     """[levels of ``inner``] the level of ``outer`` that each lies in; ``None`` where some level lies in several."""
     owner = np.zeros(inner.size, dtype=np.int64)
     owner[inner.codes] = outer.codes
     return owner if (owner[inner.codes] == outer.codes).all() else None
 
 
-def summed(values: Floats, owner: np.ndarray[tuple[int], np.dtype[np.int64]], size: int) -> Floats:
-    """[size, …] sums of ``values`` [A, …] by owner [A]."""
-    if size == len(values) and (owner == np.arange(size)).all():
-        return values
-    order = np.argsort(owner, kind="stable")
-    starts = np.flatnonzero(np.append(True, owner[order][1:] != owner[order][:-1]))
-    out = np.zeros((size, *values.shape[1:]))
-    out[owner[order][starts]] = np.add.reduceat(values[order], starts, axis=0)
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Rows sorted by group: ``order`` [n] (``None`` where they lie so already), ``starts`` [A], ``width`` the rows of every group where all have the same."""
+
+    order: NDArray[np.int64] | None
+    starts: NDArray[np.int64]
+    width: int | None
+
+    @classmethod
+    def of(cls, group: Factor) -> Grouped:
+        """The rows of a factor's levels."""
+        counts = np.bincount(group.codes, minlength=group.size)
+        starts = np.append(0, np.cumsum(counts)[:-1])
+        sorted_ = bool((group.codes[1:] >= group.codes[:-1]).all())
+        order = None if sorted_ else np.argsort(group.codes, kind="stable")
+        return cls(order, starts, int(counts[0]) if (counts == counts[0]).all() else None)
+
+    def rows(self, values: Floats) -> Floats:
+        """``values`` [..., n] with the rows of a group beside each other."""
+        return values if self.order is None else np.ascontiguousarray(values[..., self.order])
+
+    def sums(self, left: Floats, right: Floats) -> Floats:
+        """[R, A] sums by group of ``left`` [R, n] times ``right`` ([R, n] or [n]), both from :meth:`rows`."""
+        if self.width is None:
+            return np.asarray(np.add.reduceat(left * right, self.starts, axis=1))
+        shape = (len(self.starts), self.width)
+        form = "rat,rat->ra" if right.ndim == 2 else "rat,at->ra"
+        return np.asarray(np.einsum(form, left.reshape(-1, *shape), right.reshape(*right.shape[:-1], *shape)))
+
+
+def membership(owner: NDArray[np.int64], size: int) -> Floats:
+    """[A, size] indicators of the owner [A] of each group."""
+    out = np.zeros((len(owner), size))
+    out[np.arange(len(owner)), owner] = 1.0
     return out

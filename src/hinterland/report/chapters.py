@@ -16,6 +16,7 @@ from hinterland.report.battery import battery
 from hinterland.report.blocks import Block, Bullets, Chapter, Chart, Document, Heading, Prose, numbering
 from hinterland.report.caveats import caveats
 from hinterland.report.cohorts import by_cohort
+from hinterland.report.curve import curve
 from hinterland.report.displacement import displacement
 from hinterland.report.doses import doses
 from hinterland.report.leave_out import leave_out
@@ -207,6 +208,7 @@ def _robustness(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, 
         *leave_out(record, speaker, outcome),
         *matching(record, speaker, head),
         *battery(record, speaker, head),
+        *curve(record, speaker, outcome),
     )
 
 

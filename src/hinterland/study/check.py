@@ -18,6 +18,7 @@ from hinterland.study.check_battery import battery_findings
 from hinterland.study.check_matching import matching_findings
 from hinterland.study.check_mechanism import mechanism_findings
 from hinterland.study.check_moderation import moderation_findings
+from hinterland.study.curve import curve_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.groups import group_findings
 from hinterland.study.load import LoadedStudy
@@ -81,6 +82,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         findings += mechanism_findings(work)
         findings += group_findings(work, _headline_designs(work))
         findings += matching_findings(work)
+        findings += curve_findings(work)
     unique = _once(findings)
     return Checked(tuple(sorted(unique, key=lambda f: f.severity)), tuple(designs))
 

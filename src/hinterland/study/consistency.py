@@ -8,6 +8,7 @@ from math import isfinite
 
 from hinterland.errors import did_you_mean
 from hinterland.evaluate.methods import METHODS
+from hinterland.study import curve
 from hinterland.study.columns import clashes
 from hinterland.study.consistency_battery import battery_inconsistencies
 from hinterland.study.consistency_mechanism import mechanism_problems
@@ -35,6 +36,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from mechanism_problems(study)
     yield from group_problems(study)
     yield from inconsistent_matching(study)
+    yield from curve.inconsistencies(study)
 
 
 def _policy(study: Study) -> Iterator[Problem]:

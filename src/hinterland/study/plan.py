@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
 from hinterland.study.groups import definition
+from hinterland.study.plan_curve import curve_steps
 from hinterland.study.plan_heterogeneity import heterogeneity_steps
 from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
@@ -38,6 +40,7 @@ KINDS = (
     "placebo-time",
     "matching",
     "robustness",
+    "curve",
     "subgroup",
     "group-difference",
     "moderation",
@@ -75,7 +78,7 @@ def _steps(study: Study) -> Iterator[Step]:
     last = ["data", "policy", "describe"]
     if study.is_world:
         aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
-        aimed = {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}
+        aimed: dict[str, Any] = {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}
         aimed["moderation"] = moderated_by_segmentation(study)
         yield Step("truth", "truth", aimed, ("data", "policy"))
         last.append("truth")
@@ -110,6 +113,7 @@ def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     yield from _diagnostics(study, outcome)
     yield from _placebos(study, outcome)
     yield from _robustness(study, outcome)
+    yield from curve_steps(study, outcome)
     yield from heterogeneity_steps(study, outcome)
     yield from moderation_steps(study, outcome)
     yield from mechanism_steps(study, outcome)

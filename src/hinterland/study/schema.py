@@ -33,6 +33,7 @@ from hinterland.study.fields import (
     Words,
 )
 from hinterland.study.schema_battery import BatteryTable
+from hinterland.study.schema_curve import CurveTable
 from hinterland.study.schema_heterogeneity import HeterogeneityTable
 from hinterland.study.schema_matching import MatchTable
 from hinterland.study.schema_mechanism import MechanismTable
@@ -291,6 +292,7 @@ class RobustnessTable(BatteryTable):
     )
     match: MatchTable = Field(default_factory=MatchTable)
     model: tuple[ModelTable, ...] = Field(default=(), description="Rows written out.")
+    curve: CurveTable | None = Field(default=None, description="Every combination of choices, and a test of the curve as a whole.")
 
 
 class ReportTable(Table):

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from hinterland.study.tables_curve import CURVE_TABLES
 from hinterland.study.tables_heterogeneity import HETEROGENEITY
 from hinterland.study.tables_matching import MATCHING
 from hinterland.study.tables_mechanism import MECHANISM_TABLES
@@ -182,6 +183,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
         **MECHANISM_TABLES,
         **HETEROGENEITY,
         **MATCHING,
+        **CURVE_TABLES,
         "notes": _columns("scope code values"),
         "truth": _columns("parameter effects_id term", value=_REAL, definition=_TEXT, definition_zh=_TEXT),
     }

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from hinterland.study.step import Step
 from hinterland.study.steps import (
     assess,
+    curve,
     data,
     diagnostics,
     evaluate,
@@ -46,6 +47,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
         "placebo-time": placebo.time,
         "matching": matching.matching,
         "robustness": rows.robustness,
+        "curve": curve.curve,
         "subgroup": rows.subgroup,
         "moderation": moderation.moderation,
         "mechanism": mechanism.mechanism,
