@@ -10,6 +10,7 @@ import polars as pl
 
 from hinterland.labels import Language
 from hinterland.report import charts, description, estimators, figures, moderation, prose, tables
+from hinterland.report.advice import advice
 from hinterland.report.answer import answer
 from hinterland.report.appendix import appendix
 from hinterland.report.battery import battery
@@ -52,6 +53,7 @@ def document(record: Record, language: Language) -> Document:
         ("moderation", moderation.moderation, True),
         ("mechanism", mechanism, True),
         ("outcomes", _outcomes, True),
+        ("advice", advice, True),
         ("caveats", lambda r, _, o: _caveats(r, o), True),
         ("appendix", lambda r, s, _: appendix(r, s), False),
     )

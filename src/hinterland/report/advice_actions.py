@@ -1,0 +1,92 @@
+"""What to do, and what the study cannot say: rules over the statements that were made, never over anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from hinterland.report.advice_evidence import Evidence
+from hinterland.report.advice_record import Source, Statement, state, worst
+from hinterland.report.caveats import TRANSFER_ZONES
+from hinterland.report.record import Record
+from hinterland.report.sentences import Listed, Name, Sentence, Value, say
+
+ENOUGH = ("strong", "moderate")
+"""Grades from which an action may be advised."""
+LOSSES = ("advice.displaced_net_loss", "advice.displaced_not_told_apart")
+"""Verdicts under which what one place gained may be no gain of all."""
+
+
+def actions(record: Record, found: Mapping[str, Evidence], made: Sequence[Statement]) -> Iterator[Statement]:
+    """Advice on the first outcome; that nothing follows, where the evidence for its effect is weak or none."""
+    outcome = record.outcomes[0] if record.outcomes else ""
+    lead = next((s for s in made if s.topic == "effects" and s.outcome == outcome), None)
+    if lead is None or lead.grade is None or outcome not in found:
+        return
+    names: dict[str, Value] = {"outcome": Name("variable", outcome)}
+    if lead.grade not in ENOUGH or (overall := found[outcome].fit.overall) is None:
+        yield state(record, "action", outcome, Sentence("advice.act_none", {**names, "wanted": _wanted(found[outcome])}), lead.sources)
+        return
+    if overall.estimate < 0:
+        yield state(record, "action", outcome, Sentence("advice.act_review", names), lead.sources, grade=lead.grade)
+        return
+    yield from _extend(record, lead, made, names)
+    yield from _conditions(record, outcome, lead, made)
+
+
+def _wanted(e: Evidence) -> Listed:
+    """What would decide: the checks that failed, and those that were not made."""
+    return Listed(tuple(Sentence(f"advice_check.{name}") for name in dict.fromkeys((*e.failed, *e.absent))))
+
+
+def _extend(record: Record, lead: Statement, made: Sequence[Statement], names: Mapping[str, Value]) -> Iterator[Statement]:
+    loss = next((s for s in made if s.topic == "displacement" and s.outcome == lead.outcome), None)
+    if loss is None:
+        yield state(record, "action", lead.outcome, Sentence("advice.act_keep_unknown", names), lead.sources, grade=lead.grade)
+    elif loss.rule in LOSSES:
+        yield state(
+            record, "action", lead.outcome, Sentence("advice.act_not_widen", names), (*lead.sources, *loss.sources), grade=lead.grade
+        )
+    elif loss.rule == "advice.displaced_partly_displaced":
+        yield state(
+            record, "action", lead.outcome, Sentence("advice.act_neighbours", names), (*lead.sources, *loss.sources), grade=lead.grade
+        )
+    else:
+        yield state(record, "action", lead.outcome, Sentence("advice.act_keep", names), (*lead.sources, *loss.sources), grade=lead.grade)
+
+
+def _conditions(record: Record, outcome: str, lead: Statement, made: Sequence[Statement]) -> Iterator[Statement]:
+    """Where, with what, through what: each follows from one statement, and is no better than it and the effect together."""
+    rules = {
+        "advice.worth": "act_moderator",
+        "advice.worth_outside": "act_moderator_first",
+        "advice.channel_carries": "act_channel",
+        "advice.channel_binds": "act_binding",
+        "advice.differ": "act_target",
+    }
+    for s in made:
+        if s.outcome == outcome and s.rule in rules:
+            grade = worst(s.grade or "unproven", lead.grade or "unproven")
+            yield state(record, "action", outcome, Sentence(f"advice.{rules[s.rule]}", s.sentence.values), s.sources, grade=grade)
+
+
+def limits(record: Record, found: Mapping[str, Evidence], made: Sequence[Statement]) -> Iterator[Statement]:
+    """What no number of this record says; each rests on the row that shows what was estimated instead, or on its absence."""
+    lead = next((s for s in made if s.topic == "effects"), None)
+    if lead is None or lead.outcome not in found:
+        return
+    facts = found[lead.outcome].fit.facts
+    window: dict[str, Value] = {"first": str(facts["first_period"]), "last": str(facts["last_period"])}
+    model = [Source("models", {"effects_id": facts["effects_id"]})]
+
+    def said(key: str, **values: Value) -> Statement:
+        return state(record, "limits", lead.outcome, say(f"advice.{key}", **values), model)
+
+    if record.simulated:
+        yield said("limit_simulated")
+    yield said("limit_window", **window)
+    if record.study("policy", "register") == TRANSFER_ZONES:
+        yield said("limit_firms")
+    yield said("limit_costs")
+    absent = [t for t in ("displacement", "moderation", "mechanism") if not any(s.topic == t for s in made)]
+    if absent:
+        yield said("limit_absent", parts=Listed(tuple(Sentence(f"advice_topic.{t}") for t in absent)))
