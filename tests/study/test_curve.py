@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,22 @@ def test_the_packaged_study_has_one() -> None:
     assert choices.facets == ("timing", "partial", "uncertain")
     assert len(choices.policy) == 4
     assert list(choices.sample) == ["all", "provincial-capitals"]
+
+
+def test_the_published_models_are_on_the_curve(shared_data: Path, tmp_path: Path) -> None:
+    """Coefficients and errors of a published table, each the specification with its controls and sample (Stata's areg: every level counts)."""
+    studies = Path(__file__).parents[2] / "studies"
+    run = hl.run(studies / "low-carbon-replication.toml", tmp_path / "out", data=shared_data, only="curve")
+    frame = run.tables["specifications"].filter(method="twfe")
+    published = json.loads((shared_data / "replication_low_carbon_did" / "published_results.json").read_text(encoding="utf-8"))["models"]
+    every = "ln_pgdp + ln_pop_density + industrial_advanced + ln_road_area + financial_development"
+    for name, sample, controls in (
+        ("full_sample_all_controls", "all", every),
+        ("full_sample_pgdp_only", "all", "ln_pgdp"),
+        ("psm_all_controls", "matched sample", every),
+    ):
+        row = frame.filter(sample=sample, controls=controls).row(0, named=True)
+        assert (row["n_obs"], row["n_clusters"]) == (published[name]["n"], published[name]["clusters"])
+        for printed, column in (("coef", "estimate"), ("se", "std_error")):
+            value = published[name][printed]["did"]
+            assert round(row[column], len(str(value).partition(".")[2])) == value

@@ -74,8 +74,8 @@ def declared(study: Study) -> Declared | None:
         comparison=_given(table.comparison, [*rows.comparison, *(m.comparison for m in models if m.comparison)]),
         anticipation=table.anticipation,
         drop=_given(table.drop, list(rows.drop)),
-        where=tuple((table.where if table.where is not None else {m.name: m.where for m in models if m.where is not None}).items()),
-        years=_given(table.years, [m.years for m in models if m.years is not None]),
+        where=tuple((table.where if table.where is not None else {m.name: str(m.where) for m in _alone(models, "where")}).items()),
+        years=_given(table.years, [m.years for m in _alone(models, "years")]),
         winsorise=table.winsorise,
         draws=table.draws,
         joint=table.joint,
@@ -86,6 +86,11 @@ def declared(study: Study) -> Declared | None:
 def _given(own: Sequence[Any] | None, rows: Sequence[Any]) -> tuple[Any, ...]:
     """The curve's own options, else those of the rows, each once."""
     return tuple(own) if own is not None else tuple(dict.fromkeys(rows))
+
+
+def _alone(models: Sequence[ModelTable], key: str) -> list[ModelTable]:
+    """The rows that change nothing but ``key``: what others keep goes with what they change."""
+    return [m for m in models if m.model_fields_set - {"name", "label", "methods"} == {key}]
 
 
 def _methods(study: Study, table: CurveTable) -> tuple[str, ...]:

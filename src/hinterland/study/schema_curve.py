@@ -22,7 +22,8 @@ NameSets = Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_as_sets), Wit
 class CurveTable(Table):
     """Every combination of choices for the first outcome, beside the baseline's own: the specification curve.
 
-    A key that is left out takes its options from what the rows of [robustness] change; an empty list leaves the choice at the baseline's.
+    A key that is left out takes its options from what the rows of [robustness] change (samples and periods: rows that change nothing else); an
+    empty list leaves the choice at the baseline's.
     """
 
     outcomes: Names = Field(default=(), description="Further columns that measure the first outcome in another way.")

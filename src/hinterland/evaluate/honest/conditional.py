@@ -214,7 +214,7 @@ def _generate(moments: Moments, theta: Floats) -> Moments:
         gamma = moments.vertices[best[moving]]
         direction = gamma @ moments.vcov / variance[moving][:, None]
         y = moments.level - theta[moving][:, None] * moments.slope
-        sd = np.sqrt(variance)
+        sd = np.sqrt(np.maximum(variance, 0.0))
         targets = []
         for v in _truncation(values, eta, spread, best):
             # Beyond forty standard deviations the truncation no longer matters.
