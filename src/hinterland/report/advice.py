@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import polars as pl
+
+from hinterland.labels import LANGUAGES
 from hinterland.report import tables
 from hinterland.report.advice_actions import actions, limits
 from hinterland.report.advice_evidence import CHECKS, Evidence
-from hinterland.report.advice_record import TOPICS, Statement
+from hinterland.report.advice_record import TOPICS, Statement, frame
 from hinterland.report.advice_rules import by_channel, by_group, by_moderator, displaced, effects, family, graded
 from hinterland.report.blocks import Block, Bullets, Heading, Prose
+from hinterland.report.description import own_labels
 from hinterland.report.digits import count
 from hinterland.report.record import Record
 from hinterland.report.sentences import Ref, Sentence, Speaker, say
@@ -23,6 +27,12 @@ def statements(record: Record) -> tuple[Statement, ...]:
     makers = (effects, by_group, by_moderator, by_channel, displaced, family)
     made = tuple(s for make in makers for s in make(record, found))
     return (*made, *actions(record, found, made), *limits(record, found, made))
+
+
+def advice_table(record: Record) -> pl.DataFrame:
+    """The statements as table ``advice`` of the record, in both languages."""
+    labels = own_labels(record)
+    return frame(statements(record), {language: Speaker(language, labels) for language in LANGUAGES})
 
 
 def advice(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:

@@ -24,7 +24,7 @@ from hinterland.study.record import Run, fail_if_foreign, write_json, write_tabl
 from hinterland.study.step import Step
 from hinterland.study.steps import STEPS
 from hinterland.study.steps.output import Output
-from hinterland.study.tables import TABLES, assemble
+from hinterland.study.tables import ADVICE, TABLES, assemble
 from hinterland.study.workspace import Workspace
 
 Language = Literal["en", "zh"]
@@ -184,7 +184,16 @@ def _perform(job: _Job, progress: _Progress) -> None:
         job.watch(report.id, len(computing), len(job.steps))
         progress.write("running")
         formats = job.work.study.report.formats
-        _do(job, report, progress, lambda: Output(files=tuple(report_files(progress.out, job.languages, formats))))
+        _do(job, report, progress, lambda: _reported(progress.out, job.languages, formats))
+        _write_tables(progress, (ADVICE,))
+
+
+def _reported(out: Path, languages: Sequence[Language], formats: Sequence[str]) -> Output:
+    """The report, and what follows from the record as a table of it."""
+    from hinterland.report.advice import advice_table
+    from hinterland.report.record import read_record
+
+    return Output(tables={ADVICE: advice_table(read_record(out))}, files=tuple(report_files(out, languages, formats)))
 
 
 def _do(job: _Job, step: Step, progress: _Progress, action: Callable[[], Output]) -> None:
@@ -238,10 +247,10 @@ class _recorded:  # noqa: N801  # reads as a verb where it is used: with _record
         self.progress.write("failed", finished=_now())
 
 
-def _write_tables(progress: _Progress) -> None:
+def _write_tables(progress: _Progress, names: Iterable[str] = TABLES) -> None:
     folder = progress.out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in TABLES:
+    for name in names:
         parts = [o.tables[name] for o in progress.outputs.values() if name in o.tables]
         if parts:
             write_table(folder, name, assemble(name, parts))

@@ -17,6 +17,9 @@ _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean(
 
 Schema = Mapping[str, pl.DataType]
 
+ADVICE = "advice"
+"""The table of what follows from the others, made with the report."""
+
 
 def _columns(text: str = "", **types: pl.DataType) -> dict[str, pl.DataType]:
     return {**dict.fromkeys(text.split(), _TEXT), **types}
@@ -184,6 +187,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
         **HETEROGENEITY,
         **MATCHING,
         **CURVE_TABLES,
+        ADVICE: _columns("topic outcome rule grade text text_zh sources", number=_WHOLE),
         "notes": _columns("scope code values"),
         "truth": _columns("parameter effects_id term", value=_REAL, definition=_TEXT, definition_zh=_TEXT),
     }
