@@ -8,8 +8,6 @@ clusters is judged by the permutation of its label alone; and the chapter always
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
@@ -17,18 +15,19 @@ from hinterland.report import figures, tables
 from hinterland.report.blocks import Block, Chart, Heading, Prose
 from hinterland.report.digits import ALPHA, MISSING, compact, count, decimals_for, number, p_cell, p_value, signed
 from hinterland.report.moderation_figure import moderation_figure
+from hinterland.report.moderation_rows import Facts, Found, fixed_words, moderator_name
 from hinterland.report.record import Record
-from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
 FEW = 15
 """Equally informative clusters below which the text leads with the bootstrap."""
 THIN = 3
+SIMULATED = ("segmentation", "segmentation_pre")
+"""The moderator of the simulated world, of which the truth is known."""
 WORTH = ("p10", "min")
 """Values of the moderator whose effect is set against the mean's."""
-
-Facts = Mapping[str, Any]
 
 
 def moderation(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:
@@ -38,7 +37,7 @@ def moderation(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:
     blocks: list[Block] = []
     pairs = list(dict.fromkeys(record.tables["moderation"].select("outcome", "moderator").iter_rows()))
     for outcome, moderator in pairs:
-        found = _Found(record, outcome, moderator)
+        found = Found.of(record, outcome, moderator)
         if found.lead is None:
             continue
         if len(pairs) > 1:
@@ -66,67 +65,10 @@ def chapter_title(record: Record, speaker: Speaker) -> str:
     return words[:1].upper() + words[1:]
 
 
-def moderator_name(record: Record, moderator: str) -> Value:
-    """What the study calls it; else the label of its name, or of its column."""
-    table = (record.run.get("study", {}).get("moderation") or {}).get(moderator) or {}
-    label = table.get("label")
-    if isinstance(label, Mapping):
-        return Both(str(label["en"]), str(label["zh"]))
-    return Name("variable", str(table.get("column") or moderator))
-
-
-class _Found:
-    """The rows of one outcome and moderator."""
-
-    def __init__(self, record: Record, outcome: str, moderator: str) -> None:
-        mine = (pl.col("outcome") == outcome) & (pl.col("moderator") == moderator)
-        self.record, self.outcome, self.moderator = record, outcome, moderator
-        self.slopes = record.tables["moderation"].filter(mine)
-        self.effects = record.tables["moderation_effects"].filter(mine)
-        self.bins = record.tables["moderation_bins"].filter(mine) if record.has("moderation_bins") else pl.DataFrame()
-        self.histogram = record.tables["moderation_histogram"].filter(mine) if record.has("moderation_histogram") else pl.DataFrame()
-        self.table: Facts = (record.run.get("study", {}).get("moderation") or {}).get(moderator) or {}
-        self.names: dict[str, Value] = {"outcome": Name("variable", outcome), "moderator": moderator_name(record, moderator)}
-        self.key = f"{outcome}-{moderator}".replace("_", "-")
-
-    def row(self, version: str, group: str = "all") -> dict[str, Any] | None:
-        """One slope."""
-        rows = self.slopes.filter((pl.col("version") == version) & (pl.col("group") == group))
-        return rows.row(0, named=True) if rows.height else None
-
-    @property
-    def lead(self) -> dict[str, Any] | None:
-        """The linear slope."""
-        return self.row("linear")
-
-    @property
-    def scale(self) -> float:
-        """Standard deviation of the moderator."""
-        return float((self.lead or {})["scale"])
-
-    def at(self, kind: str, version: str = "linear", group: str = "all") -> dict[str, Any] | None:
-        """The effect at a named point, or a difference of two."""
-        rows = self.effects.filter((pl.col("kind") == kind) & (pl.col("version") == version) & (pl.col("group") == group))
-        return rows.row(0, named=True) if rows.height else None
-
-    @property
-    def group(self) -> Value:
-        """The group in words."""
-        name = str(self.table.get("group") or "")
-        return Name("region", name.partition("=")[2] or name)
-
-
-def introduction(found: _Found) -> tuple[Sentence, ...]:
+def introduction(found: Found) -> tuple[Sentence, ...]:
     """The question, how the moderator is fixed, where the numbers are."""
     refs: dict[str, Value] = {"table": Ref("table", f"moderation-{found.key}"), "figure": Ref("figure", f"moderation-{found.key}")}
     return (say("moderation.intro", fixed=fixed_words(found.lead or {}), **found.names, **refs),)
-
-
-def fixed_words(row: Facts) -> Sentence:
-    """How the moderator was fixed, as a phrase."""
-    rule = str(row.get("fixed") or "constant")
-    year = rule.lstrip("-").isdigit()
-    return Sentence(f"moderation_fixed.{'year' if year else rule}", {"year": rule} if year else {})
 
 
 def clear(row: Facts) -> bool:
@@ -140,7 +82,7 @@ def _excludes(row: Facts) -> bool:
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def slopes(found: _Found) -> tuple[Sentence, ...]:
+def slopes(found: Found) -> tuple[Sentence, ...]:
     """The linear slope with its inference, what it says, and the other versions."""
     lead = found.lead or {}
     size = found.scale
@@ -164,7 +106,7 @@ def _times(value: object, size: float) -> float | None:
     return value * size if isinstance(value, int | float) else None
 
 
-def _others(found: _Found) -> list[Sentence]:
+def _others(found: Found) -> list[Sentence]:
     rows = [r for version in ("imputation", "strata") for r in found.slopes.filter(pl.col("version") == version).iter_rows(named=True)]
     if not rows:
         return []
@@ -187,7 +129,7 @@ def version_name(row: Facts) -> Sentence:
     return Sentence(f"moderation_version.{row['version']}", {"method": Name("method_short", row["method"])})
 
 
-def _clusters(found: _Found) -> list[Sentence]:
+def _clusters(found: Found) -> list[Sentence]:
     lead = found.lead or {}
     if not lead.get("level"):
         return []
@@ -197,7 +139,7 @@ def _clusters(found: _Found) -> list[Sentence]:
     return [said, say("moderation.few")] if isinstance(worth_, float) and worth_ < FEW else [said]
 
 
-def slope_table(found: _Found, speaker: Speaker) -> Table:
+def slope_table(found: Found, speaker: Speaker) -> Table:
     """One row per version and group: slope per standard deviation, with every p-value."""
     size = found.scale
     decimals = decimals_for([_times(r, size) for r in found.slopes["std_error"]])
@@ -212,7 +154,7 @@ def slope_table(found: _Found, speaker: Speaker) -> Table:
     return Table(f"moderation-{found.key}", title, headings, tuple(rows), subtitle + tables.source_line(found.record, speaker), (note,))
 
 
-def _row_name(found: _Found, speaker: Speaker, row: Facts) -> str:
+def _row_name(found: Found, speaker: Speaker, row: Facts) -> str:
     name = speaker.sentence(version_name(row))
     if row["group"] == "all":
         return name
@@ -233,7 +175,7 @@ def _slope_cells(row: Facts, size: float, decimals: int) -> tuple[str, ...]:
     )
 
 
-def _facts(found: _Found) -> dict[str, Value]:
+def _facts(found: Found) -> dict[str, Value]:
     lead = found.lead or {}
     counts: dict[str, Value] = {k: count(lead[k]) for k in ("n_units", "n_treated", "n_obs", "n_clusters", "n_treated_clusters")}
     return {
@@ -246,7 +188,7 @@ def _facts(found: _Found) -> dict[str, Value]:
     }
 
 
-def worth(found: _Found) -> tuple[Sentence, ...]:
+def worth(found: Found) -> tuple[Sentence, ...]:
     """What going from the mean to a low value of the moderator would be worth, and whether anybody is there."""
     base, said = found.at("mean"), []
     for kind in WORTH:
@@ -270,7 +212,7 @@ def worth(found: _Found) -> tuple[Sentence, ...]:
     return tuple(said)
 
 
-def _chart(found: _Found, speaker: Speaker) -> Chart:
+def _chart(found: Found, speaker: Speaker) -> Chart:
     record, outcome = found.record, found.outcome
     family = "poisson" if (found.lead or {})["method"] == "ppml" else "gaussian"
     unit = figures.unit_axis(speaker, record.scale(outcome, family), outcome)
@@ -294,7 +236,7 @@ def _chart(found: _Found, speaker: Speaker) -> Chart:
     return Chart(f"moderation-{found.key}", title, subtitle, speaker.ui("alt.moderation"), figure, line)
 
 
-def effect_table(found: _Found, speaker: Speaker) -> Table:
+def effect_table(found: Found, speaker: Speaker) -> Table:
     """Effects at named values of the moderator, linear and imputed, and differences between them."""
     kinds = [k for k in found.effects["kind"].unique(maintain_order=True) if k != "grid"]
     versions = [v for v in ("linear", "imputation") if found.at("mean", v) is not None]
@@ -324,7 +266,7 @@ def _effect_cells(row: Facts, decimals: int) -> tuple[str, str]:
     return number(row["estimate"], decimals), interval
 
 
-def support(found: _Found) -> tuple[Sentence, ...]:
+def support(found: Found) -> tuple[Sentence, ...]:
     """Whether the effects are on a line, and at which values there is anybody to learn from."""
     lead = found.lead or {}
     wild, usual = lead.get("linearity_p_wild"), lead.get("linearity_p")
@@ -340,7 +282,7 @@ def support(found: _Found) -> tuple[Sentence, ...]:
     return (*said, *([say("moderation.thin", bins=Listed(tuple(map(str, thin))))] if thin else []))
 
 
-def bin_table(found: _Found, speaker: Speaker) -> Table:
+def bin_table(found: Found, speaker: Speaker) -> Table:
     """Effects by bin: of the binning estimator at the median, and within the stratum."""
     decimals = decimals_for(found.bins["std_error"].to_list())
     binned = found.bins.filter(pl.col("version") == "binning")
@@ -368,7 +310,7 @@ def bin_table(found: _Found, speaker: Speaker) -> Table:
     return Table(f"moderation-bins-{found.key}", title, headings, tuple(rows), tables.source_line(found.record, speaker), notes)
 
 
-def _grouped(found: _Found, speaker: Speaker) -> tuple[Block, ...]:
+def _grouped(found: Found, speaker: Speaker) -> tuple[Block, ...]:
     """The slope in the group against elsewhere, by the permutation of its label where few treated clusters are in it."""
     inside, elsewhere, difference = (found.row("linear", g) for g in ("inside", "elsewhere", "difference"))
     if inside is None or elsewhere is None or difference is None:
@@ -391,10 +333,11 @@ def _grouped(found: _Found, speaker: Speaker) -> tuple[Block, ...]:
     return Heading(speaker.ui("heading.moderation_group", group=found.group)), Prose(tuple(said))
 
 
-def _truth(found: _Found) -> tuple[Block, ...]:
+def _truth(found: Found) -> tuple[Block, ...]:
     """In a simulated world: the slope that is true of the treated unit-periods, beside the version that has the same estimand."""
     imputed, record = found.row("imputation"), found.record
-    if not record.has("truth") or imputed is None or imputed["conf_low"] is None:
+    aimed = (found.lead or {}).get("column") in SIMULATED
+    if not record.has("truth") or not aimed or imputed is None or imputed["conf_low"] is None:
         return ()
     true = record.tables["truth"].filter(pl.col("parameter") == f"moderation/{found.outcome}/fitted-slope")["value"].to_list()
     if not true:
