@@ -40,6 +40,7 @@ def slope(version: str, estimate: float, se: float | None = 0.5, group: str = "a
         "n_clusters": 20,
         "n_treated_clusters": 9,
         "effective_clusters": 6.0,
+        "column": "segmentation",
         "fixed": "pre",
         "level": "province",
         "cluster": "province",
@@ -123,6 +124,7 @@ def test_a_group_of_few_treated_clusters_is_judged_by_its_label(tmp_path: Path) 
 def test_the_chapter_says_what_it_does_not_identify_and_what_is_true(tmp_path: Path) -> None:
     found = said(record(tmp_path, [slope("linear", -2.0), slope("imputation", -1.5)]))
     assert found >= {"not_causal", "truth", "truth_held", "thin", "few"}
+    assert "truth" not in said(record(tmp_path, [{**slope("linear", -2.0), "column": "share2"}, slope("imputation", -1.5)]))
     assert "truth_missed" in said(record(tmp_path, [slope("linear", -2.0), slope("imputation", -5.0)]))
 
 

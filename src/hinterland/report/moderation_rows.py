@@ -47,8 +47,8 @@ class Found:
         """Its rows of every table."""
         mine = (pl.col("outcome") == outcome) & (pl.col("moderator") == moderator)
         names = ("moderation", "moderation_effects", "moderation_bins", "moderation_histogram")
-        frames = [record.tables[n].filter(mine) if record.has(n) else pl.DataFrame() for n in names]
-        return cls(record, outcome, moderator, *frames, table_of(record, moderator))
+        slopes, effects, bins, histogram = (record.tables[n].filter(mine) if record.has(n) else pl.DataFrame() for n in names)
+        return cls(record, outcome, moderator, slopes, effects, bins, histogram, table_of(record, moderator))
 
     @property
     def names(self) -> dict[str, Value]:
