@@ -99,6 +99,7 @@ def test_order_is_that_of_a_paper(record: Record) -> None:
         "displacement",
         "subgroups",
         "outcomes",
+        "advice",
         "caveats",
         "appendix",
     ]
@@ -108,7 +109,17 @@ def test_chapters_without_records_are_left_out(changed: Changed) -> None:
     def chapters(*tables: str) -> list[str]:
         return [c.key for c in document(changed(tables=tables, simulated=False), "en").chapters]
 
-    assert chapters("models", "effects") == ["data", "baseline", "trends", "robustness", "subgroups", "outcomes", "caveats", "appendix"]
+    assert chapters("models", "effects") == [
+        "data",
+        "baseline",
+        "trends",
+        "robustness",
+        "subgroups",
+        "outcomes",
+        "advice",
+        "caveats",
+        "appendix",
+    ]
     assert chapters("descriptives", "cohort_sizes") == ["data", "descriptives", "appendix"]
     assert chapters() == ["data", "appendix"]
 

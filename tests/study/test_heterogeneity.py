@@ -98,7 +98,7 @@ def test_counts_are_compared_without_a_batch(run: Path) -> None:
     assert counts["p_permutation"].null_count() == counts.height
     notes = read(run, "notes").filter(pl.col("scope").str.starts_with("group-difference/count"))
     reasons = [json.loads(v) for v in notes.filter(code="het-route-not-possible")["values"]]
-    assert {(r["route"], r["reason"]) for r in reasons} == {("permutation", "no-batch")}
+    assert {(r["route"], r["reason"]) for r in reasons} == {("permutation", "not-batched")}
 
 
 def test_refits_permute_what_has_no_batch(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ clusters is judged by the permutation of its label alone; and the chapter always
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
@@ -17,18 +15,19 @@ from hinterland.report import figures, tables
 from hinterland.report.blocks import Block, Chart, Heading, Prose
 from hinterland.report.digits import ALPHA, MISSING, compact, count, decimals_for, number, p_cell, p_value, signed
 from hinterland.report.moderation_figure import moderation_figure
+from hinterland.report.moderation_rows import Facts, Found, fixed_words, moderator_name
 from hinterland.report.record import Record
-from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
 FEW = 15
 """Equally informative clusters below which the text leads with the bootstrap."""
 THIN = 3
+SIMULATED = ("segmentation", "segmentation_pre")
+"""The moderator of the simulated world, of which the truth is known."""
 WORTH = ("p10", "min")
 """Values of the moderator whose effect is set against the mean's."""
-
-Facts = Mapping[str, Any]
 
 
 def moderation(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:
@@ -57,7 +56,7 @@ def findings(record: Record) -> tuple[Found, ...]:
     if not record.has("moderation", "moderation_effects"):
         return ()
     pairs = dict.fromkeys(record.tables["moderation"].select("outcome", "moderator").iter_rows())
-    made = (Found(record, outcome, moderator) for outcome, moderator in pairs)
+    made = (Found.of(record, outcome, moderator) for outcome, moderator in pairs)
     return tuple(found for found in made if found.lead is not None)
 
 
@@ -70,67 +69,10 @@ def chapter_title(record: Record, speaker: Speaker) -> str:
     return words[:1].upper() + words[1:]
 
 
-def moderator_name(record: Record, moderator: str) -> Value:
-    """What the study calls it; else the label of its name, or of its column."""
-    table = (record.run.get("study", {}).get("moderation") or {}).get(moderator) or {}
-    label = table.get("label")
-    if isinstance(label, Mapping):
-        return Both(str(label["en"]), str(label["zh"]))
-    return Name("variable", str(table.get("column") or moderator))
-
-
-class Found:
-    """The rows of one outcome and moderator."""
-
-    def __init__(self, record: Record, outcome: str, moderator: str) -> None:
-        mine = (pl.col("outcome") == outcome) & (pl.col("moderator") == moderator)
-        self.record, self.outcome, self.moderator = record, outcome, moderator
-        self.slopes = record.tables["moderation"].filter(mine)
-        self.effects = record.tables["moderation_effects"].filter(mine)
-        self.bins = record.tables["moderation_bins"].filter(mine) if record.has("moderation_bins") else pl.DataFrame()
-        self.histogram = record.tables["moderation_histogram"].filter(mine) if record.has("moderation_histogram") else pl.DataFrame()
-        self.table: Facts = (record.run.get("study", {}).get("moderation") or {}).get(moderator) or {}
-        self.names: dict[str, Value] = {"outcome": Name("variable", outcome), "moderator": moderator_name(record, moderator)}
-        self.key = f"{outcome}-{moderator}".replace("_", "-")
-
-    def row(self, version: str, group: str = "all") -> dict[str, Any] | None:
-        """One slope."""
-        rows = self.slopes.filter((pl.col("version") == version) & (pl.col("group") == group))
-        return rows.row(0, named=True) if rows.height else None
-
-    @property
-    def lead(self) -> dict[str, Any] | None:
-        """The linear slope."""
-        return self.row("linear")
-
-    @property
-    def scale(self) -> float:
-        """Standard deviation of the moderator."""
-        return float((self.lead or {})["scale"])
-
-    def at(self, kind: str, version: str = "linear", group: str = "all") -> dict[str, Any] | None:
-        """The effect at a named point, or a difference of two."""
-        rows = self.effects.filter((pl.col("kind") == kind) & (pl.col("version") == version) & (pl.col("group") == group))
-        return rows.row(0, named=True) if rows.height else None
-
-    @property
-    def group(self) -> Value:
-        """The group in words."""
-        name = str(self.table.get("group") or "")
-        return Name("region", name.partition("=")[2] or name)
-
-
 def introduction(found: Found) -> tuple[Sentence, ...]:
     """The question, how the moderator is fixed, where the numbers are."""
     refs: dict[str, Value] = {"table": Ref("table", f"moderation-{found.key}"), "figure": Ref("figure", f"moderation-{found.key}")}
     return (say("moderation.intro", fixed=fixed_words(found.lead or {}), **found.names, **refs),)
-
-
-def fixed_words(row: Facts) -> Sentence:
-    """How the moderator was fixed, as a phrase."""
-    rule = str(row.get("fixed") or "constant")
-    year = rule.lstrip("-").isdigit()
-    return Sentence(f"moderation_fixed.{'year' if year else rule}", {"year": rule} if year else {})
 
 
 def clear(row: Facts) -> bool:
@@ -398,7 +340,8 @@ def _grouped(found: Found, speaker: Speaker) -> tuple[Block, ...]:
 def _truth(found: Found) -> tuple[Block, ...]:
     """In a simulated world: the slope that is true of the treated unit-periods, beside the version that has the same estimand."""
     imputed, record = found.row("imputation"), found.record
-    if not record.has("truth") or imputed is None or imputed["conf_low"] is None:
+    aimed = (found.lead or {}).get("column") in SIMULATED
+    if not record.has("truth") or not aimed or imputed is None or imputed["conf_low"] is None:
         return ()
     true = record.tables["truth"].filter(pl.col("parameter") == f"moderation/{found.outcome}/fitted-slope")["value"].to_list()
     if not true:

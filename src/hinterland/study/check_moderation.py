@@ -13,6 +13,7 @@ from hinterland.errors import EstimationError, Finding, InputError
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.moderation_bins import make_bins
 from hinterland.evaluate.moderator import Fixing
+from hinterland.study.schema import OutcomeTable
 from hinterland.study.schema_moderation import ModeratorTable
 from hinterland.study.step import headline_for
 from hinterland.study.steps.moderation import fixing_of, grouped, leveled
@@ -34,12 +35,19 @@ def moderation_findings(work: Workspace) -> Iterator[Finding]:
             yield from (_placed(work, name, f) for f in error.findings)
         else:
             yield from (_placed(work, name, f) for f in fixing.warnings)
-            design = work.design(outcomes[0].name, headline_for(work.study, outcomes[0]))
-            yield from (_placed(work, name, f) for f in (*_clusters(work, table), *_bins(design, fixing, table)))
+            yield from (_placed(work, name, f) for f in (*_clusters(work, table), *_bins(_design(work, outcomes[0]), fixing, table)))
         try:
             grouped(work, work.panel, table.group)
         except InputError as error:
             yield from (replace(f, where=work.loaded.where("moderation", name, "group")) for f in error.findings)
+
+
+def _design(work: Workspace, outcome: OutcomeTable) -> Design | None:
+    """The design of the headline; ``None`` where there is none, which is a finding of its own."""
+    try:
+        return work.design(outcome.name, headline_for(work.study, outcome))
+    except InputError:
+        return None
 
 
 def _placed(work: Workspace, name: str, finding: Finding) -> Finding:
@@ -70,8 +78,10 @@ def _clusters(work: Workspace, table: ModeratorTable) -> Iterator[Finding]:
         yield Finding("moderation-cluster", what, f"up to {most} clusters in one {table.level}", remedy, "warning")
 
 
-def _bins(design: Design, fixing: Fixing, table: ModeratorTable) -> Iterator[Finding]:
+def _bins(design: Design | None, fixing: Fixing, table: ModeratorTable) -> Iterator[Finding]:
     """Bins in which nobody is treated, or nobody is not."""
+    if design is None:
+        return
     units = fixing.units.cast(pl.String).to_list()
     known = dict(zip(units, fixing.value.tolist(), strict=True))
     value = np.array([known.get(str(u), np.nan) for u in design.unit_labels])
