@@ -201,6 +201,16 @@ def test_a_choice_that_leaves_nothing_is_named(prepared: Make) -> None:
     found = dict(curve.left_out.filter(reason="not-estimable").group_by("detail").len().iter_rows())
     assert set(found) >= {"empty-sample", "nobody-treated", "infinite-covariate"}
     assert curve.frame["outcome"].unique().to_list() == ["y"]
+    flat = specification_curve(
+        panel.with_columns(flat=pl.when(pl.col("region") == "r1").then(pl.col("y")).otherwise(1.0)),
+        ["y", "flat"],
+        policies["now"],
+        samples=SAMPLES,
+    )
+    assert flat.frame.select("outcome", "sample").rows() == [("y", "all"), ("y", "without r1"), ("flat", "all")], (
+        "an outcome that never varies costs no other"
+    )
+    assert flat.left_out["detail"].to_list() == ["constant-outcome"]
     with pytest.raises(EstimationError, match="none of 2 specifications"):
         specification_curve(panel, "y", policies["now"], windows=[(2001, 2002)], controls=["x"])
     with pytest.raises(EstimationError, match="baseline, the first option"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinterland.data.cohorts import Cohorts
 from hinterland.data.panel import Panel
 from hinterland.errors import HinterlandWarning, InputError
 from hinterland.evaluate.coding import Factor, Floats
@@ -158,11 +159,10 @@ def _block(rows: Rows, same: Sequence[tuple[int, Specification]], ssc: Ssc, nets
     panel = replace(rows.panel, frame=rows.panel.frame.filter(pl.Series(mask)))
     pool, bad = _Pool.of(panel, same)
     same = [(k, s) for k, s in same if k not in {place for place, _, _ in bad}]
-    outcomes = list(dict.fromkeys((s.outcome, s.winsorise) for _, s in same))
+    values = {(s.outcome, s.winsorise): rows.outcome(s)[mask] for _, s in same}
     try:
-        design = make_design(panel, one.outcome, rows.choices.policy[one.policy], fe=one.fe, cluster=clusters)
+        design = _design(panel, rows.choices.policy[one.policy], [o for o, _ in values], one.fe, clusters)
         design = replace(design, covariates=pool.matrix(design.n_obs), covariate_names=tuple(pool.columns))
-        values = {o: rows.outcome(next(s for _, s in same if (s.outcome, s.winsorise) == o))[mask] for o in outcomes}
         kept, failed = _checked(design, values, pool, same)
         bad += failed
         carried = replace(design, columns={f"{o} {share}": y for (o, share), y in values.items()})
@@ -171,20 +171,45 @@ def _block(rows: Rows, same: Sequence[tuple[int, Specification]], ssc: Ssc, nets
         return None, [*bad, *((k, "not-estimable", error.findings[0].code) for k, _ in same)]
     if not kept:
         return None, bad
-    used = {n for _, s in kept for n in pool.named(s)}
+    ready = _with_used(carried, {n for _, s in kept for n in pool.named(s)})
+    members = _members(kept, ready.covariate_names, pool, list(values), clusters)
+    key = (mask.tobytes(), one.fe, ready.covariate_names)
+    block = make_block(ready, np.column_stack(list(carried.columns.values())), members, ssc, nets.get(key))
+    nets.setdefault(key, block.x[:, 1:] if block.root is None else block.x[:, 1:] / block.root[:, None])
+    return block, bad
+
+
+def _design(panel: Panel, policy: Cohorts, outcomes: Sequence[str], fe: tuple[str, ...], clusters: Sequence[str]) -> Design:
+    """The design of the first outcome that has one: which of them can be estimated is found out one by one."""
+    for outcome in outcomes[:-1]:
+        try:
+            return make_design(panel, outcome, policy, fe=fe, cluster=clusters)
+        except InputError:
+            continue
+    return make_design(panel, outcomes[-1], policy, fe=fe, cluster=clusters)
+
+
+def _with_used(design: Design, used: Collection[str]) -> Design:
+    """The design with the covariates that are used, and nothing that was only carried along."""
     stay = [j for j, n in enumerate(design.covariate_names) if n in used]
     names = tuple(design.covariate_names[j] for j in stay)
-    ready = replace(carried, columns={}, covariates=np.asfortranarray(carried.covariates[:, stay]), covariate_names=names)
+    return replace(design, columns={}, covariates=np.asfortranarray(design.covariates[:, stay]), covariate_names=names)
+
+
+def _members(
+    kept: Sequence[tuple[int, Specification]],
+    names: Sequence[str],
+    pool: _Pool,
+    outcomes: Sequence[tuple[str, float]],
+    clusters: Sequence[str],
+) -> list[Member]:
     at = {n: j for j, n in enumerate(names)}
     members = []
     for k, s in kept:
         wanted = np.zeros(len(names), dtype=np.bool_)
         wanted[[at[n] for n in pool.named(s)]] = True
         members.append(Member(k, outcomes.index((s.outcome, s.winsorise)), wanted, tuple(clusters.index(c) for c in s.cluster)))
-    key = (mask.tobytes(), one.fe, names)
-    block = make_block(ready, np.column_stack(list(carried.columns.values())), members, ssc, nets.get(key))
-    nets.setdefault(key, block.x[:, 1:] if block.root is None else block.x[:, 1:] / block.root[:, None])
-    return block, bad
+    return members
 
 
 @dataclass(frozen=True, slots=True)

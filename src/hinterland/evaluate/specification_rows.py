@@ -71,7 +71,8 @@ class Rows:
         last = int(self.panel.frame[self.panel.time].max())  # type: ignore[arg-type]  # an integer column that is not empty
         cohort = np.where(keep, np.where(cohort > last, NEVER, cohort), 0)
         dosed = self.choices.policy[policy].partial == "dose"
-        return cohort.tobytes() + keep.tobytes() + (np.where(keep, dose, 0.0).tobytes() if dosed else b"")
+        path = (self.choices.policy[policy].path or "").encode()
+        return cohort.tobytes() + keep.tobytes() + path + (np.where(keep, dose, 0.0).tobytes() if dosed else b"")
 
     def needed(self, one: Specification) -> tuple[str, ...]:
         """The columns that a specification uses."""

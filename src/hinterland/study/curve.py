@@ -184,17 +184,34 @@ def curve_options(study: Study, methods: Sequence[str]) -> dict[str, dict[str, A
     return {m: options for m, options in made.items() if options}
 
 
+_LISTS = (
+    "outcomes", "methods", "controls", "fe", "cluster", "timing", "partial", "uncertain", "comparison", "anticipation", "drop", "years", "winsorise", "joint",
+)  # fmt: skip
+"""Keys that list options."""
+_PATH = ("robustness", "curve")
+
+
 def inconsistencies(study: Study) -> Iterator[Problem]:
     """What the curve's keys get wrong without a look at the data."""
     table = study.robustness.curve
     if table is None:
         return
-    path = ("robustness", "curve")
-    policy, evaluate = study.policy, study.evaluate
+    yield from _policy(study, table)
+    yield from _repetitions(study, table)
+    yield from _values(table)
+    yield from _families(study, table)
+
+
+def _policy(study: Study, table: CurveTable) -> Iterator[Problem]:
     for key in ("timing", "partial", "uncertain"):
-        if policy.register_ is None and getattr(table, key):
+        if study.policy.register_ is None and getattr(table, key):
             what = f"robustness.curve.{key} has a meaning for registers only"
-            yield (*path, key), "register-only", what, "remove it, or give policy.register"
+            yield (*_PATH, key), "register-only", what, "remove it, or give policy.register"
+
+
+def _repetitions(study: Study, table: CurveTable) -> Iterator[Problem]:
+    """Options named twice, or that are the baseline's own."""
+    policy, evaluate = study.policy, study.evaluate
     baselines: Mapping[str, Any] = {
         "outcomes": study.outcome[0].name,
         "timing": policy.timing,
@@ -207,49 +224,30 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
         "cluster": evaluate.cluster,
         "years": study.panel.years,
     }
-    for key, own in baselines.items():
-        for i, value in enumerate(getattr(table, key) or ()):
-            if value == own:
-                what = f"robustness.curve.{key} names {value!r}, which is the baseline's own"
-                yield (*path, key, i), "same-as-baseline", what, "name other options only: the baseline's is always in"
-    for key in (
-        "outcomes",
-        "methods",
-        "controls",
-        "fe",
-        "cluster",
-        "timing",
-        "partial",
-        "uncertain",
-        "comparison",
-        "anticipation",
-        "drop",
-        "years",
-        "winsorise",
-        "joint",
-    ):
+    for key in _LISTS:
         options = tuple(getattr(table, key) or ())
         for i, value in enumerate(options):
+            if key in baselines and value == baselines[key]:
+                what = f"robustness.curve.{key} names {value!r}, which is the baseline's own"
+                yield (*_PATH, key, i), "same-as-baseline", what, "name other options only: the baseline's is always in"
             if value in options[:i]:
                 what = f"robustness.curve.{key} names {value!r} twice"
-                yield (*path, key, i), "repeated-choice", what, "name each option once: a repeated one would count twice"
-    for i, value in enumerate(table.winsorise):
-        if not 0 <= value < 0.5:
-            what = f"robustness.curve.winsorise has {value:g}"
-            yield (*path, "winsorise", i), "bad-share", what, "give the share of rows at either end, such as 0.01"
-    for i, value in enumerate(table.anticipation):
-        if value < 0:
-            what = f"robustness.curve.anticipation has {value}"
-            yield (*path, "anticipation", i), "negative-anticipation", what, "give a whole number of periods, 0 or more"
+                yield (*_PATH, key, i), "repeated-choice", what, "name each option once: a repeated one would count twice"
+
+
+def _values(table: CurveTable) -> Iterator[Problem]:
+    for i, share in enumerate(table.winsorise):
+        if not 0 <= share < 0.5:
+            what = f"robustness.curve.winsorise has {share:g}"
+            yield (*_PATH, "winsorise", i), "bad-share", what, "give the share of rows at either end, such as 0.01"
+    for i, periods in enumerate(table.anticipation):
+        if periods < 0:
+            what = f"robustness.curve.anticipation has {periods}"
+            yield (*_PATH, "anticipation", i), "negative-anticipation", what, "give a whole number of periods, 0 or more"
     for i, years in enumerate(table.years or ()):
         if years[0] >= years[1]:
-            yield (
-                (*path, "years", i),
-                "empty-window",
-                f"years runs from {years[0]} to {years[1]}",
-                "give the first period, then a later last one",
-            )
-    yield from _families(study, table)
+            what = f"years runs from {years[0]} to {years[1]}"
+            yield (*_PATH, "years", i), "empty-window", what, "give the first period, then a later last one"
 
 
 def _families(study: Study, table: CurveTable) -> Iterator[Problem]:
