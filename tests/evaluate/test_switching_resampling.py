@@ -36,8 +36,14 @@ def test_randomisation_deals_out_the_treatment_as_observed() -> None:
     assert "ri-loop" in {n.code for n in found.notes}
 
 
-@pytest.mark.parametrize("call", [placebo_space, placebo_time])
-def test_placebos_take_treatment_as_lasting_and_say_so(call: object) -> None:
+def test_a_placebo_in_space_deals_out_the_treatment_as_observed() -> None:
+    found, same = placebo_space(switching(), draws=39, seed=1), randomisation_test(switching(), draws=39, seed=1)
+    assert next(n for n in found.notes if n.code == "placebo-fits").values["reason"] == "treatment-reversal"
+    assert found.draws["estimate"].to_list() == pytest.approx(same.draws["estimate"].to_list())
+    assert found.p_exact == pytest.approx(same.p_coefficient)
+
+
+def test_a_placebo_in_time_takes_treatment_as_lasting_and_says_so() -> None:
     with pytest.raises(EstimationError, match="takes treatment as 0 until adoption") as raised:
-        call(switching())  # type: ignore[operator]
+        placebo_time(switching())
     assert raised.value.findings[0].code == "treatment-reversal"
