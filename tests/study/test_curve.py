@@ -277,8 +277,8 @@ def test_the_packaged_study_has_one() -> None:
     assert any(s.kind == "curve" for s in plan(loaded.study))
     choices: Any = curve_choices(Workspace(loaded), wanted)
     assert choices.facets == ("timing", "partial", "uncertain")
-    assert len(choices.policy) == 4
-    assert list(choices.sample) == ["all", "provincial-capitals"]
+    assert len(choices.policy) == 2
+    assert list(choices.sample) == ["all", "municipalities", "provincial-capitals", "partially-covered"]
 
 
 def test_the_published_models_are_on_the_curve(shared_data: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from hinterland.report.advice_evidence import Evidence, effect_source, evidence
 from hinterland.report.advice_record import Grade, Source, Statement, state, worst
 from hinterland.report.digits import ALPHA, count, number, p_value, percent, share, signed
 from hinterland.report.displacement import rows_of
+from hinterland.report.moderation_rows import Found as ModerationRows
 from hinterland.report.record import Estimate, Fit, Record, Scale
 from hinterland.report.sentences import Listed, Name, Sentence, Value
 
@@ -157,7 +158,7 @@ def by_moderator(record: Record, found: Graded) -> Iterator[Statement]:
         yield state(record, "moderation", m.outcome, Sentence(f"advice.{kind}{'' if inside else '_outside'}", values), sources, grade=grade)
 
 
-def _agrees(m: moderation.Found, lead: Mapping[str, Any]) -> bool:
+def _agrees(m: ModerationRows, lead: Mapping[str, Any]) -> bool:
     """Whether the other versions have the sign of the line, and the bins do not reject it."""
     others = m.slopes.filter(group="all")["estimate"].drop_nulls()
     bent = lead.get("linearity_p_wild") if lead.get("linearity_p_wild") is not None else lead.get("linearity_p")
