@@ -2,7 +2,7 @@
 
 Each library runs each task in a process of its own, on one thread, after a first call on a small panel (imports and compilation are not
 counted), from small panels to large ones. The time is the least of up to five calls; a library that needs longer than ``--limit``, or
-would by what it took on the panel before, is said to. Ours is timed on a panel that has been read, as in a study, where one panel
+would by what it took on the panel before, or more than 14 GiB of address space, is said to. Ours is timed on a panel that has been read, as in a study, where one panel
 serves many fits, and from the raw frame, reading, checking and cohorts included, which is what peers are given. Ratios are to the fastest
 peer that finished. At the end: what we want to be faster than, and whether we are.
 
@@ -31,6 +31,8 @@ from _world import simulate
 
 ENOUGH, CALLS = 3.0, 5
 """Wall seconds after which a call is not repeated; most calls."""
+MEMORY = 14 * 2**30
+"""Bytes of address space that one library may take; some form matrices of clusters × fixed effects."""
 LARGE = 500_000
 """Units of the panels that have a limit in seconds, ours alone."""
 CURVE = (1_000, 10_000, 100_000, 1_000_000)
@@ -62,6 +64,7 @@ def _calls(name: str) -> tuple[dict[str, object], dict[str, int]]:
 def measure(name: str, task: str, sizes: list[int], limit: float) -> None:
     """Run one library on one task in this process; a line of JSON for each size."""
     warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     calls, times = ({}, {}) if name in (OURS, FRAME) else _calls(name)
     factor = times.get(task, 1)
 
