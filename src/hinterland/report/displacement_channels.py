@@ -58,7 +58,7 @@ def blocks(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
         return ()
     body = list(_lines(record, speaker, every))
     frame = pl.DataFrame(
-        [{"label": f"{channel}: {quantity}", **{c: row[c] for c in _NUMBERS}} for channel, quantity, row in body if "share" not in row["quantity"]]
+        [{"label": speaker.ui("mark.channel", who=channel, quantity=quantity), **{c: row[c] for c in _NUMBERS}} for channel, quantity, row in body if "share" not in row["quantity"]]
     )
     named = [who(record, c) for c in every if c != ALL]
     intro = say(
@@ -139,7 +139,7 @@ def _asked(record: Record, channel: str, key: str) -> Any:
 def _lines(record: Record, speaker: Speaker, every: Mapping[str, Rows]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Channel, quantity and row, as figure and table show them: of all at once, each channel's own spillover in the place of its share."""
     for channel, rows in every.items():
-        head = speaker.value(who(record, channel))
+        head = speaker.ui("row.all_channels") if channel == ALL else speaker.value(who(record, channel))
         for quantity in (*EFFECTS, "share"):
             if quantity == "spillover" and channel == ALL:
                 for name in (c for c in every if f"spillover/{c}" in rows):
@@ -175,9 +175,11 @@ def _notes(record: Record, speaker: Speaker, every: Mapping[str, Rows]) -> tuple
     models = record.tables["models"].filter(effects_id=first) if record.has("models") else pl.DataFrame()
     if models.height:
         facts = models.row(0, named=True)
+        options = record.study("evaluate", "options", {}).get("spillover", {})
         found.append(
             speaker.ui(
                 "note.displacement_fit",
+                estimator=say("displacement.one_regression" if options.get("estimator") == "twfe" else "displacement.two_stages"),
                 outcome=Name("variable", facts["outcome"]),
                 errors=speaker.name(str(facts["vcov"]), "procedure"),
                 cluster=str(facts["cluster"]),
