@@ -58,7 +58,6 @@ def test_one_channel_of_everybody_is_the_single_exposure(world: hl.World) -> Non
 def test_hosts_weights_are_those_of_a_dense_matrix() -> None:
     rng = np.random.default_rng(0)
     place = np.column_stack([100 + 8 * rng.random(60), 25 + 8 * rng.random(60)])
-    place[1] = place[0]
     hosts = rng.random(60) < 0.3
     hosts[:2] = True
     points = on_sphere(place)
@@ -74,6 +73,8 @@ def test_hosts_weights_are_those_of_a_dense_matrix() -> None:
         total = raw.sum(axis=1, keepdims=True)
         wanted = raw / np.where(total > 0, total, 1.0)
         np.testing.assert_allclose(host_weights(place, hosts, count, reach, power).toarray(), wanted, atol=1e-12)
+    place[1] = place[0]  # two hosts at one place are neighbours, 1 km apart
+    assert host_weights(place, hosts, 1)[[0, 1], [1, 0]].tolist() == [1.0, 1.0]
     assert host_weights(place, np.zeros(60, dtype=bool), 3).nnz == 0
 
 
@@ -128,7 +129,9 @@ def test_a_table_of_pairs_is_the_rule_it_was_made_from(world: hl.World) -> None:
     table = pl.DataFrame(world.policy.table).select("unit", "cohort")
     hosts = table.filter(pl.col("cohort") < 10**5)["unit"].to_list()[:20]
     sources = [u for u in east(world) if u not in set(hosts)]
-    pairs = pl.DataFrame([(u, h, 1.0 + (i + j) % 3) for i, u in enumerate(sources) for j, h in enumerate(hosts)], ["unit", "host", "weight"], orient="row")
+    pairs = pl.DataFrame(
+        [(u, h, 1.0 + (i + j) % 3) for i, u in enumerate(sources) for j, h in enumerate(hosts)], ["unit", "host", "weight"], orient="row"
+    )
     first = fitted(world, {"sources": {"neighbours": pairs}})
     again = fitted(world, {"sources": {"neighbours": pairs.rename({"host": "neighbour"}), "among": sources}})
     np.testing.assert_array_equal(first.estimate, again.estimate)
@@ -174,7 +177,12 @@ def test_bad_channels_are_findings(world: hl.World, given: dict[str, Any], code:
 
 @pytest.mark.parametrize(
     ("more", "code"),
-    [({"estimator": "sdm"}, "not-defined"), ({"within_km": 3.0}, "option-unused"), ({"lag_covariates": True}, "option-unused"), ({"exposure": "neighbours"}, "option-unused")],
+    [
+        ({"estimator": "sdm"}, "not-defined"),
+        ({"within_km": 3.0}, "option-unused"),
+        ({"lag_covariates": True}, "option-unused"),
+        ({"exposure": "neighbours"}, "option-unused"),
+    ],
 )
 def test_options_of_one_exposure_are_not_taken_beside_channels(world: hl.World, more: dict[str, Any], code: str) -> None:
     with pytest.raises(EstimationError) as caught:
@@ -205,7 +213,10 @@ def test_channels_in_the_packaged_world(validated: Recorder) -> None:
         received = (frame["ln_inventions_0"] - frame["ln_inventions_00"]).to_numpy()
         treated = frame["event_time"].fill_null(-1).to_numpy() >= 0
         direct, spill = float(own[treated].mean()), float(received.sum() / treated.sum())
-        given: dict[str, dict[str, Any]] = {"neighbours": {"within_km": 300.0}, "sources": {"among": east(drawn), "nearest": 5, "within_km": 800.0}}
+        given: dict[str, dict[str, Any]] = {
+            "neighbours": {"within_km": 300.0},
+            "sources": {"among": east(drawn), "nearest": 5, "within_km": 800.0},
+        }
         found = fitted(drawn, given, on_treated="same")
         whole, near, far = (hl.displacement_test(found, channel=c) for c in (None, "neighbours", "sources"))
         estimate = np.array([whole.estimate[0], near.estimate[1], far.estimate[1], whole.estimate[2]])

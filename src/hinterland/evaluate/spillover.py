@@ -33,7 +33,7 @@ from hinterland.evaluate.spillover_exposure import (
     ring_edges,
     ring_exposure,
 )
-from hinterland.evaluate.spillover_named import Asked, channel_exposures, channels_asked, beside_channels
+from hinterland.evaluate.spillover_named import Asked, beside_channels, channel_exposures, channels_asked
 from hinterland.evaluate.spillover_options import misplaced, option_findings, unused
 from hinterland.evaluate.spillover_two_stage import fail_if_no_clean_rows, told_apart
 from hinterland.evaluate.threads import one_thread

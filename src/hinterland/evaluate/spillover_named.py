@@ -77,7 +77,10 @@ KEYS = tuple(f.name for f in fields(Asked))
 
 def channels_asked(channels: Mapping[str, Mapping[str, Any]]) -> dict[str, Asked]:
     """The channels of option ``channels``. Raises ``EstimationError`` with everything that is wrong with them."""
-    where, remedy = "option channels of spillover", 'name them: {"neighbours": {"nearest": 4}, "sources": {"among": units, "within_km": 800}}'
+    where, remedy = (
+        "option channels of spillover",
+        'name them: {"neighbours": {"nearest": 4}, "sources": {"among": units, "within_km": 800}}',
+    )
     if not isinstance(channels, Mapping) or not channels or not all(isinstance(v, Mapping) for v in channels.values()):
         raise EstimationError(Finding("bad-channels", f"channels is {channels!r}", where, remedy), "options")
     fail_if_any([f for name, given in channels.items() for f in _findings(str(name), given)], "options", EstimationError)
@@ -109,11 +112,10 @@ def _link_findings(asked: Asked, where: str) -> Iterator[Finding]:
             ring_edges(asked.rings)
         except EstimationError as error:
             yield from error.findings
-    for key, least in (("within_km", "above 0"), ("decay", "0 or more")):
-        value = getattr(asked, key)
-        bad = isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or (key == "within_km" and value == 0)
-        if value is not None and bad:
-            yield Finding(f"bad-{'distance' if key == 'within_km' else 'decay'}", f"{key} is {value!r}", where, f"give a number, {least}")
+    if asked.within_km is not None and not (_number(asked.within_km) and asked.within_km > 0):
+        yield Finding("bad-distance", f"within_km is {asked.within_km!r}", where, "give kilometres above 0")
+    if asked.decay is not None and not (_number(asked.decay) and asked.decay >= 0):
+        yield Finding("bad-decay", f"decay is {asked.decay!r}", where, "give a power of 0 or more")
     if asked.nearest is not None and (isinstance(asked.nearest, bool) or not isinstance(asked.nearest, int) or asked.nearest < 0):
         yield Finding("not-whole", f"nearest is {asked.nearest!r}", where, "give a whole number, 0 or more")
     if asked.nearest == 0 and asked.within_km is None and asked.neighbours is None and asked.rings is None:
@@ -126,13 +128,19 @@ def _link_findings(asked: Asked, where: str) -> Iterator[Finding]:
         yield Finding("option-unused", "others has no meaning without among", where, "name the units among which an effect is allowed")
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def channel_exposures(design: Design, channels: Mapping[str, Asked]) -> tuple[Exposure, Mask, Mask]:
     """What reaches each unit through every channel; [N, T] whether anything does when treatment starts ``anticipation`` periods earlier; and
     [N, T] what is to be left out: reached by a channel that is closed to the unit, and by none that is open.
 
     Raises ``EstimationError``: a channel that reaches nobody, with the reason; no coordinates.
     """
-    parts, findings, notes = {}, [], []
+    parts: dict[str, _Reach] = {}
+    findings: list[Finding] = []
+    notes: list[Note] = []
     for name, asked in channels.items():
         try:
             parts[name] = _Reach.of(design, name, asked)

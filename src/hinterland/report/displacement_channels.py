@@ -58,7 +58,11 @@ def blocks(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
         return ()
     body = list(_lines(record, speaker, every))
     frame = pl.DataFrame(
-        [{"label": speaker.ui("mark.channel", who=channel, quantity=quantity), **{c: row[c] for c in _NUMBERS}} for channel, quantity, row in body if "share" not in row["quantity"]]
+        [
+            {"label": speaker.ui("mark.channel", who=channel, quantity=quantity), **{c: row[c] for c in _NUMBERS}}
+            for channel, quantity, row in body
+            if "share" not in row["quantity"]
+        ]
     )
     named = [who(record, c) for c in every if c != ALL]
     intro = say(

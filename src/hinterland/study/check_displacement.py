@@ -11,7 +11,14 @@ from hinterland.study.plan_displacement import channels_for
 from hinterland.study.steps.displacement import asked
 from hinterland.study.workspace import Workspace
 
-_ABOUT = {"nobody-among": "among", "among-treated": "among", "unknown-group": "among", "no-unit-matches": "file", "bad-weight": "file", "bad-rings": "rings"}
+_ABOUT = {
+    "nobody-among": "among",
+    "among-treated": "among",
+    "unknown-group": "among",
+    "no-unit-matches": "file",
+    "bad-weight": "file",
+    "bad-rings": "rings",
+}
 """The key that a finding is about."""
 
 

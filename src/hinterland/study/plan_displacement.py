@@ -29,7 +29,9 @@ def displacement_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
     for channel in (*names, *([ALL] if len(names) > 1 else [])):
         own = names if channel == ALL else (channel,)
         settings = {**settings_of(study, outcome, ["spillover"]), "channels": {n: _asked(study, n) for n in own}}
-        yield Step(f"displacement/{outcome.name}/{channel}", "displacement", settings, ("data", "policy"), outcome.name, "spillover", group=channel)
+        yield Step(
+            f"displacement/{outcome.name}/{channel}", "displacement", settings, ("data", "policy"), outcome.name, "spillover", group=channel
+        )
 
 
 def _asked(study: Study, name: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ class ChannelTable(Table):
     """Who may lose to the hosts (the units that are treated), and how they are linked to them."""
 
     label: Words | None = Field(
-        default=None, description='What those who may lose are called in the report: one text, or { en = "…", zh = "…" }; a word for its name, by default.'
+        default=None,
+        description='What those who may lose are called in the report: one text, or { en = "…", zh = "…" }; a word for its name, by default.',
     )
     among: str | tuple[str, ...] | None = Field(
         default=None,
@@ -23,12 +24,17 @@ class ChannelTable(Table):
     )
     among_file: str | None = Field(default=None, description="The same from a file with a column unit.")
     nearest: StrictInt | None = Field(
-        default=None, ge=0, description="The exposure is the share treated of this many nearest units, 4 by default (0: of all within within_km)."
+        default=None,
+        ge=0,
+        description="The exposure is the share treated of this many nearest units, 4 by default (0: of all within within_km).",
     )
     within_km: StrictInt | StrictFloat | None = Field(default=None, gt=0, description="Kilometres within which they lie.")
-    decay: StrictInt | StrictFloat | None = Field(default=None, ge=0, description="Their weights fall with distance to this power; 0 by default.")
+    decay: StrictInt | StrictFloat | None = Field(
+        default=None, ge=0, description="Their weights fall with distance to this power; 0 by default."
+    )
     partners: Literal["hosts", "units"] | None = Field(
-        default=None, description="Whom the nearest are sought among: hosts, where among or among_file is given, or all units, where it is not, by default."
+        default=None,
+        description="Whom the nearest are sought among: hosts, where among or among_file is given, or all units, where it is not, by default.",
     )
     rings: Kilometres | None = Field(default=None, description="Instead of the nearest: rings around hosts, by breakpoints in kilometres.")
     file: str | None = Field(

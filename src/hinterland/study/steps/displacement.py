@@ -48,7 +48,10 @@ def displacement(work: Workspace, step: Step) -> Output:
     for name, one in alone.items():
         rows += [{**row, "quantity": f"{row['quantity']}/{name}"} for row in quantities(one, critical)[1:]]
     table = pl.DataFrame(rows, infer_schema_length=None).with_columns(
-        outcome=pl.lit(step.outcome), effects_id=pl.lit(effects_id(effects, variant)), channel=pl.lit(step.group), verdict=pl.lit(found.verdict)
+        outcome=pl.lit(step.outcome),
+        effects_id=pl.lit(effects_id(effects, variant)),
+        channel=pl.lit(step.group),
+        verdict=pl.lit(found.verdict),
     )
     for name, one in alone.items():
         own = pl.col("quantity").str.ends_with(f"/{name}")
