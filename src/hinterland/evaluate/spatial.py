@@ -130,6 +130,30 @@ def radius_weights(coordinates: Floats, km: float, power: float = 0.0) -> csr_ar
     return row_standardised(rows, columns, _decay(np.concatenate([pairs.km, pairs.km]), power), len(coordinates))
 
 
+def host_weights(coordinates: Floats, hosts: NDArray[np.bool_], count: int, km: float = np.inf, power: float = 0.0) -> csr_array:
+    """[N, N] sparse weights of each unit's nearest ``count`` other units among ``hosts`` [N] within ``km`` (0: all of them), rows adding up to one
+    (or empty); ``power`` as in :func:`nearest_weights`.
+    """
+    from scipy.spatial import cKDTree
+
+    points, index = on_sphere(coordinates), np.flatnonzero(hosts)
+    n, reach = len(points), chord(km) * (1 + _SLACK) if km < _FAR else 2.0 * (1 + _SLACK)
+    if len(index) == 0:
+        return row_standardised(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), n)
+    tree = cKDTree(points[index])
+    if count == 0:
+        found = cKDTree(points).sparse_distance_matrix(tree, reach, output_type="ndarray")
+        rows, columns, distance = found["i"], index[found["j"]], arc_km(found["v"])
+        keep = (rows != columns) & (distance <= km * (1 + _SLACK))
+        return row_standardised(rows[keep], columns[keep], _decay(distance[keep], power), n)
+    wanted = min(count + 1, len(index))
+    chords, place = tree.query(points, k=np.arange(1, wanted + 1))
+    rows, columns, distance = np.repeat(np.arange(n), wanted), index[place.reshape(-1)], arc_km(chords.reshape(-1))
+    other = (columns != rows).reshape(n, wanted)
+    keep = (other & (np.cumsum(other, axis=1) <= count)).reshape(-1) & (distance <= km * (1 + _SLACK))
+    return row_standardised(rows[keep], columns[keep], _decay(distance[keep], power), n)
+
+
 def _decay(km: Floats, power: float) -> Floats:
     return np.asarray(np.maximum(km, 1.0) ** -power)
 

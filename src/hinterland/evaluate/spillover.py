@@ -8,7 +8,7 @@ with the neighbours' outcome beside (spatial Durbin model).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Unpack
 
@@ -33,6 +33,7 @@ from hinterland.evaluate.spillover_exposure import (
     ring_edges,
     ring_exposure,
 )
+from hinterland.evaluate.spillover_named import Asked, beside_channels, channel_exposures, channels_asked
 from hinterland.evaluate.spillover_options import misplaced, option_findings, unused
 from hinterland.evaluate.spillover_two_stage import fail_if_no_clean_rows, told_apart
 from hinterland.evaluate.threads import one_thread
@@ -53,6 +54,7 @@ def fit(
     nearest: int = 4,
     within_km: float | None = None,
     decay: float = 0.0,
+    channels: Mapping[str, Mapping[str, Any]] | None = None,
     on_treated: OnTreated | None = None,
     estimator: Literal["two-stage", "twfe", "sdm"] = "two-stage",
     effect: Literal["channels", "event-study", "direct"] = "channels",
@@ -71,6 +73,8 @@ def fit(
         rings: breakpoints in kilometres, or pairs; beyond the last one, units are clean controls.
         neighbours: data frame with columns unit, neighbour and, if wanted, weight; otherwise the ``nearest`` units ``within_km``
             kilometres (``nearest=0``: all within ``within_km``), weighted by distance to the power of -``decay``.
+        channels: instead of these, several exposures under names of one's own, each with its rings or neighbours and the units ``among`` which
+            it may have an effect (:class:`~hinterland.evaluate.spillover_named.Asked`): those near treated units, and those activity is taken from.
         on_treated: whether treated units receive spillovers, too: ``no`` (they are part of the direct effect), ``apart`` (with effects
             of their own) or ``same``. ``None``: ``no``, under ``sdm`` ``same``, the only one it has.
         estimator: ``two-stage`` (any timing); ``twfe``, one regression of all rows; ``sdm``, the spatial Durbin model with neighbours, whose
@@ -92,21 +96,23 @@ def fit(
             :func:`~hinterland.evaluate.spillover_durbin.durbin_effects` raises.
     """
     receive: OnTreated = on_treated if on_treated is not None else "same" if estimator == "sdm" else "no"
-    given = {"exposure": exposure, "estimator": estimator, "effect": effect, "on_treated": receive}
+    kind = exposure if channels is None else "neighbours"
+    given = {"exposure": kind, "estimator": estimator, "effect": effect, "on_treated": receive}
     durbin = {"likelihood": likelihood, "average": average}
     rule = Neighbourhood(neighbours, nearest, within_km, decay)
     inference, every = Inference.of(**options), {**given, **durbin}
     findings = [*option_findings(every, rule, leads), *misplaced(given, design, inference), *unused(every, design, lag_covariates)]
+    single = {"exposure": exposure, "rings": rings, "neighbours": neighbours, "nearest": nearest, "within_km": within_km, "decay": decay}
+    findings += beside_channels(single, _SINGLE, estimator, lag_covariates) if channels is not None else []
     fail_if_any(findings, "options", EstimationError)
-    edges = ring_edges(rings) if exposure == "rings" else None
-    actual, early = _exposures(design, edges, rule)
+    named = None if channels is None else channels_asked(channels)
+    edges = ring_edges(rings) if kind == "rings" else None
+    actual, early, out = (*_exposures(design, edges, rule), None) if named is None else channel_exposures(design, named)
     _fail_if_nobody_exposed(design, actual)
-    facts = {
-        **given,
-        "rings_km": None if edges is None else edges.tolist(),
-        "neighbours": _said(rule) if edges is None else "",
-    }
-    sample = _sample(design, actual, early, receive)
+    facts = {**given, "rings_km": None if edges is None else edges.tolist(), "neighbours": _said(rule) if edges is None else ""}
+    if named is not None:
+        facts |= {"exposure": "channels", "neighbours": "; ".join(f"{name}: {_linked(asked)}" for name, asked in named.items())}
+    sample = _left_in(_sample(design, actual, early, receive), out)
     if estimator == "sdm" and sample.weights is not None:
         lags = design.covariates.shape[1] > 0 if lag_covariates is None else lag_covariates
         return durbin_effects(sample, sample.weights, inference, Durbin(likelihood, average, lags), facts)
@@ -116,6 +122,29 @@ def fit(
     if effect == "direct":
         return direct_effects(sample, inference, facts)
     return two_stage_effects(sample, inference, facts) if effect == "channels" else event_effects(sample, inference, leads, facts)
+
+
+_SINGLE = {"exposure": "rings", "rings": (50.0, 100.0), "neighbours": None, "nearest": 4, "within_km": None, "decay": 0.0}
+"""What the options of a single exposure are when nothing is said."""
+
+
+def _linked(asked: Asked) -> str:
+    """How the units of a channel are linked to treated ones, for the record."""
+    if asked.rings is not None:
+        return "rings " + ", ".join(f"{low:g}-{high:g} km" for low, high in ring_edges(asked.rings))
+    among = "" if asked.among is None else f", among {len(tuple(asked.among))} units"
+    return _said(asked.rule) + (" (hosts)" if asked.to_hosts else "") + among
+
+
+def _left_in(sample: Channels, out: Mask | None) -> Channels:
+    """Without untreated rows that a channel reaches and is closed to."""
+    if out is None:
+        return sample
+    drop = (sample.level == 0) & out[sample.design.unit, sample.design.period]
+    if not drop.any():
+        return sample
+    note = Note("channel-left-out", {"count": int(drop.sum()), "units": len(np.unique(sample.design.unit[drop]))})
+    return sample.take(~drop, [note])
 
 
 def _said(rule: Neighbourhood) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ class Channels:
         age: [n] periods since adoption;  exposed_for: [n] periods since the unit was first exposed (``BLANK`` where it never is).
         on_treated: what happens to exposure of treated rows: ``no``, ``apart`` or ``same``.
         weights: [N, N] neighbours' weights of the design before any row was taken off, or ``None``.
+        groups: the names of each named channel's exposures.
     """
 
     design: Design
@@ -47,6 +48,7 @@ class Channels:
     exposed_for: Ints
     on_treated: str
     weights: csr_array | None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def take(self, keep: Mask, notes: Sequence[Note]) -> Channels:
         """The rows ``keep`` [n]."""
@@ -91,4 +93,18 @@ def channels_of(design: Design, level: Floats, exposure: Exposure, clean: Mask, 
         exposed_for=np.where(ever[design.unit], since, BLANK),
         on_treated=on_treated,
         weights=exposure.weights,
+        groups=exposure.groups,
     )
+
+
+def channel_facts(sample: Channels, names: tuple[str, ...], mass: Floats) -> dict[str, dict[str, Any]]:
+    """Of each named channel, the weighted sum ``mass`` [p] of the exposures ``names`` that are its own, and the weighted unit-periods it reaches."""
+    weight = np.ones(sample.design.n_obs) if sample.design.weight is None else sample.design.weight
+    free = sample.level == 0 if sample.on_treated == "no" else np.ones(sample.design.n_obs, dtype=np.bool_)
+    terms, reached = {}, {}
+    for channel, own in sample.groups.items():
+        every = {*own, *(f"{name}, treated" for name in own)}
+        terms[channel] = {n: float(m) for n, m in zip(names, mass, strict=True) if n in every}
+        place = [sample.names.index(name) for name in own]
+        reached[channel] = float(weight @ (free & (sample.amount[:, place] != 0).any(axis=1)))
+    return {"channel_terms": terms, "channel_unit_periods": reached} if terms else {}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import EstimationError, Finding
+from hinterland.errors import EstimationError, Finding, did_you_mean
 from hinterland.evaluate.result import Effects
 from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL
+from hinterland.evaluate.spillover_named import ALL
 from hinterland.labels import Language, text
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,7 @@ class Displacement:
         verdict: of others, ``no-evidence`` (no spillover can be told from zero), ``gained`` (they moved with the treated); or they lost
             what these gained: ``partly-displaced`` (a total remains), ``net-loss`` (they lost more), ``not-told-apart`` (the total
             cannot be told from zero, so that all of it may have been displaced).
+        channel: the named channel that the spillover is of, ``all`` of them, or empty where the fit names none.
     """
 
     estimate: Floats
@@ -49,6 +51,7 @@ class Displacement:
     exposed: float
     level: float
     verdict: Verdict
+    channel: str = ""
 
     def __repr__(self) -> str:
         direct, spill, total = self.estimate
@@ -73,11 +76,13 @@ class Displacement:
         """The answer in one sentence."""
         direct, spill, total = self.estimate
         p_spill, p_total = (f"< {_LEAST}" if p < _LEAST else f"= {p:.3f}" for p in self.p_value[1:])
-        values = {"direct": direct, "spillover": spill, "total": total, "p_total": p_total, "p_spillover": p_spill}
-        return text(f"displacement.{self.verdict}", language, **values, share=100 * self.share)
+        values: dict[str, Any] = {"direct": direct, "spillover": spill, "total": total, "p_total": p_total, "p_spillover": p_spill}
+        section = "displacement_among" if self.channel else "displacement"
+        values["who"] = text(f"{section}.who-all", language) if self.channel == ALL else self.channel
+        return text(f"{section}.{self.verdict}", language, **values, share=100 * self.share)
 
 
-def displacement_test(effects: Effects, level: float = 0.95) -> Displacement:
+def displacement_test(effects: Effects, level: float = 0.95, channel: str | None = None) -> Displacement:
     """Test whether the total effect on treated units and their neighbours is zero.
 
     Per treated unit-period, the spillover is the sum over exposed unit-periods, divided by the treated unit-periods: what the
@@ -87,17 +92,25 @@ def displacement_test(effects: Effects, level: float = 0.95) -> Displacement:
     Args:
         effects: of ``spillover`` with ``effect="channels"``.
         level: of the interval of the share (Fieller 1954), and of the verdict.
+        channel: one of the named ``channels`` of the fit: its spillover alone, holding the others fixed, and the direct effect plus it.
+            ``None``: of all, so that the total is what is left net of every channel.
 
     Raises:
-        EstimationError: other effects, or a level that is no probability.
+        EstimationError: other effects, a level that is no probability, or a channel that the fit does not tell.
     """
-    _fail_if_bad(effects, level)
+    _fail_if_bad(effects, level, channel)
     place = {name: i for i, name in enumerate(effects.terms.name)}
     treated, exposed = (float(effects.meta[f"{who}_unit_periods"]) for who in ("treated", "exposed"))
     pick = np.zeros((3, len(place)))
     pick[0, place[DIRECT]] = 1.0
     pick[1, place[SPILLOVER]] = 1.0 if effects.meta.get("estimator") == "sdm" else exposed / treated
     pick[2, place[TOTAL]] = 1.0
+    if channel is not None:
+        exposed = float(effects.meta["channel_unit_periods"][channel])
+        pick[1] = 0.0
+        for term, mass in effects.meta["channel_terms"][channel].items():
+            pick[1, place[term]] = mass / treated
+        pick[2] = pick[0] + pick[1]
     estimate, vcov = pick @ effects.estimate, pick @ effects.vcov @ pick.T
     error = np.sqrt(np.maximum(np.diag(vcov), 0.0))
     critical = effects.critical(level)
@@ -118,6 +131,7 @@ def displacement_test(effects: Effects, level: float = 0.95) -> Displacement:
         exposed=exposed,
         level=level,
         verdict=_verdict(estimate, p_value, 1 - level),
+        channel=channel or (ALL if "channel_terms" in effects.meta else ""),
     )
 
 
@@ -150,7 +164,7 @@ def fieller(pair: Floats, vcov: Floats, critical: float) -> tuple[float, float, 
     return float(ends[0]), float(ends[1]), "interval" if a > 0 else "outside"
 
 
-def _fail_if_bad(effects: Effects, level: float) -> None:
+def _fail_if_bad(effects: Effects, level: float, channel: str | None) -> None:
     needed = {DIRECT, SPILLOVER, TOTAL}
     if not (effects.method == "spillover" and needed <= set(effects.terms.name)):
         what = f"{effects.method} effects by {effects.aggregation} have no direct effect, spillover and total"
@@ -161,3 +175,8 @@ def _fail_if_bad(effects: Effects, level: float) -> None:
             Finding("bad-level", f"level is {level!r}", "argument level", "give a probability between 0 and 1, such as 0.95"),
             "displacement",
         )
+    told = {name for name, terms in effects.meta.get("channel_terms", {}).items() if terms}
+    if channel is not None and channel not in told:
+        remedy = did_you_mean(channel, told) if told else "name channels when estimating: channels={...}"
+        what = f"the effects tell no channel {channel!r}"
+        raise EstimationError(Finding("unknown-channel", what, f"{effects.method}, {effects.outcome}", remedy), "displacement")

@@ -24,7 +24,7 @@ from hinterland.evaluate.regression import (
     least_squares,
 )
 from hinterland.evaluate.result import BLANK, CohortShares, Effects, Terms, least_df
-from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL, Channels
+from hinterland.evaluate.spillover_channels import DIRECT, SPILLOVER, TOTAL, Channels, channel_facts
 from hinterland.evaluate.spillover_exposure import lagged_covariates
 from hinterland.evaluate.spillover_two_stage import two_stage
 from hinterland.evaluate.vcov import resolve_ssc
@@ -142,7 +142,7 @@ def _with_total(sample: Channels, fitted: _Fitted, columns: Floats, meta: Mappin
         term_df=None if fitted.term_df is None else np.array([least_df(fitted.term_df[row != 0]) for row in matrix]),
         parts=parts,
         notes=(*sample.design.notes, *fitted.notes),
-        meta=meta,
+        meta={**meta, **channel_facts(sample, fitted.names[:q], mass)},
     )
 
 

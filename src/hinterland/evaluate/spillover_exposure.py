@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Exposure:
         linear: an amount is a share whose effect is proportional, not an indicator.
         weights: [N, N] neighbours' weights, or ``None`` for rings.
         notes: what a reader must know.
+        groups: the kinds of each named channel, where there are several channels.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class Exposure:
     linear: bool
     weights: csr_array | None
     notes: tuple[Note, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def any(self) -> Mask:

@@ -13,7 +13,9 @@ from hinterland.report.sentences import Listed, Name, Sentence, Value, say
 ENOUGH = ("strong", "moderate")
 """Grades from which an action may be advised."""
 LOSSES = ("advice.displaced_net_loss", "advice.displaced_not_told_apart")
-"""Verdicts under which what one place gained may be no gain of all."""
+"""Verdicts under which what one place gained may be no gain of all, the gravest first."""
+PARTLY = "advice.displaced_partly_displaced"
+"""Verdict under which others lost a part of it."""
 
 
 def actions(record: Record, found: Mapping[str, Evidence], made: Sequence[Statement]) -> Iterator[Statement]:
@@ -39,19 +41,23 @@ def _wanted(e: Evidence) -> Listed:
 
 
 def _extend(record: Record, lead: Statement, made: Sequence[Statement], names: Mapping[str, Value]) -> Iterator[Statement]:
-    loss = next((s for s in made if s.topic == "displacement" and s.outcome == lead.outcome), None)
+    loss = _worst_loss([s for s in made if s.topic == "displacement" and s.outcome == lead.outcome])
     if loss is None:
         yield state(record, "action", lead.outcome, Sentence("advice.act_keep_unknown", names), lead.sources, grade=lead.grade)
     elif loss.rule in LOSSES:
-        yield state(
-            record, "action", lead.outcome, Sentence("advice.act_not_widen", names), (*lead.sources, *loss.sources), grade=lead.grade
-        )
-    elif loss.rule == "advice.displaced_partly_displaced":
-        yield state(
-            record, "action", lead.outcome, Sentence("advice.act_neighbours", names), (*lead.sources, *loss.sources), grade=lead.grade
-        )
+        said = Sentence("advice.act_not_widen", {**names, "who": loss.sentence.values["who"]})
+        yield state(record, "action", lead.outcome, said, (*lead.sources, *loss.sources), grade=lead.grade)
+    elif loss.rule == PARTLY:
+        said = Sentence("advice.act_neighbours", {**names, "who": loss.sentence.values["who"]})
+        yield state(record, "action", lead.outcome, said, (*lead.sources, *loss.sources), grade=lead.grade)
     else:
         yield state(record, "action", lead.outcome, Sentence("advice.act_keep", names), (*lead.sources, *loss.sources), grade=lead.grade)
+
+
+def _worst_loss(stated: Sequence[Statement]) -> Statement | None:
+    """The statement on the gravest loss: through whichever channel, it counts."""
+    order = (*LOSSES, PARTLY)
+    return min(stated, key=lambda s: order.index(s.rule) if s.rule in order else len(order), default=None)
 
 
 def _conditions(record: Record, outcome: str, lead: Statement, made: Sequence[Statement]) -> Iterator[Statement]:

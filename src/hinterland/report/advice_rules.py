@@ -9,7 +9,7 @@ The rules, by topic:
   extrapolation.
 * **mechanism**: a channel is told where the policy moves the mediator and the indirect effect's interval excludes zero; a mediator binds where it goes
   with the outcome and the policy does not move it.
-* **displacement**: by the verdict of the test of the total.
+* **displacement**: by the verdict of the test of the total; one statement for each channel and one for all of them at once, where there are channels.
 * **family**: outcomes that survive a correction for their number.
 """
 
@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hinterland.report import mechanism, moderation, prose, subgroups
+from hinterland.report import displacement_channels, mechanism, moderation, prose, subgroups
 from hinterland.report.advice_evidence import Evidence, effect_source, evidence
 from hinterland.report.advice_record import Grade, Source, Statement, state, worst
 from hinterland.report.digits import ALPHA, count, number, p_value, percent, share, signed
@@ -206,22 +206,27 @@ def _channel(record: Record, m: mechanism.Found, name: str, whole: Grade) -> Sta
 
 
 def displaced(record: Record, found: Graded) -> Iterator[Statement]:
-    """The verdict on others' losses, for every outcome that it was asked for."""
+    """The verdict on others' losses, for every outcome and channel that it was asked for."""
     for outcome in record.outcomes:
-        rows = rows_of(record, outcome)
-        if not {"direct", "spillover", "total"} <= rows.keys():
-            continue
-        kind = str(rows["direct"]["verdict"] or "no-evidence")
-        values: dict[str, Value] = {
-            "outcome": Name("variable", outcome),
-            **{q: signed(rows[q]["estimate"]) for q in ("direct", "spillover", "total")},
-            "low": number(rows["total"]["conf_low"]),
-            "high": number(rows["total"]["conf_high"]),
-            "p": p_value(rows["spillover"]["p_value"]),
-        }
-        grade: Grade = "unproven" if kind == "no-evidence" else worst("moderate", found[outcome].grade if outcome in found else "unproven")
-        source = Source("displacement", {"outcome": outcome, "effects_id": rows["direct"]["effects_id"]})
-        yield state(record, "displacement", outcome, Sentence(f"advice.displaced_{kind.replace('-', '_')}", values), [source], grade=grade)
+        every = displacement_channels.told(record, outcome) or {"nearby": rows_of(record, outcome)}
+        for channel, rows in every.items():
+            if {"direct", "spillover", "total"} <= rows.keys():
+                yield _loss(record, outcome, channel, rows, found)
+
+
+def _loss(record: Record, outcome: str, channel: str, rows: displacement_channels.Rows, found: Graded) -> Statement:
+    kind = str(rows["direct"]["verdict"] or "no-evidence")
+    values: dict[str, Value] = {
+        "outcome": Name("variable", outcome),
+        "who": displacement_channels.who(record, channel),
+        **{q: signed(rows[q]["estimate"]) for q in ("direct", "spillover", "total")},
+        "low": number(rows["total"]["conf_low"]),
+        "high": number(rows["total"]["conf_high"]),
+        "p": p_value(rows["spillover"]["p_value"]),
+    }
+    grade: Grade = "unproven" if kind == "no-evidence" else worst("moderate", found[outcome].grade if outcome in found else "unproven")
+    source = Source("displacement", {"outcome": outcome, "effects_id": rows["direct"]["effects_id"]})
+    return state(record, "displacement", outcome, Sentence(f"advice.displaced_{kind.replace('-', '_')}", values), [source], grade=grade)
 
 
 def family(record: Record, _: Graded) -> Iterator[Statement]:

@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from hinterland.report import bounds
+from hinterland.report import bounds, displacement_channels
 from hinterland.report.cohorts import cohort_effects
 from hinterland.report.cohorts import sentences as cohort_sentences
 from hinterland.report.digits import count, number, p_value, percent, share, signed
@@ -88,6 +88,10 @@ def _single_groups(record: Record, outcome: str) -> tuple[Sentence, ...]:
 def _spillover(record: Record, outcome: str) -> Sentence:
     key = "displacement" if record.study("policy", "register") == TRANSFER_ZONES else "spillover"
     if record.has("displacement") and (record.tables["displacement"]["outcome"] == outcome).any():
+        every = displacement_channels.told(record, outcome)
+        if every:
+            named = Listed(tuple(displacement_channels.who(record, c) for c in every if c != displacement_channels.ALL))
+            return say(f"caveat.{key}_channels", who=named, table=Ref("table", "displacement"))
         return say(f"caveat.{key}_estimated", table=Ref("table", "displacement"))
     return say(f"caveat.{key}")
 

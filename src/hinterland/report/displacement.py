@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from hinterland.report import figures, tables
+from hinterland.report import displacement_channels, figures, tables
 from hinterland.report.blocks import Block, Chart, Prose
 from hinterland.report.digits import MISSING, decimals_for, number, p_cell, p_value, share, signed
 from hinterland.report.record import Record
@@ -21,6 +21,8 @@ UNKNOWN = "no-evidence"
 
 def displacement(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
     """Words, figure and table on ``outcome``; nothing where the record has no table ``displacement``."""
+    if displacement_channels.told(record, outcome):
+        return displacement_channels.blocks(record, speaker, outcome)
     rows = rows_of(record, outcome)
     if not all(e in rows for e in EFFECTS):
         return ()
@@ -47,7 +49,9 @@ def displacement(record: Record, speaker: Speaker, outcome: str) -> tuple[Block,
 
 
 def rows_of(record: Record, outcome: str) -> dict[str, dict[str, Any]]:
-    """Rows of table ``displacement`` on ``outcome`` by quantity; of the first result, where there are several."""
+    """Rows of table ``displacement`` on ``outcome`` by quantity; of the first result, where there are several: that of the estimator
+    ``spillover``, if it was run. :func:`~.displacement_channels.told` has those of the channels.
+    """
     if not record.has("displacement"):
         return {}
     frame = record.tables["displacement"].filter(pl.col("outcome") == outcome)

@@ -15,6 +15,7 @@ from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
 from hinterland.study.check_battery import battery_findings
+from hinterland.study.check_displacement import displacement_findings
 from hinterland.study.check_matching import matching_findings
 from hinterland.study.check_mechanism import mechanism_findings
 from hinterland.study.check_moderation import moderation_findings
@@ -79,6 +80,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         _groups(work, findings)
         findings += battery_findings(work)
         findings += moderation_findings(work)
+        findings += displacement_findings(work)
         findings += mechanism_findings(work)
         findings += group_findings(work, _headline_designs(work))
         findings += matching_findings(work)

@@ -14,6 +14,7 @@ from hinterland.study.consistency_battery import battery_inconsistencies
 from hinterland.study.consistency_mechanism import mechanism_problems
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.groups import group_problems
+from hinterland.study.plan_displacement import displacement_problems
 from hinterland.study.plan_matching import inconsistent_matching
 from hinterland.study.plan_moderation import moderation_problems
 from hinterland.study.schema import Study
@@ -33,6 +34,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from _robustness(study)
     yield from battery_inconsistencies(study)
     yield from moderation_problems(study)
+    yield from displacement_problems(study)
     yield from mechanism_problems(study)
     yield from group_problems(study)
     yield from inconsistent_matching(study)
@@ -142,6 +144,7 @@ def _methods(study: Study) -> Iterator[Problem]:
 
 def _options(study: Study) -> Iterator[Problem]:
     used = {*study.evaluate.methods, *(["ppml"] if any(o.family == "poisson" for o in study.outcome) else [])}
+    used |= {"spillover"} if study.displacement else set()
     for method, options in study.evaluate.options.items():
         path = ("evaluate", "options", method)
         if method not in used:

@@ -90,7 +90,7 @@ def group_problems(study: Study) -> Iterator[Problem]:
     for i, route in enumerate(table.tests):
         if route in table.tests[:i]:
             yield ("heterogeneity", "tests", i), "repeated-value", f"heterogeneity.tests names {route!r} twice", "name each once"
-    used = {*table.groups, *study.diagnostics.leave_out}
+    used = {*table.groups, *study.diagnostics.leave_out, *(str(t.among).partition("=")[0] for t in study.displacement.values())}
     for kind in ("set", "cut", "file"):
         for name in getattr(table, kind):
             path = ("heterogeneity", kind, name)

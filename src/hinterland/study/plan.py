@@ -13,6 +13,7 @@ from hinterland.study.battery import BatteryRow, battery_rows
 from hinterland.study.estimators import COVARIANCE
 from hinterland.study.groups import definition
 from hinterland.study.plan_curve import curve_steps
+from hinterland.study.plan_displacement import displacement_steps
 from hinterland.study.plan_heterogeneity import heterogeneity_steps
 from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
@@ -145,6 +146,7 @@ def _diagnostics(study: Study, outcome: OutcomeTable) -> Iterator[Step]:
         yield Step(f"oster/{name}", "oster", settings_of(study, outcome, ["twfe"]), before, name, "twfe")
     if "spillover" in run:
         yield Step(f"displacement/{name}", "displacement", {}, (f"evaluate/{name}/spillover",), name, "spillover")
+    yield from displacement_steps(study, outcome)
 
 
 def placebo_methods(study: Study, outcome: OutcomeTable) -> tuple[str, ...]:

@@ -72,6 +72,8 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     neighbours = loaded.study.evaluate.options.get("spillover", {}).get("neighbours")
     if isinstance(neighbours, str):
         named.append((("evaluate", "options", "spillover", "neighbours"), neighbours))  # type: ignore[arg-type]
+    channels = loaded.study.displacement.items()
+    named += [(("displacement", n, k), v) for n, t in channels for k in ("file", "among_file") if (v := getattr(t, k)) is not None]  # type: ignore[misc]
     programmes = ((i, e.source) for i, e in enumerate(loaded.study.robustness.concurrent) if not isinstance(e, str))
     named += [(("robustness", "concurrent", i, "source"), source) for i, source in programmes if source is not None]  # type: ignore[misc]
     findings = [_missing(loaded, key, source) for key, source in named if not (loaded.folder / source).is_file()]

@@ -7,7 +7,7 @@ only makes sense between keys is in :mod:`hinterland.study.consistency`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,7 @@ from hinterland.study.fields import (
 )
 from hinterland.study.schema_battery import BatteryTable
 from hinterland.study.schema_curve import CurveTable
+from hinterland.study.schema_displacement import ChannelTable
 from hinterland.study.schema_heterogeneity import HeterogeneityTable
 from hinterland.study.schema_matching import MatchTable
 from hinterland.study.schema_mechanism import MechanismTable
@@ -319,6 +320,10 @@ class Study(Table):
     heterogeneity: HeterogeneityTable = Field(default_factory=HeterogeneityTable)
     moderation: Mapping[str, ModeratorTable] = Field(
         default_factory=dict, description='Moderators of the effect, each under a name of your own: market_segmentation = { column = "…" }.'
+    )
+    displacement: Mapping[Annotated[str, Field(pattern=r"^[\w\-]+$")], ChannelTable] = Field(
+        default_factory=dict,
+        description='Channels through which others may lose what the treated gain, each under a name of your own: sources = { among = "…" }.',
     )
     mechanism: MechanismTable | None = Field(default=None, description="Through what the policy acts.")
     report: ReportTable = Field(default_factory=ReportTable)

@@ -182,6 +182,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
             p_value=_REAL,
             verdict=_TEXT,
             shape=_TEXT,
+            channel=_TEXT,
         ),
         **MECHANISM_TABLES,
         **HETEROGENEITY,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hinterland.evaluate.matching_rule import MatchRule
 
-Role = Literal["baseline", "headline", "alternative", "robustness", "subgroup"]
+Role = Literal["baseline", "headline", "alternative", "robustness", "subgroup", "displacement"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,9 @@ ENTRIES: tuple[Method, ...] = (
             "nearest": Option(4, (), "nearest units that are neighbours (0: all within within_km)"),
             "within_km": Option(None, (), "kilometres within which neighbours lie (None: any distance)"),
             "decay": Option(0.0, (), "weights fall with distance to this power"),
+            "channels": Option(
+                None, (), "named exposures with rules of their own, and units among which each may have an effect (from Python)"
+            ),
             "on_treated": Option(None, ("no", "apart", "same"), "spillovers on treated units (None: no; sdm: same)"),
             "estimator": Option(
                 "two-stage", ("two-stage", "twfe", "sdm"), "clean rows predict untreated outcomes, one regression, or spatial Durbin model"

@@ -90,7 +90,7 @@ def oster(work: Workspace, step: Step) -> Output:
         return _not_possible(step, "oster-not-possible", error)
     table = found.tidy().with_columns(covariates=pl.lit(" + ".join(found.covariates)))
     own = [n for n in found.notes if n not in design.notes]
-    return output([("oster", _finite(table)), ("notes", notes_table(step.id, own))])
+    return output([("oster", finite(table)), ("notes", notes_table(step.id, own))])
 
 
 def displacement(work: Workspace, step: Step) -> Output:
@@ -104,13 +104,14 @@ def displacement(work: Workspace, step: Step) -> Output:
         found = displacement_test(effects)
     except EstimationError as error:
         return _not_possible(step, "displacement-not-possible", error)
-    table = pl.DataFrame(_quantities(found, effects.critical(found.level))).with_columns(
+    table = pl.DataFrame(quantities(found, effects.critical(found.level))).with_columns(
         outcome=pl.lit(step.outcome), effects_id=pl.lit(effects_id(effects, BASELINE)), verdict=pl.lit(found.verdict)
     )
-    return output([("displacement", _finite(table))])
+    return output([("displacement", finite(table))])
 
 
-def _quantities(found: Displacement, critical: float) -> list[dict[str, float | str | None]]:
+def quantities(found: Displacement, critical: float) -> list[dict[str, float | str | None]]:
+    """Rows of table ``displacement``: direct effect, spillover, total, and the share displaced with its set."""
     rows: list[dict[str, float | str | None]] = [
         {
             "quantity": name,
@@ -138,7 +139,7 @@ def _quantities(found: Displacement, critical: float) -> list[dict[str, float | 
     return rows
 
 
-def _finite(table: pl.DataFrame) -> pl.DataFrame:
+def finite(table: pl.DataFrame) -> pl.DataFrame:
     """Null where a number is not finite."""
     real = pl.col(pl.Float64)
     return table.with_columns(pl.when(real.is_finite()).then(real))
