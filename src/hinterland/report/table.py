@@ -41,7 +41,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for people. ``title`` states what is measured; ``subtitle`` its unit, source and sample; ``notes`` stand below."""
+    """A table for people. ``title`` states what is measured; ``subtitle`` its unit, source and sample; ``notes`` stand below.
+
+    ``paper``: what stands in its place where pages count, under the same number; the table itself where there is none.
+    """
 
     key: str
     title: str
@@ -49,6 +52,7 @@ class Table:
     rows: tuple[Row, ...]
     subtitle: str = ""
     notes: tuple[str, ...] = ()
+    paper: Table | None = None
 
     def spanners(self) -> tuple[tuple[str, int], ...]:
         """Runs of equal spanners with their width; empty if no column has one."""
