@@ -48,8 +48,8 @@ def size(estimate: Estimate, scale: Scale) -> Sentence:
 
 
 def named(section: str, names: tuple[str, ...]) -> Listed:
-    """Several phrases of a section, joined."""
-    return Listed(tuple(Sentence(f"{section}.{name}") for name in names))
+    """Several clauses of a section, joined."""
+    return Listed(tuple(Sentence(f"{section}.{name}") for name in names), clauses=True)
 
 
 def effects(record: Record, found: Graded) -> Iterator[Statement]:
@@ -79,18 +79,20 @@ def by_group(record: Record, found: Graded) -> Iterator[Statement]:
     head = record.headline(outcome)
     fits = [f for f in record.chosen(outcome=outcome, roles=("subgroup",), sample=None) if f.overall and head and f.method == head.method]
     for fit in fits:
-        yield from _group(record, fit)
+        yield from _group(record, fit, found[outcome].grade if outcome in found else "unproven")
     if record.has("group_differences") and head is not None:
         yield from _differences(record, outcome, head.method, found)
 
 
-def _group(record: Record, fit: Fit) -> Iterator[Statement]:
+def _group(record: Record, fit: Fit, whole: Grade) -> Iterator[Statement]:
+    """The effect in one group; a test of its own trends aside, those of the whole sample speak for it, so that its grade is at most the whole's."""
     if fit.overall is None:
         return
     exact = subgroups.exact_p(record, fit)
     few = math.isfinite(exact)  # the record holds a permutation's p-value where treated clusters are few
     p = exact if few else fit.overall.p_value
-    grade: Grade = "unproven" if not p < ALPHA else "weak" if prose.trends_rejected(fit.pretrend) or few else "moderate"
+    weak = few or prose.trends_rejected(fit.pretrend) or whole in ("weak", "unproven")
+    grade: Grade = "unproven" if not p < ALPHA else "weak" if weak else "moderate"
     values: dict[str, Value] = {
         "group": Name("region", fit.sample),
         "outcome": Name("variable", fit.outcome),
@@ -109,6 +111,7 @@ def _differences(record: Record, outcome: str, method: str, found: Graded) -> It
     where = {"outcome": outcome, "method": method}
     rows = Source("group_differences", where).rows(record)
     whole = found[outcome].grade if outcome in found else "unproven"
+    pairs = dict(rows.group_by("by").len().iter_rows())
     for row in rows.iter_rows(named=True):
         p = row["p_adjusted"] if row["p_adjusted"] is not None else row["p_relied"]
         if p is None:
@@ -117,7 +120,7 @@ def _differences(record: Record, outcome: str, method: str, found: Graded) -> It
             "first": Name("region", row["first"]),
             "second": Name("region", row["second"]),
             "difference": signed(row["difference"]),
-            "p": p_value(p),
+            "p": Sentence(f"advice_p.{'several' if pairs[row['by']] > 1 else 'one'}", {"p": p_value(p), "n": count(pairs[row["by"]])}),
         }
         differ = p < ALPHA
         source = Source("group_differences", {**where, "by": row["by"], "first": row["first"], "second": row["second"]})

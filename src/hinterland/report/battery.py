@@ -22,6 +22,7 @@ from hinterland.report.table import Row, Table
 STATIC = "twfe"
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "sample": ("drop", "winsorise", "trim", "concurrent_drop"),
+    "matching": ("matching",),
     "policy": ("timing", "partial"),
     "controls": ("concurrent_control", "lag_controls", "fe"),
     "outcome": ("outcome",),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
-from hinterland.report.table import Table, tex_escape
+from hinterland.report.table import Table, letters, tex_escape
 
 LONG = 38
 """Rows from which a table may break over pages."""
@@ -101,8 +101,8 @@ def _long_table(table: Table, caption: str) -> Iterator[str]:
     """A table over several pages, its headings repeated on each."""
     first, *body = table.to_tex_tabular().splitlines()
     middle = body.index(r"\midrule")
-    letters = sum(max(map(len, (h.text, *(r.cells[k] for r in table.rows if r.kind != "head")))) for k, h in enumerate(table.headings))
-    yield r"{\scriptsize\setlength{\tabcolsep}{2pt}" if letters > WIDE else r"{\footnotesize\setlength{\tabcolsep}{4pt}"
+    width = sum(max(map(letters, (h.text, *(r.cells[k] for r in table.rows if r.kind != "head")))) for k, h in enumerate(table.headings))
+    yield r"{\scriptsize\setlength{\tabcolsep}{2pt}" if width > WIDE else r"{\footnotesize\setlength{\tabcolsep}{4pt}"
     yield first.replace("{tabular}", "{longtable}")
     yield caption + r"\\"
     yield from (*body[: middle + 1], r"\endfirsthead", *body[: middle + 1], r"\endhead")
