@@ -7,8 +7,8 @@ The rules, by topic:
   differ only where a test of the difference says so.
 * **moderation**: what lowering a moderator would be worth is told where the slope may be given a direction; beyond the shared range it is called an
   extrapolation.
-* **mechanism**: a channel is told where the policy moves the mediator and the indirect effect's interval excludes zero; a mediator binds where it goes
-  with the outcome and the policy does not move it.
+* **mechanism**: a channel is told where the policy moves the mediator, whose trends are not rejected, and the indirect effect's interval excludes zero;
+  a mediator binds where it goes with the outcome and the policy does not move it.
 * **displacement**: by the verdict of the test of the total.
 * **family**: outcomes that survive a correction for their number.
 """
@@ -185,14 +185,15 @@ def _channel(record: Record, m: mechanism.Found, name: str, whole: Grade) -> Sta
     acts = p is not None and p < ALPHA
     carries = indirect["conf_low"] is not None and (indirect["conf_low"] > 0 or indirect["conf_high"] < 0)
     goes = slope["p_value"] is not None and slope["p_value"] < ALPHA
-    kind = "carries" if acts and carries else "moved" if acts else "binds" if goes else "silent"
     rejected = check["pretrend_p"] is not None and check["pretrend_p"] < ALPHA
-    grade: Grade = "unproven" if kind in ("silent", "binds") else "weak" if rejected or kind == "carries" else "moderate"
+    kind = ("doubted" if rejected else "carries" if carries else "moved") if acts else "binds" if goes else "silent"
+    grade: Grade = "moderate" if kind == "moved" else "weak" if kind == "carries" else "unproven"
     values: dict[str, Value] = {
         "mediator": Name("variable", name),
         "outcome": Name("variable", m.outcome),
         "effect": signed(moved["estimate"]),
         "p": p_value(p),
+        "p_before": p_value(check["pretrend_p"]) if rejected else "",
         "slope": signed(slope["estimate"]),
         "p_slope": p_value(slope["p_value"]),
         "indirect": signed(indirect["estimate"]),
