@@ -69,7 +69,7 @@ def test_each_row_says_what_changed_and_on_how_much(run_record: Record) -> None:
     _, _, table, _ = blocks(run_record, "en")
     heads = [r.cells[0] for r in table.rows if r.kind == "head"]
     assert heads[:3] == ["Baseline", "Sample", "Controls and fixed effects"]
-    assert heads[3:] == ["Outcome", "Estimator and comparison group", "Clusters", "Rows of the study's own"]
+    assert heads[3:] == ["Outcome", "Estimator and comparison group", "Clusters", "Further rows of this study"]
     rows = [r.cells for r in table.rows if r.kind != "head"]
     named = {r[0]: r for r in rows if r[0]}
     assert {"winsorised at 1% and 99%", "winsorised at 0.5% and 98%"} <= set(named)

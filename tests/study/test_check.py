@@ -158,3 +158,9 @@ columns = ["size"]
     assert "treatment-reversal" in codes(broken)
     unweighted = checked(tmp_path, study.replace('weight = "size"', 'weight = "none"').replace("half =", 'none = "size - 5"\nhalf ='))
     assert "weight-not-positive" in codes(unweighted)
+
+
+def test_labels_of_columns_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    labels = '[panel.labels]\nshaer = "A share"\n\n[policy]'
+    found = checked(tmp_path, STUDY.replace("[policy]", labels, 1))
+    assert [f.what for f in found.findings if f.code == "unknown-column"] == ["panel.labels names 'shaer', which is no column of the panel"]

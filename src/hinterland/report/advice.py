@@ -22,11 +22,11 @@ from hinterland.report.table import Row, Table
 
 
 def statements(record: Record) -> tuple[Statement, ...]:
-    """Everything that follows from the record, by topic; nothing where no effect was estimated."""
+    """Everything that follows from the record, advice first; nothing where no effect was estimated."""
     found = graded(record)
     makers = (effects, by_group, by_moderator, by_channel, displaced, family)
     made = tuple(s for make in makers for s in make(record, found))
-    return (*made, *actions(record, found, made), *limits(record, found, made))
+    return (*actions(record, found, made), *made, *limits(record, found, made))
 
 
 def advice_table(record: Record) -> pl.DataFrame:
@@ -43,7 +43,7 @@ def advice(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:
     found = graded(record)
     refs = {"checks": Ref("table", "advice-checks"), "sources": Ref("table", "advice-sources")}
     blocks: list[Block] = [Prose((say("advice.intro", **refs), say("advice.grades")))]
-    for topic in ("action", *(t for t in TOPICS if t != "action")):
+    for topic in TOPICS:
         chosen = [s for s in made if s.topic == topic]
         if chosen:
             blocks += [Heading(speaker.ui(f"heading.advice_{topic}")), Bullets(tuple(_numbered(made, s) for s in chosen))]
@@ -84,7 +84,8 @@ def source_table(record: Record, speaker: Speaker, made: tuple[Statement, ...]) 
         for source in s.sources:
             held[source.table] = held.get(source.table, 0) + source.rows(record).height
         tabled = ", ".join(f"{table} ({count(n)})" for table, n in held.items())
-        rows.append(Row((count(i + 1), speaker.ui(f"heading.advice_{s.topic}"), s.rule.removeprefix("advice."), grade, tabled)))
+        rule = speaker.labelled(f"advice_rule.{s.rule.removeprefix('advice.')}")
+        rows.append(Row((count(i + 1), speaker.ui(f"heading.advice_{s.topic}"), rule, grade, tabled)))
     headings = ("number", "topic", "rule", "grade", "tables")
     columns = tuple(Column(speaker.ui(f"col.advice_{h}"), "left") for h in headings)
     note = speaker.ui("note.advice_sources")

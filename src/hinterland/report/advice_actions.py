@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hinterland.report.advice_evidence import Evidence
 from hinterland.report.advice_record import Source, Statement, state, worst
+from hinterland.report.advice_rules import named
 from hinterland.report.caveats import TRANSFER_ZONES
 from hinterland.report.record import Record
 from hinterland.report.sentences import Listed, Name, Sentence, Value, say
@@ -16,6 +17,8 @@ LOSSES = ("advice.displaced_net_loss", "advice.displaced_not_told_apart")
 """Verdicts under which what one place gained may be no gain of all, the gravest first."""
 PARTLY = "advice.displaced_partly_displaced"
 """Verdict under which others lost a part of it."""
+KEPT = {PARTLY: "act_neighbours", "advice.displaced_gained": "act_keep"}
+"""What is advised where the effect stands, by verdict; of others nothing is known about losses."""
 
 
 def actions(record: Record, found: Mapping[str, Evidence], made: Sequence[Statement]) -> Iterator[Statement]:
@@ -32,26 +35,23 @@ def actions(record: Record, found: Mapping[str, Evidence], made: Sequence[Statem
         yield state(record, "action", outcome, Sentence("advice.act_review", names), lead.sources, grade=lead.grade)
         return
     yield from _extend(record, lead, made, names)
+    if failed := found[outcome].failed:
+        reserved = Sentence("advice.act_reserved", {"failed": named("advice_failed", failed)})
+        yield state(record, "action", outcome, reserved, lead.sources)
     yield from _conditions(record, outcome, lead, made)
 
 
 def _wanted(e: Evidence) -> Listed:
     """What would decide: the checks that failed, and those that were not made."""
-    return Listed(tuple(Sentence(f"advice_check.{name}") for name in dict.fromkeys((*e.failed, *e.absent))))
+    return named("advice_check", tuple(dict.fromkeys((*e.failed, *e.absent))))
 
 
 def _extend(record: Record, lead: Statement, made: Sequence[Statement], names: Mapping[str, Value]) -> Iterator[Statement]:
     loss = _worst_loss([s for s in made if s.topic == "displacement" and s.outcome == lead.outcome])
-    if loss is None:
-        yield state(record, "action", lead.outcome, Sentence("advice.act_keep_unknown", names), lead.sources, grade=lead.grade)
-    elif loss.rule in LOSSES:
-        said = Sentence("advice.act_not_widen", {**names, "who": loss.sentence.values["who"]})
-        yield state(record, "action", lead.outcome, said, (*lead.sources, *loss.sources), grade=lead.grade)
-    elif loss.rule == PARTLY:
-        said = Sentence("advice.act_neighbours", {**names, "who": loss.sentence.values["who"]})
-        yield state(record, "action", lead.outcome, said, (*lead.sources, *loss.sources), grade=lead.grade)
-    else:
-        yield state(record, "action", lead.outcome, Sentence("advice.act_keep", names), (*lead.sources, *loss.sources), grade=lead.grade)
+    rule = "act_keep_unknown" if loss is None else "act_not_widen" if loss.rule in LOSSES else KEPT.get(loss.rule, "act_keep_open")
+    sources = (*lead.sources, *(loss.sources if loss is not None else ()))
+    values = names if loss is None else {**names, "who": loss.sentence.values["who"]}
+    yield state(record, "action", lead.outcome, Sentence(f"advice.{rule}", values), sources, grade=lead.grade)
 
 
 def _worst_loss(stated: Sequence[Statement]) -> Statement | None:

@@ -14,7 +14,7 @@ from hinterland.report.sentences import Sentence, Speaker
 
 Topic = Literal["effects", "groups", "moderation", "mechanism", "displacement", "family", "action", "limits"]
 Grade = Literal["strong", "moderate", "weak", "unproven"]
-TOPICS: tuple[Topic, ...] = ("effects", "groups", "moderation", "mechanism", "displacement", "family", "action", "limits")
+TOPICS: tuple[Topic, ...] = ("action", "effects", "groups", "moderation", "mechanism", "displacement", "family", "limits")
 GRADES: tuple[Grade, ...] = ("strong", "moderate", "weak", "unproven")
 """From the best evidence to none."""
 

@@ -7,8 +7,8 @@ The rules, by topic:
   differ only where a test of the difference says so.
 * **moderation**: what lowering a moderator would be worth is told where the slope may be given a direction; beyond the shared range it is called an
   extrapolation.
-* **mechanism**: a channel is told where the policy moves the mediator and the indirect effect's interval excludes zero; a mediator binds where it goes
-  with the outcome and the policy does not move it.
+* **mechanism**: a channel is told where the policy moves the mediator, whose trends are not rejected, and the indirect effect's interval excludes zero;
+  a mediator binds where it goes with the outcome and the policy does not move it.
 * **displacement**: by the verdict of the test of the total; one statement for each channel and one for all of them at once, where there are channels.
 * **family**: outcomes that survive a correction for their number.
 """
@@ -49,8 +49,8 @@ def size(estimate: Estimate, scale: Scale) -> Sentence:
 
 
 def named(section: str, names: tuple[str, ...]) -> Listed:
-    """Several phrases of a section, joined."""
-    return Listed(tuple(Sentence(f"{section}.{name}") for name in names))
+    """Several clauses of a section, joined."""
+    return Listed(tuple(Sentence(f"{section}.{name}") for name in names), clauses=True)
 
 
 def effects(record: Record, found: Graded) -> Iterator[Statement]:
@@ -80,18 +80,20 @@ def by_group(record: Record, found: Graded) -> Iterator[Statement]:
     head = record.headline(outcome)
     fits = [f for f in record.chosen(outcome=outcome, roles=("subgroup",), sample=None) if f.overall and head and f.method == head.method]
     for fit in fits:
-        yield from _group(record, fit)
+        yield from _group(record, fit, found[outcome].grade if outcome in found else "unproven")
     if record.has("group_differences") and head is not None:
         yield from _differences(record, outcome, head.method, found)
 
 
-def _group(record: Record, fit: Fit) -> Iterator[Statement]:
+def _group(record: Record, fit: Fit, whole: Grade) -> Iterator[Statement]:
+    """The effect in one group; a test of its own trends aside, those of the whole sample speak for it, so that its grade is at most the whole's."""
     if fit.overall is None:
         return
     exact = subgroups.exact_p(record, fit)
     few = math.isfinite(exact)  # the record holds a permutation's p-value where treated clusters are few
     p = exact if few else fit.overall.p_value
-    grade: Grade = "unproven" if not p < ALPHA else "weak" if prose.trends_rejected(fit.pretrend) or few else "moderate"
+    weak = few or prose.trends_rejected(fit.pretrend) or whole in ("weak", "unproven")
+    grade: Grade = "unproven" if not p < ALPHA else "weak" if weak else "moderate"
     values: dict[str, Value] = {
         "group": Name("region", fit.sample),
         "outcome": Name("variable", fit.outcome),
@@ -110,6 +112,7 @@ def _differences(record: Record, outcome: str, method: str, found: Graded) -> It
     where = {"outcome": outcome, "method": method}
     rows = Source("group_differences", where).rows(record)
     whole = found[outcome].grade if outcome in found else "unproven"
+    pairs = dict(rows.group_by("by").len().iter_rows())
     for row in rows.iter_rows(named=True):
         p = row["p_adjusted"] if row["p_adjusted"] is not None else row["p_relied"]
         if p is None:
@@ -118,7 +121,7 @@ def _differences(record: Record, outcome: str, method: str, found: Graded) -> It
             "first": Name("region", row["first"]),
             "second": Name("region", row["second"]),
             "difference": signed(row["difference"]),
-            "p": p_value(p),
+            "p": Sentence(f"advice_p.{'several' if pairs[row['by']] > 1 else 'one'}", {"p": p_value(p), "n": count(pairs[row["by"]])}),
         }
         differ = p < ALPHA
         source = Source("group_differences", {**where, "by": row["by"], "first": row["first"], "second": row["second"]})
@@ -183,14 +186,15 @@ def _channel(record: Record, m: mechanism.Found, name: str, whole: Grade) -> Sta
     acts = p is not None and p < ALPHA
     carries = indirect["conf_low"] is not None and (indirect["conf_low"] > 0 or indirect["conf_high"] < 0)
     goes = slope["p_value"] is not None and slope["p_value"] < ALPHA
-    kind = "carries" if acts and carries else "moved" if acts else "binds" if goes else "silent"
     rejected = check["pretrend_p"] is not None and check["pretrend_p"] < ALPHA
-    grade: Grade = "unproven" if kind in ("silent", "binds") else "weak" if rejected or kind == "carries" else "moderate"
+    kind = ("doubted" if rejected else "carries" if carries else "moved") if acts else "binds" if goes else "silent"
+    grade: Grade = "moderate" if kind == "moved" else "weak" if kind == "carries" else "unproven"
     values: dict[str, Value] = {
         "mediator": Name("variable", name),
         "outcome": Name("variable", m.outcome),
         "effect": signed(moved["estimate"]),
         "p": p_value(p),
+        "p_before": p_value(check["pretrend_p"]) if rejected else "",
         "slope": signed(slope["estimate"]),
         "p_slope": p_value(slope["p_value"]),
         "indirect": signed(indirect["estimate"]),

@@ -26,8 +26,9 @@ def _table(record: Record, fit: Fit) -> str:
 def answer(record: Record, fit: Fit) -> tuple[Sentence, ...]:
     """The headline on its outcome, and two-way fixed effects beside it.
 
-    Where the pre-trend test rejects and the record holds intervals that allow for it, they come first: the estimate under parallel
-    trends follows, named as what it takes for granted. Otherwise the breakdown value follows the reading of an effect.
+    Where the pre-trend test rejects, or other tests of the same leads do, and the record holds intervals that allow for it, they come
+    first: the estimate under parallel trends follows, named as what it takes for granted. Otherwise the breakdown value follows the
+    reading of an effect.
     """
     told = with_trends(record, fit)
     scale = record.scale(told.outcome, told.family)
@@ -35,15 +36,17 @@ def answer(record: Record, fit: Fit) -> tuple[Sentence, ...]:
     beside = prose.beside(told, record.static(told.outcome, told.sample))
     if group is None or told.overall is None:
         return (*prose.headline(told, scale), *beside)
-    if prose.trends_rejected(told.pretrend) and told.pretrend is not None:
+    verdict = prose.verdict(told.overall, told.pretrend)
+    if told.pretrend is not None and (prose.trends_rejected(told.pretrend) or verdict == "mixed-trends"):
         names = {"method": Name("method", told.method), "outcome": Name("variable", told.outcome)}
+        mixed = verdict == "mixed-trends"
         return (
-            say("lead.rejected", p=p_value(told.pretrend.p_value)),
+            prose.mixed(told.pretrend) if mixed else say("lead.rejected", p=p_value(told.pretrend.p_value)),
             *bounds.bounded(group, scale),
             bounds.conclusion(group),
-            say("lead.taken", **names),
+            say("lead.granted" if mixed else "lead.taken", **names),
             prose.magnitude(told.overall, scale),
             *beside,
         )
-    told_of = prose.verdict(told.overall, told.pretrend) in ("supported", "mixed-trends", "untested")
+    told_of = verdict in ("supported", "untested")
     return (*prose.headline(told, scale), *((bounds.brief(group, _table(record, told)),) if told_of else ()), *beside)

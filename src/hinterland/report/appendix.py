@@ -13,7 +13,7 @@ from hinterland.labels import Note, catalogue
 from hinterland.report.blocks import Block, Heading, Prose
 from hinterland.report.digits import MINUS, count, number
 from hinterland.report.record import Estimate, Record
-from hinterland.report.sentences import Ref, Sentence, Speaker, say
+from hinterland.report.sentences import Ref, Sentence, Speaker, bracketed, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
@@ -91,7 +91,7 @@ def truth_table(speaker: Speaker, found: tuple[Truth, ...]) -> Table:
     """What is true in the simulated world against what was estimated, one panel per estimand."""
     rows: list[Row] = []
     for (effects_id, definition), group in groupby(found, key=lambda t: (t.effects_id, t.definition)):
-        rows.append(Row((f"{definition} ({effects_id})",), "head"))
+        rows.append(Row((bracketed(definition.rstrip(".。"), _estimator(speaker, effects_id), speaker.language),), "head"))
         for t in group:
             e = t.estimate
             interval = f"[{number(e.conf_low)}, {number(e.conf_high)}]"
@@ -104,14 +104,27 @@ def truth_table(speaker: Speaker, found: tuple[Truth, ...]) -> Table:
     return Table("truth", speaker.ui("title.truth"), headings, tuple(rows), speaker.ui("subtitle.truth"), (speaker.ui("note.truth"),))
 
 
+def _estimator(speaker: Speaker, effects_id: str) -> str:
+    """The estimator of an id ``OUTCOME/METHOD/AGGREGATION``, with what sets it apart after ``@``."""
+    name, _, apart = effects_id.partition("@")
+    method = name.split("/")[1] if name.count("/") else name
+    return speaker.name(method, "method_short") + (f", {speaker.name(apart, 'region')}" if apart else "")
+
+
 def notes_table(record: Record, speaker: Speaker) -> Table:
-    """Every note of every step, said in the language of the report."""
+    """Every note of every step, said in the language of the report; on paper the first of each kind and how many there are."""
     merged: dict[str, list[str]] = {}
+    kinds: dict[str, dict[str, None]] = {}
     for scope, code, values in record.tables["notes"].select("scope", "code", "values").iter_rows():
-        merged.setdefault(note_text(speaker, code, values), []).append(scope)
-    rows = [Row((said, _scopes(scopes, speaker))) for said, scopes in merged.items()]
-    headings = (Column(speaker.ui("col.note"), "left"), Column(speaker.ui("col.scope"), "left"))
-    return Table("notes", speaker.ui("title.notes"), headings, tuple(rows))
+        said = note_text(speaker, code, values)
+        merged.setdefault(said, []).append(scope)
+        kinds.setdefault(code, {})[said] = None
+    title, heading = speaker.ui("title.notes"), Column(speaker.ui("col.note"), "left")
+    rows = tuple(Row((said, _scopes(scopes, speaker))) for said, scopes in merged.items())
+    firsts = tuple(Row((next(iter(said)), count(len(said)))) for said in kinds.values())
+    note = speaker.ui("note.notes_short", n=count(len(merged)))
+    short = Table("notes", title, (heading, Column(speaker.ui("col.alike"))), firsts, notes=(note,))
+    return Table("notes", title, (heading, Column(speaker.ui("col.scope"), "left")), rows, paper=short)
 
 
 def _scopes(scopes: list[str], speaker: Speaker) -> str:
@@ -138,7 +151,7 @@ def inputs_table(record: Record, speaker: Speaker) -> Table:
 
 
 def steps_table(record: Record, speaker: Speaker) -> Table:
-    """Every step of the run with its state, time and hash."""
+    """Every step of the run with its state, time and hash; on paper one row per kind."""
     rows = [
         Row(
             (
@@ -156,7 +169,23 @@ def steps_table(record: Record, speaker: Speaker) -> Table:
         Column(speaker.ui("col.seconds")),
         Column(speaker.ui("col.hash"), "left"),
     )
-    return Table("steps", speaker.ui("title.steps"), headings, tuple(rows))
+    return Table("steps", speaker.ui("title.steps"), headings, tuple(rows), paper=_kinds_of_steps(record, speaker))
+
+
+def _kinds_of_steps(record: Record, speaker: Speaker) -> Table:
+    steps = [(str(s.get("id")).partition("/")[0], s) for s in record.run.get("steps", [])]
+    rows = []
+    for kind in dict.fromkeys(k for k, _ in steps):
+        own = [s for k, s in steps if k == kind]
+        states = dict.fromkeys(speaker.name(str(s.get("status")), "step_status") for s in own)
+        rows.append(Row((kind, count(len(own)), ", ".join(states), number(sum(float(s.get("seconds") or 0) for s in own), 2))))
+    headings = (
+        Column(speaker.ui("col.step"), "left"),
+        Column(speaker.ui("col.how_many")),
+        Column(speaker.ui("col.status"), "left"),
+        Column(speaker.ui("col.seconds")),
+    )
+    return Table("steps", speaker.ui("title.steps"), headings, tuple(rows), notes=(speaker.ui("note.steps_short"),))
 
 
 def versions_table(record: Record, speaker: Speaker) -> Table:

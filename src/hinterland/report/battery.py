@@ -15,13 +15,14 @@ from hinterland.report.battery_figure import Kind, Line, Mark, battery_forest
 from hinterland.report.blocks import Block, Chart, Heading, Prose
 from hinterland.report.digits import ALPHA, count, decimals_for, number, p_cell, share, signed
 from hinterland.report.record import Fit, Record
-from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, bracketed, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
 STATIC = "twfe"
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "sample": ("drop", "winsorise", "trim", "concurrent_drop"),
+    "matching": ("matching",),
     "policy": ("timing", "partial"),
     "controls": ("concurrent_control", "lag_controls", "fe"),
     "outcome": ("outcome",),
@@ -164,18 +165,18 @@ def sentences(record: Record, speaker: Speaker, head: Fit, rows: Sequence[Change
     tested = [c for c in rows if c.p_value is not None]
     moved = [c for c in tested if c.moved]
     if tested:
-        names = Listed(
-            tuple(f"{words(speaker, c.fit.label, c.code, c.values)} ({speaker.name(c.fit.method, 'method_short')})" for c in moved)
-        )
+        names = Listed(tuple(_by(speaker, words(speaker, c.fit.label, c.code, c.values), c.fit.method) for c in moved))
         said.append(say("robustness.moved" if moved else "robustness.still", n=count(len(tested)), moved=count(len(moved)), rows=names))
     return (*said, say("robustness.see", table=Ref("table", "robustness"), figure=Ref("figure", "robustness")))
 
 
+def _by(speaker: Speaker, row: str, method: str) -> str:
+    return bracketed(row, speaker.name(method, "method_short"), speaker.language)
+
+
 def _not_possible(record: Record, speaker: Speaker, outcome: str) -> tuple[Sentence, ...]:
     lost = [r for r in _table(record, outcome).values() if r["effects_id"] is None]
-    names = tuple(
-        f"{words(speaker, r['row'], r['code'], json.loads(r['values']))} ({speaker.name(r['method'], 'method_short')})" for r in lost
-    )
+    names = tuple(_by(speaker, words(speaker, r["row"], r["code"], json.loads(r["values"])), r["method"]) for r in lost)
     return (say("robustness.not_possible", rows=Listed(names)),) if lost else ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -74,6 +74,10 @@ class Document:
     chapters: tuple[Chapter, ...]
     speaker: Speaker
 
+    def on_paper(self) -> Document:
+        """The same report with the short versions of tables that are too long for pages."""
+        return replace(self, chapters=tuple(replace(c, blocks=tuple(map(_short, c.blocks))) for c in self.chapters))
+
     def blocks(self) -> Iterator[Block]:
         """Every block, in order."""
         for chapter in self.chapters:
@@ -86,6 +90,10 @@ class Document:
     def charts(self) -> tuple[Chart, ...]:
         """Every figure, in order."""
         return tuple(b for b in self.blocks() if isinstance(b, Chart))
+
+
+def _short(block: Block) -> Block:
+    return block.paper or block if isinstance(block, Table) else block
 
 
 def numbering(chapters: tuple[Chapter, ...]) -> dict[str, int]:

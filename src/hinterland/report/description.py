@@ -21,15 +21,18 @@ def both(value: object) -> Both:
 
 
 def own_labels(record: Record) -> dict[str, Both]:
-    """The labels that the study gives its outcomes, its robustness rows, the programmes they are about, its mediators and its groups."""
+    """The labels that the study gives its outcomes, its robustness rows, the programmes they are about, its columns, its mediators and
+    its groups.
+    """
     study = record.run.get("study", {})
     labels = {f"variable.{o['name']}": both(o["label"]) for o in study.get("outcome", []) if isinstance(o, Mapping) and o.get("label")}
     rows = (record.study("robustness", "model") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"variation.model-{row['name']}": both(row["label"]) for row in rows if row.get("label")}
     programmes = (record.study("robustness", "concurrent") or []) if isinstance(study.get("robustness"), Mapping) else []
     labels |= {f"register.{e['name']}": both(e["label"]) for e in programmes if isinstance(e, Mapping) and e.get("label")}
-    between = record.study("mechanism", "labels") or {}
-    labels |= {f"variable.{name}": both(words) for name, words in between.items()}
+    for table in ("mechanism", "panel"):
+        named = record.study(table, "labels") or {}
+        labels |= {f"variable.{name}": both(words) for name, words in named.items() if f"variable.{name}" not in labels}
     return labels | group_labels(record)
 
 

@@ -85,19 +85,19 @@ def _docx(documents: Sequence[Document], drawings: Sequence[Mapping[str, Drawing
     from hinterland.report.docx import save_report
 
     names = _names(documents, "docx")
-    return [save_report(doc, drawn, root / name) for doc, drawn, name in zip(documents, drawings, names, strict=True)]
+    return [save_report(doc.on_paper(), drawn, root / name) for doc, drawn, name in zip(documents, drawings, names, strict=True)]
 
 
 def _pdf(documents: Sequence[Document], root: Path) -> list[Path]:
     from hinterland.report.pdf import save_report
 
-    return [save_report(doc, root / name) for doc, name in zip(documents, _names(documents, "pdf"), strict=True)]
+    return [save_report(doc.on_paper(), root / name) for doc, name in zip(documents, _names(documents, "pdf"), strict=True)]
 
 
 def _tex(documents: Sequence[Document], root: Path) -> list[Path]:
     from hinterland.report.latex import save_report
 
-    return [save_report(doc, root / name) for doc, name in zip(documents, _names(documents, "tex"), strict=True)]
+    return [save_report(doc.on_paper(), root / name) for doc, name in zip(documents, _names(documents, "tex"), strict=True)]
 
 
 def _names(documents: Sequence[Document], suffix: str) -> list[str]:

@@ -184,7 +184,7 @@ def event_studies(record: Record, speaker: Speaker, outcome: str, *, unit: str, 
     series = {first: found[first], **found}
     few = len(series) <= MOST_IN_ONE
     drawn = figures.estimators(series, speaker, unit=unit) if few else event_grid(series, speaker, unit=unit, headline=first)
-    subtitle = speaker.ui("subtitle.estimators" if few else "subtitle.estimators_grid")
+    subtitle = speaker.ui("subtitle.estimators" if few else "subtitle.estimators_grid").rstrip()
     data = pl.concat([e.with_columns(pl.lit(m).alias("method")) for m, e in series.items()], how="diagonal_relaxed")
     title = speaker.ui("title.estimators", outcome=Name("variable", outcome))
     return (Chart("estimators", title, subtitle, speaker.ui("alt.estimators", n=len(series)), drawn, data),)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LONG_TABLE = 28
 """Rows from which a table may break over printed pages."""
+MANY_COLUMNS = 9
+"""Columns from which a table is set smaller, so that it fits the width of the page."""
 
 Drawn = Mapping[str, Drawing]
 
@@ -102,7 +104,7 @@ def _table(table: Table, document: Document) -> str:
     number = document.speaker.numbering[f"table:{table.key}"]
     caption = _caption(document, "table", number, table.title, table.subtitle)
     notes = f'<div class="notes">{"".join(f"<p>{escape(n)}</p>" for n in table.notes)}</div>' if table.notes else ""
-    wide = " long" if len(table.rows) > LONG_TABLE else ""
+    wide = (" long" if len(table.rows) > LONG_TABLE else "") + (" many" if len(table.headings) >= MANY_COLUMNS else "")
     link = _download(document, f"table-{table.key}.{document.language}.csv", table.to_csv())
     return f'<figure class="table{wide}" id="{document.language}-table-{table.key}">{caption}<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title, quote=True)}">{table.to_html(bare=True)}</div>{notes}{link}</figure>'
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
-from hinterland.report.table import Table, tex_escape
+from hinterland.report.table import Table, letters, tex_escape
 
 LONG = 38
 """Rows from which a table may break over pages."""
+WIDE = 96
+"""Letters in a row from which such a table, which cannot be scaled, is set smaller."""
 
 _PREAMBLE = r"""% !TEX program = xelatex
 \documentclass[UTF8,{scheme}a4paper,11pt]{{ctexart}}
@@ -99,11 +101,11 @@ def _long_table(table: Table, caption: str) -> Iterator[str]:
     """A table over several pages, its headings repeated on each."""
     first, *body = table.to_tex_tabular().splitlines()
     middle = body.index(r"\midrule")
-    yield r"{\footnotesize\setlength{\tabcolsep}{4pt}"
+    width = sum(max(map(letters, (h.text, *(r.cells[k] for r in table.rows if r.kind != "head")))) for k, h in enumerate(table.headings))
+    yield r"{\scriptsize\setlength{\tabcolsep}{2pt}" if width > WIDE else r"{\footnotesize\setlength{\tabcolsep}{4pt}"
     yield first.replace("{tabular}", "{longtable}")
     yield caption + r"\\"
-    yield from body[: middle + 1]
-    yield r"\endhead"
+    yield from (*body[: middle + 1], r"\endfirsthead", *body[: middle + 1], r"\endhead")
     panel = rf"\multicolumn{{{len(table.headings)}}}"
     yield from (line.replace(panel + "{l}{", panel + r"{p{0.95\linewidth}}{\raggedright ") for line in body[middle + 1 : -1])
     yield r"\end{longtable}}"

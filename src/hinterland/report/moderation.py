@@ -17,7 +17,7 @@ from hinterland.report.digits import ALPHA, MISSING, compact, count, decimals_fo
 from hinterland.report.moderation_figure import moderation_figure
 from hinterland.report.moderation_rows import Facts, Found, fixed_words, moderator_name
 from hinterland.report.record import Record
-from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, bracketed, say
 from hinterland.report.table import Heading as Column
 from hinterland.report.table import Row, Table
 
@@ -302,7 +302,7 @@ def bin_table(found: Found, speaker: Speaker) -> Table:
         rows.append(Row((f"{row['bin']}: {span}", f"{count(row['n_treated'])} / {count(row['n_comparison'])}", *cells)))
     spanners = [
         speaker.ui("col.moderation_binned"),
-        *(f"{speaker.ui('col.moderation_stratum')} ({speaker.name(m, 'method_short')})" for m in methods),
+        *(bracketed(speaker.ui("col.moderation_stratum"), speaker.name(m, "method_short"), speaker.language) for m in methods),
     ]
     headings = (
         Column(speaker.ui("col.moderation_bin"), "left"),

@@ -118,6 +118,11 @@ def reading(fit: Fit, scale: Scale) -> tuple[Sentence, ...]:
     )
 
 
+def mixed(test: Pretrend) -> Sentence:
+    """That tests of the same leads disagree, said first."""
+    return say("lead.mixed", p_trend=p_value(test.p_value), **_rivals(test))
+
+
 def _rivals(test: Pretrend | None) -> dict[str, Value]:
     found = test.rivals if test is not None else ()
     return {"rivals": rivals(test), "k": count(len({m for m, _, _ in found})), "n": count(test.n_tested if test is not None else 0)}

@@ -27,9 +27,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Several values, joined as the language joins them."""
+    """Several values, joined as the language joins them; ``clauses``, each of them a sentence of its own, by semicolons."""
 
     items: tuple[Value, ...]
+    clauses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,9 @@ class Speaker:
                 return value.zh if self.language == "zh" else value.en
             case Ref(kind, key):
                 return text(f"report.{kind}_number", self.language, n=self.numbering.get(f"{kind}:{key}", "?"))
-            case Listed(items):
-                return joined([self.value(item) for item in items], self.language)
+            case Listed(items, clauses):
+                parts = [self.value(item) for item in items]
+                return ("；" if self.language == "zh" else "; ").join(parts) if clauses else joined(parts, self.language)
             case Sentence():
                 return self.sentence(value)
             case _:
@@ -151,6 +153,8 @@ def method_notes(speaker: Speaker, shown: Iterable[tuple[str, object]]) -> list[
     return [speaker.name(key, "method_note") for key in keys if speaker.has(f"method_note.{key}")]
 
 
+_COMMA = re.compile("[,，、] ?(?![0-9])")
+_BRACKETED = re.compile(r"\([^()]*\)|（[^（）]*）|\[[^\]]*\]")
 _HAN = "\u3400-\u9fff"
 _BETWEEN = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z0-9+\u2212|χ])|(?<=[A-Za-z0-9%)|])(?=[{_HAN}])")
 
@@ -161,8 +165,8 @@ def _inside(value: Value, speaker: Speaker) -> Value:
         case Name("variable", name):
             words = speaker.name(name)
             return words[:1].lower() + words[1:] if words[1:2].islower() else words
-        case Listed(items):
-            return Listed(tuple(_inside(item, speaker) for item in items))
+        case Listed(items, clauses):
+            return Listed(tuple(_inside(item, speaker) for item in items), clauses)
         case _:
             return value
 
@@ -173,8 +177,16 @@ def spaced(words: str) -> str:
 
 
 def joined(parts: list[str], language: Language) -> str:
-    """``a, b and c``; ``a、b和c``."""
+    """``a, b and c``; ``a、b和c``. Where a part has a comma of its own, semicolons tell the parts from it: ``a, A; b; and c``."""
     if len(parts) < 2:
         return "".join(parts)
     comma, last = ("、", "和") if language == "zh" else (", ", " and ")
+    if any(_COMMA.search(_BRACKETED.sub("", part)) for part in parts):
+        comma = "；" if language == "zh" else "; "
+        last = "；以及" if language == "zh" else "; and " if len(parts) > 2 else last
     return comma.join(parts[:-1]) + last + parts[-1]
+
+
+def bracketed(words: str, within: str, language: Language) -> str:
+    """``words (within)``; ``words（within）``."""
+    return f"{words}（{within}）" if language == "zh" else f"{words} ({within})"

@@ -13,7 +13,7 @@ from hinterland.report.group_names import pair_id
 from hinterland.report.heterogeneity import Values, difference_blocks, differences, few_intervals, interval, pair_name
 from hinterland.report.heterogeneity_figure import groups_and_differences
 from hinterland.report.record import Estimate, Fit, Record
-from hinterland.report.sentences import Name, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Name, Sentence, Speaker, Value, bracketed, say
 from hinterland.report.table import Heading, Row, Table
 
 
@@ -68,7 +68,7 @@ def _mark(record: Record, speaker: Speaker, fit: Fit, overall: Estimate) -> dict
 
 def _difference_mark(speaker: Speaker, row: Values) -> dict[str, object]:
     low, high = interval(row)
-    label = f"{pair_name(speaker, row)} ({speaker.name(row['method'], 'method_short')})"
+    label = bracketed(pair_name(speaker, row), speaker.name(row["method"], "method_short"), speaker.language)
     names = {
         "label": label,
         "kind": "difference",
@@ -105,7 +105,7 @@ def _leading(fits: list[Fit]) -> list[Fit]:
 
 def row_name(speaker: Speaker, fit: Fit) -> str:
     """Group and estimator in words."""
-    return f"{sample_name(speaker, fit.sample)} ({speaker.name(fit.method, 'method_short')})"
+    return bracketed(sample_name(speaker, fit.sample), speaker.name(fit.method, "method_short"), speaker.language)
 
 
 def sample_name(speaker: Speaker, sample: str) -> str:

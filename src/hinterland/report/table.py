@@ -41,7 +41,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for people. ``title`` states what is measured; ``subtitle`` its unit, source and sample; ``notes`` stand below."""
+    """A table for people. ``title`` states what is measured; ``subtitle`` its unit, source and sample; ``notes`` stand below.
+
+    ``paper``: what stands in its place where pages count, under the same number; the table itself where there is none.
+    """
 
     key: str
     title: str
@@ -49,6 +52,7 @@ class Table:
     rows: tuple[Row, ...]
     subtitle: str = ""
     notes: tuple[str, ...] = ()
+    paper: Table | None = None
 
     def spanners(self) -> tuple[tuple[str, int], ...]:
         """Runs of equal spanners with their width; empty if no column has one."""
@@ -265,16 +269,17 @@ def _tex_tabular(table: Table) -> list[str]:
 
 def _tex_column(table: Table, k: int) -> str:
     """The alignment of a column; columns of sentences are broken into lines and share the room that the others leave."""
-    widths = [max(map(_letters, (h.text, *(r.cells[j] for r in table.rows if r.kind != "head")))) for j, h in enumerate(table.headings)]
+    widths = [max(map(letters, (h.text, *(r.cells[j] for r in table.rows if r.kind != "head")))) for j, h in enumerate(table.headings)]
     told = [h.align == "left" and w > _SENTENCE for h, w in zip(table.headings, widths, strict=True)]
     if not told[k]:
         return table.headings[k].align[0]
     others = sum(w for w, sentence in zip(widths, told, strict=True) if not sentence)
     room = 1 - others / _LINE - 0.025 * len(widths)
-    return rf"p{{{max(0.25, room / sum(told)):.2f}\linewidth}}"
+    return rf"p{{{max(0.2, room / sum(told)):.2f}\linewidth}}"
 
 
-def _letters(text: str) -> int:
+def letters(text: str) -> int:
+    """The width of a text in Latin letters; a Chinese character is as wide as two."""
     return sum(2 if c > "\u2e80" else 1 for c in text)
 
 

@@ -96,7 +96,9 @@ def model_table(
         heading = speaker.name(f.outcome) if by_outcome else speaker.name(f.method, "method_short")
         headings.append(Heading(f"({k})", "center", heading))
     rows = [*_effect_rows(record, speaker, shown, places), *_fact_rows(speaker, shown, by_outcome)]
-    return Table(key, title, tuple(headings), tuple(rows), source_line(record, speaker), (*notes, *model_notes(speaker, shown)))
+    in_percent = any(record.scale(f.outcome, f.family) != "level" for f in shown)
+    below = (*notes, *model_notes(speaker, shown), *((speaker.ui("note.percent"),) if in_percent else ()))
+    return Table(key, title, tuple(headings), tuple(rows), source_line(record, speaker), below)
 
 
 def _effect_rows(record: Record, speaker: Speaker, fits: Sequence[Fit], places: Sequence[int]) -> list[Row]:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from hinterland.data.cohorts import NEVER
-from hinterland.errors import Finding, InputError, listed
+from hinterland.errors import Finding, InputError, did_you_mean, listed
 from hinterland.evaluate.design import Design
 from hinterland.evaluate.estimate import fail_if_not_accepted
 from hinterland.evaluate.methods import METHODS
@@ -74,6 +74,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
     designs: list[str] = []
     if not any(f.severity == "error" for f in findings):
         findings += _unmatched_codes(work)
+        findings += _labels_of_nothing(work)
         findings += _covariances(work)
         designs = _designs(work, findings)
         _trials(work, tried, findings)
@@ -120,6 +121,16 @@ def _unmatched_codes(work: Workspace) -> Iterator[Finding]:
         f"{work.loaded.where('panel', 'unit')}, column {panel.unit!r}",
         remedy,
     )
+
+
+def _labels_of_nothing(work: Workspace) -> Iterator[Finding]:
+    columns = work.panel.frame.columns
+    for name in work.loaded.study.panel.labels:
+        if name not in columns:
+            where = work.loaded.where("panel", "labels", name)
+            yield Finding(
+                "unknown-column", f"panel.labels names {name!r}, which is no column of the panel", where, did_you_mean(name, columns)
+            )
 
 
 def _gather(findings: list[Finding], action: Callable[[], Any]) -> Any:

@@ -68,7 +68,8 @@ def plan(study: Study) -> tuple[Step, ...]:
 def _steps(study: Study) -> Iterator[Step]:
     resolved = study.resolved()
     mediators = [] if study.mechanism is None else list(study.mechanism.mediators)
-    yield Step("data", "data", {"panel": resolved["panel"]})
+    panel = {key: value for key, value in resolved["panel"].items() if key != "labels"}
+    yield Step("data", "data", {"panel": panel})
     yield Step("policy", "policy", {"policy": resolved["policy"]}, ("data",))
     yield Step(
         "describe",
@@ -93,7 +94,7 @@ def _steps(study: Study) -> Iterator[Step]:
     for step in family_steps(study):
         last.append(step.id)
         yield step
-    labels = {} if study.mechanism is None else resolved["mechanism"]["labels"]
+    labels = resolved["panel"].get("labels", {}) | ({} if study.mechanism is None else resolved["mechanism"]["labels"])
     yield Step(
         "report",
         "report",

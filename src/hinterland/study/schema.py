@@ -130,6 +130,9 @@ class PanelTable(Table):
         default=(),
         description="Columns from the packaged geography, by the unit's code or name: province, macro-region (column macro_region).",
     )
+    labels: Mapping[str, Words] = Field(
+        default_factory=dict, description='What columns are called in tables and figures: { share2 = { en = "…", zh = "…" } }.'
+    )
 
 
 class PolicyTable(Table):
