@@ -125,6 +125,8 @@ def test_a_table_that_is_not_there_says_nothing(record: Record, name: str) -> No
         (dict.fromkeys(CORE[:-1], True), "moderate"),
         ({**dict.fromkeys(CHECKS, True), "groups": False}, "moderate"),
         ({**dict.fromkeys(CHECKS, True), "groups": False, "choices": False}, "moderate"),
+        ({**dict.fromkeys(CHECKS, True), "trends": False}, "moderate"),
+        ({**dict.fromkeys(CHECKS, True), "trends": False, "deviations": False}, "weak"),
         ({**dict.fromkeys(CHECKS, True), "groups": False, "choices": False, "placebo": False}, "weak"),
     ],
 )
@@ -160,12 +162,12 @@ def test_no_effect_no_advice(changed: Changed) -> None:
         **mediated(0.2, 0.01, 0.01, (0.02, 0.1)),
     )
     assert {s.grade for s in statements(null) if s.topic == "effects"} == {"unproven"}
-    assert rules(null, "action") == ["act_none"]
+    assert set(rules(null, "action")) == {"act_none"}
     assert all(s.grade == "unproven" for s in statements(null) if s.topic in ("moderation", "mechanism"))
 
 
 def test_an_effect_against_the_policy_is_no_reason_to_keep_it(changed: Changed) -> None:
-    assert rules(changed(robust=-0.21, static=-0.17, poisson=-0.19, alone=-0.18), "action") == ["act_review"]
+    assert rules(changed(robust=-0.21, static=-0.17, poisson=-0.19, alone=-0.18), "action")[0] == "act_review"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_family(record: Record, p: tuple[float, float, float], rule: str) -> Non
 @pytest.mark.parametrize(
     ("verdict", "rule", "action"),
     [
-        ("no-evidence", "displaced_no_evidence", "act_keep"),
+        ("no-evidence", "displaced_no_evidence", "act_keep_open"),
         ("gained", "displaced_gained", "act_keep"),
         ("partly-displaced", "displaced_partly_displaced", "act_neighbours"),
         ("net-loss", "displaced_net_loss", "act_not_widen"),

@@ -58,7 +58,7 @@ def test_that_no_loss_is_shown_does_not_advise_to_widen(record: Record) -> None:
     first = next(iter(found))
     lead = next(s for s in statements(record) if s.topic == "effects" and s.outcome == first)
     lead = replace(lead, grade="moderate")
-    loss = replace(lead, topic="displacement", sentence=say("advice.displaced_no_evidence"))
+    loss = replace(lead, topic="displacement", sentence=say("advice.displaced_no_evidence", who="others"))
     made = tuple(actions(record, found, [lead, loss]))
     assert rules(made)[0] == "act_keep_open"
     assert "neither shown nor ruled out" in catalogue("en")["sentence.advice.act_keep_open"]

@@ -22,21 +22,24 @@ KEPT = {PARTLY: "act_neighbours", "advice.displaced_gained": "act_keep"}
 
 
 def actions(record: Record, found: Mapping[str, Evidence], made: Sequence[Statement]) -> Iterator[Statement]:
-    """Advice on the first outcome; that nothing follows, where the evidence for its effect is weak or none."""
-    outcome = record.outcomes[0] if record.outcomes else ""
-    lead = next((s for s in made if s.topic == "effects" and s.outcome == outcome), None)
-    if lead is None or lead.grade is None or outcome not in found:
-        return
+    """Advice on every outcome; that nothing follows, where the evidence for its effect is weak or none."""
+    for lead in made:
+        if lead.topic == "effects" and lead.outcome in found:
+            yield from _on(record, lead, found[lead.outcome], made)
+
+
+def _on(record: Record, lead: Statement, evidence: Evidence, made: Sequence[Statement]) -> Iterator[Statement]:
+    outcome, overall = lead.outcome, evidence.fit.overall
     names: dict[str, Value] = {"outcome": Name("variable", outcome)}
-    if lead.grade not in ENOUGH or (overall := found[outcome].fit.overall) is None:
-        yield state(record, "action", outcome, Sentence("advice.act_none", {**names, "wanted": _wanted(found[outcome])}), lead.sources)
+    if lead.grade not in ENOUGH or overall is None:
+        yield state(record, "action", outcome, Sentence("advice.act_none", {**names, "wanted": _wanted(evidence)}), lead.sources)
         return
     if overall.estimate < 0:
         yield state(record, "action", outcome, Sentence("advice.act_review", names), lead.sources, grade=lead.grade)
         return
     yield from _extend(record, lead, made, names)
-    if failed := found[outcome].failed:
-        reserved = Sentence("advice.act_reserved", {"failed": named("advice_failed", failed)})
+    if evidence.failed:
+        reserved = Sentence("advice.act_reserved", {**names, "failed": named("advice_failed", evidence.failed)})
         yield state(record, "action", outcome, reserved, lead.sources)
     yield from _conditions(record, outcome, lead, made)
 

@@ -1,7 +1,7 @@
 """How good the evidence for an effect is: checks that the record holds, each passed or not, and the grade that follows from them by a stated rule.
 
-An effect is ``unproven`` where it cannot be told from zero by the p-value to rely on. It is ``weak`` where the pre-trend test rejects, or where
-:data:`SEVERAL` or more of the other checks fail. It is ``strong`` where every check passes and those of :data:`CORE` were all made; else ``moderate``.
+An effect is ``unproven`` where it cannot be told from zero by the p-value to rely on. It is ``weak`` where the pre-trend test rejects, where another
+test of trends does and the effect does not survive deviations as large as those seen before adoption, or where :data:`SEVERAL` or more checks fail. It is ``strong`` where every check passes and those of :data:`CORE` were all made; else ``moderate``.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Evidence:
         failed = [name for name, passed in by.items() if not passed]
         if not by.get("differs", False):
             return "unproven"
-        rejected = prose.trends_rejected(self.fit.pretrend)
-        if rejected or len(failed) >= SEVERAL:
+        doubted = all(by.get(name) is False for name in ("trends", "deviations"))
+        if prose.trends_rejected(self.fit.pretrend) or doubted or len(failed) >= SEVERAL:
             return "weak"
         return "strong" if not failed and all(name in by for name in CORE) else "moderate"
 
