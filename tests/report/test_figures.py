@@ -170,3 +170,11 @@ def test_compare_reports_every_problem() -> None:
     with pytest.raises(InputError) as caught:
         compare([effects(), "twfe"], names=["one"])  # type: ignore[list-item]
     assert {f.code for f in caught.value.findings} == {"not-effects", "names-differ"}
+
+
+def test_the_style_of_the_session_changes_no_figure() -> None:
+    import matplotlib as mpl
+
+    plain = draw(plot_effects(effects()), "x")
+    with mpl.rc_context({"lines.linewidth": 9, "figure.dpi": 50, "axes.grid": True, "xtick.direction": "in"}):
+        assert draw(plot_effects(effects()), "x") == plain

@@ -268,3 +268,14 @@ def test_a_panel_with_gaps_has_fewer_draws_and_says_so(tmp_path: Path) -> None:
     exact = tables["placebo"].filter(kind="space")
     assert exact.select("method", "draws").rows() == [("twfe", 250), ("callaway-santanna", 199), ("ppml", 199)]
     assert exact["p_exact"].null_count() == 0
+
+
+def test_a_changed_robustness_row_is_the_only_one_done_again(tmp_path: Path) -> None:
+    text = STUDY.replace("[[robustness.model]]", '[[robustness.model]]\nname = "early"\nyears = [2000, 2005]\n\n[[robustness.model]]')
+    study, out = write_small(tmp_path, text + '\n[report]\nformats = ["tex"]\n'), tmp_path / "out"
+    before = statuses(hl.run(study, out, languages=["en"]))
+    assert {s.split("/")[2] for s in before if s.startswith("robustness/")} >= {"model-early", "model-late"}
+    study.write_text(study.read_text(encoding="utf-8").replace("[2002, 2007]", "[2001, 2007]"), encoding="utf-8")
+    again = statuses(hl.run(study, out, languages=["en"]))
+    assert set(again) == set(before)
+    assert {k for k, v in again.items() if v == "done"} == {k for k in again if "model-late" in k} | {"report"}

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
+from hinterland.report.docx_table import TEXT_WIDTH, caption, table_xml
 from hinterland.report.style import Drawing
-from hinterland.report.table import Row, Table
+from hinterland.report.table import Table
 
 _FONTS = {"ascii": "Times New Roman", "eastAsia": "SimSun"}
-TEXT_WIDTH = 15.5
-"""Width of tables and figures, centimetres."""
-
-_GAP, _LETTER = 0.24, 0.16
-"""Gap between columns, and width of a letter of a table; a Chinese character is two letters wide. Centimetres."""
-_LONGEST = 70
-"""Letters that a column of words asks for at most."""
-
 _EPOCH = dt.datetime(2000, 1, 1)
+_BODY, _CORE = "word/document.xml", "docProps/core.xml"
+_TITLE = "TITLE"
+"""Stands for the title in the parts of an empty document."""
 
 
 def save_table(table: Table, path: Path) -> Path:
     """One table as a document of its own."""
-    word = _new(table.title)
-    _add_table(word, table, "")
-    return _write(word, path)
+    from docx.opc.oxml import serialize_part_xml
+    from docx.oxml.parser import parse_xml
+
+    blank, parts = _blank()
+    root = parse_xml(parts[_BODY])
+    _append(root.body, table_xml(table, ""))
+    archive = io.BytesIO(blank)
+    with zipfile.ZipFile(archive, "a") as target:
+        _put(target, _CORE, parts[_CORE].replace(_TITLE.encode(), escape(table.title).encode()))
+        _put(target, _BODY, serialize_part_xml(root))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(archive.getvalue())
+    return path
 
 
 def save_report(document: Document, drawn: Mapping[str, Drawing], path: Path) -> Path:
@@ -84,16 +93,48 @@ def _set_language(style: Any) -> None:
     style.element.get_or_add_rPr().append(language)
 
 
-def _write(word: Any, path: Path) -> Path:
-    import zipfile
+@cache
+def _blank() -> tuple[bytes, dict[str, bytes]]:
+    """An empty document in the styles of the house: the archive of the parts that all tables share, and the text of the others.
 
+    The styles are most of a document of one table; they are packed once.
+    """
+    own = dict(_parts(_new(_TITLE)))
+    shared = io.BytesIO()
+    with zipfile.ZipFile(shared, "w") as target:
+        for name, content in own.items():
+            if name not in (_BODY, _CORE):
+                _put(target, name, content)
+    return shared.getvalue(), {name: own[name] for name in (_BODY, _CORE)}
+
+
+def _parts(word: Any) -> Iterator[tuple[str, bytes]]:
     buffer = io.BytesIO()
     word.save(buffer)
+    with zipfile.ZipFile(buffer) as source:
+        yield from ((name, source.read(name)) for name in source.namelist())
+
+
+def _put(target: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Pack one part, without the time of day."""
+    target.writestr(zipfile.ZipInfo(name, _EPOCH.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
+
+
+def _write(word: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in source.namelist():
-            target.writestr(zipfile.ZipInfo(name, _EPOCH.timetuple()[:6]), source.read(name), zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "w") as target:
+        for name, content in _parts(word):
+            _put(target, name, content)
     return path
+
+
+def _append(body: Any, xml: str) -> None:
+    """Put paragraphs and tables at the end of the text, before the description of the page."""
+    from docx.oxml.ns import nsdecls
+    from docx.oxml.parser import parse_xml
+
+    for element in list(parse_xml(f"<w:body {nsdecls('w')}>{xml}</w:body>")):
+        body.insert(len(body) - 1, element)
 
 
 def _add(word: Any, block: Block, document: Document, drawn: Mapping[str, Drawing]) -> None:
@@ -107,7 +148,7 @@ def _add(word: Any, block: Block, document: Document, drawn: Mapping[str, Drawin
         case Heading(text):
             word.add_heading(text, 2)
         case Table():
-            _add_table(word, block, speaker.ui("table_number", n=speaker.numbering[f"table:{block.key}"]))
+            _append(word.element.body, table_xml(block, speaker.ui("table_number", n=speaker.numbering[f"table:{block.key}"])))
         case Chart():
             _add_chart(word, block, drawn[block.key].png, speaker.ui("figure_number", n=speaker.numbering[f"figure:{block.key}"]))
 
@@ -115,161 +156,8 @@ def _add(word: Any, block: Block, document: Document, drawn: Mapping[str, Drawin
 def _add_chart(word: Any, chart: Chart, png: bytes, number: str) -> None:
     from docx.shared import Cm
 
-    _caption(word, number, chart.title, chart.subtitle)
+    _append(word.element.body, caption(number, chart.title, chart.subtitle))
     word.add_picture(io.BytesIO(png), width=Cm(TEXT_WIDTH))
     picture = word.inline_shapes[-1]._inline.docPr
     picture.set("descr", chart.alt)
     picture.set("title", chart.title)
-
-
-def _caption(word: Any, number: str, title: str, subtitle: str) -> None:
-    from docx.shared import Pt, RGBColor
-
-    paragraph = word.add_paragraph()
-    paragraph.paragraph_format.keep_with_next = True
-    paragraph.paragraph_format.space_before = Pt(10)
-    paragraph.add_run(f"{number}  {title}" if number else title).bold = True
-    if subtitle:
-        run = paragraph.add_run(f"\n{subtitle}")
-        run.font.size = Pt(8.5)
-        run.font.color.rgb = RGBColor(0x66, 0x6B, 0x73)
-
-
-def _add_table(word: Any, table: Table, number: str) -> None:
-    _caption(word, number, table.title, table.subtitle)
-    width, spans = len(table.headings), table.spanners()
-    grid = word.add_table(rows=0, cols=width)
-    grid.autofit = True
-    if spans:
-        _spanner_row(grid, spans)
-    _fill(grid.add_row(), [h.text for h in table.headings], table)
-    _repeat_header(grid)
-    _border(grid.rows[0], "top", 12)
-    _border(grid.rows[-1], "bottom", 6)
-    previous = None
-    for row in table.rows:
-        line = grid.add_row()
-        _body_row(line, row, table)
-        if row.kind == "fact" and previous not in ("fact", None):
-            _border(line, "top", 4)
-        previous = row.kind
-    _border(grid.rows[-1], "bottom", 12)
-    _set_widths(grid, table)
-    _notes(word, table.notes)
-
-
-def _set_widths(grid: Any, table: Table) -> None:
-    """Share the width of the text among columns: numbers stay on one line, columns of words give way where there is too little."""
-    from docx.shared import Cm
-
-    wished, least = (_widths(table, whole) for whole in (True, False))
-    excess, slack = sum(wished) - TEXT_WIDTH, sum(wished) - sum(least)
-    if excess > 0 and slack > 0:
-        wished = [w - (w - low) * min(1.0, excess / slack) for w, low in zip(wished, least, strict=True)]
-    grid.autofit = False
-    _set_margins(grid)
-    for column, width in zip(grid.columns, wished, strict=True):
-        column.width = Cm(TEXT_WIDTH * width / sum(wished))
-    for line in grid.rows:
-        for cell, width in zip(line._tr.tc_lst, _merged(line, [c.width for c in grid.columns]), strict=True):
-            cell.width = width
-
-
-def _widths(table: Table, whole: bool) -> list[float]:
-    """Centimetres that each column asks for: its longest cell (of words, up to ``_LONGEST`` letters), or what it needs at least."""
-    found = []
-    for k, heading in enumerate(table.headings):
-        cells = [r.cells[k] for r in table.rows if r.kind != "head"]
-        words = [_length(w) for text in (heading.text, *(cells if heading.align == "left" else ())) for w in text.split()]
-        numbers = [] if heading.align == "left" else [_length(c) for c in cells]
-        longest = [_length(heading.text), *map(_length, cells)] if whole else []
-        found.append(_GAP + _LETTER * max(3, *(min(n, _LONGEST) for n in (*longest, *words)), *numbers))
-    return found
-
-
-def _set_margins(grid: Any) -> None:
-    """Half of the gap between columns, on either side of each cell."""
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    margins = OxmlElement("w:tblCellMar")
-    for side in ("left", "right"):
-        edge = OxmlElement(f"w:{side}")
-        edge.set(qn("w:w"), str(round(_GAP / 2 / 2.54 * 1440)))
-        edge.set(qn("w:type"), "dxa")
-        margins.append(edge)
-    grid._tbl.tblPr.append(margins)
-
-
-def _merged(line: Any, widths: list[int]) -> list[int]:
-    found, start = [], 0
-    for cell in line._tr.tc_lst:
-        found.append(sum(widths[start : start + cell.grid_span]))
-        start += cell.grid_span
-    return found
-
-
-def _length(text: str) -> int:
-    return sum(2 if ord(c) > 0x2E80 else 1 for c in text)
-
-
-def _spanner_row(grid: Any, spans: Sequence[tuple[str, int]]) -> None:
-    line, start = grid.add_row(), 0
-    for text, width in spans:
-        cell = line.cells[start].merge(line.cells[start + width - 1])
-        _set_cell(cell, text, "center")
-        start += width
-
-
-def _repeat_header(grid: Any) -> None:
-    from docx.oxml import OxmlElement
-
-    for line in grid.rows:
-        line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
-
-
-def _body_row(line: Any, row: Row, table: Table) -> None:
-    if row.kind == "head":
-        _set_cell(line.cells[0].merge(line.cells[-1]), row.cells[0], "left")
-        return
-    _fill(line, row.cells, table)
-
-
-def _fill(line: Any, cells: Sequence[str], table: Table) -> None:
-    for cell, text, heading in zip(line.cells, cells, table.headings, strict=True):
-        _set_cell(cell, text, heading.align)
-
-
-def _set_cell(cell: Any, text: str, align: str) -> None:
-    from docx.enum.text import WD_ALIGN_PARAGRAPH
-    from docx.shared import Pt
-
-    paragraph = cell.paragraphs[0]
-    paragraph.alignment = {"left": WD_ALIGN_PARAGRAPH.LEFT, "right": WD_ALIGN_PARAGRAPH.RIGHT, "center": WD_ALIGN_PARAGRAPH.CENTER}[align]
-    paragraph.paragraph_format.space_after = Pt(1)
-    paragraph.add_run(text).font.size = Pt(8.5)
-
-
-def _border(line: Any, side: str, size: int) -> None:
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    for cell in line._tr.tc_lst:
-        properties = cell.get_or_add_tcPr()
-        borders = properties.find(qn("w:tcBorders"))
-        if borders is None:
-            borders = OxmlElement("w:tcBorders")
-            properties.append(borders)
-        edge = OxmlElement(f"w:{side}")
-        for key, value in (("val", "single"), ("sz", str(size)), ("space", "0"), ("color", "1C1F23")):
-            edge.set(qn(f"w:{key}"), value)
-        borders.append(edge)
-
-
-def _notes(word: Any, notes: Sequence[str]) -> None:
-    from docx.shared import Pt
-
-    for note in notes:
-        paragraph = word.add_paragraph()
-        paragraph.paragraph_format.space_after = Pt(2)
-        paragraph.add_run(note).font.size = Pt(8.5)

@@ -24,6 +24,7 @@ MANY_COLUMNS = 9
 """Columns from which a table is set smaller, so that it fits the width of the page."""
 
 Drawn = Mapping[str, Drawing]
+View = dict[str, object]
 
 
 @cache
@@ -39,16 +40,12 @@ def _environment() -> Environment:
     )
 
 
-def report_page(documents: Sequence[Document], drawings: Sequence[Drawn]) -> str:
-    """The report in one or more languages as one page; with several, a switch chooses.
-
-    ``drawings`` holds, for each document, its figures by key.
-    """
-    views = [_view(d, drawn) for d, drawn in zip(documents, drawings, strict=True)]
+def report_page(views: Sequence[View]) -> str:
+    """The report in one or more languages as one page; with several, a switch chooses."""
     text = "".join(str(value) for view in views for value in view.values())
-    template = _environment().get_template("report.html.j2")
+    font = embedded_font("".join(sorted(set(text))))
     return (
-        template.render(views=views, first=documents[0].language, several=len(views) > 1, font=embedded_font("".join(sorted(set(text)))))
+        _environment().get_template("report.html.j2").render(views=views, first=views[0]["language"], several=len(views) > 1, font=font)
         + "\n"
     )
 
@@ -58,7 +55,8 @@ def table_page(table: Table) -> str:
     return _environment().get_template("table.html.j2").render(table=table.to_html(), title=table.title) + "\n"
 
 
-def _view(document: Document, drawn: Drawn) -> dict[str, object]:
+def view(document: Document, drawn: Drawn) -> View:
+    """One language of the page: the texts and the HTML that its template puts together. ``drawn`` holds the figures by key."""
     ui = document.speaker.ui
     chapters, number = [], 0
     for chapter in document.chapters:

@@ -11,12 +11,13 @@ from typing import Any
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, KeepTogether, PageBreak, PageTemplate
 
 from hinterland.report.blocks import Block, Bullets, Chart, Document, Heading, Prose
 from hinterland.report.pdf_drawing import Picture
 from hinterland.report.pdf_table import grid
-from hinterland.report.pdf_text import Anchor, ContentsLine, Style, Text, lines, register_font
+from hinterland.report.pdf_text import Anchor, ContentsLine, Rehearsal, Style, Text, lines, register_font
 from hinterland.report.style import BLUE, MUTED, ORANGE, RULE
 from hinterland.report.table import Table
 
@@ -45,11 +46,10 @@ _PROSE = {
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """What the blocks are set with: the document, the pages that its anchors were found on, and whether figures are drawn."""
+    """What the blocks are set with: the document, and the pages that its anchors were found on."""
 
     document: Document
     pages: MutableMapping[str, int]
-    final: bool = True
 
     def prose(self, style: Style) -> Style:
         """``style`` as the language sets it: Chinese lines wider apart and flush on both sides."""
@@ -59,12 +59,12 @@ class _Setting:
 def save_report(document: Document, path: Path) -> Path:
     """Write the whole report: prose, tables, figures as vectors.
 
-    It is set twice: only then are the page numbers of the contents known. The first time figures only take their room.
+    It is set twice: only then are the page numbers of the contents known. The first time nothing is drawn.
     """
     pages: dict[str, int] = {}
-    for final in (False, True):
+    for maker in (Rehearsal, Canvas):
         buffer = io.BytesIO()
-        _template(document, buffer).build(list(_story(_Setting(document, pages, final))))
+        _template(document, buffer).build(list(_story(_Setting(document, pages))), canvasmaker=maker)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(buffer.getvalue())
     return path
@@ -148,7 +148,7 @@ def _block(block: Block, setting: _Setting, chapter: str) -> Iterator[Flowable]:
         case Table():
             yield from _table(block, setting)
         case Chart():
-            yield KeepTogether([*_caption("figure", block, setting), Picture(block.figure, AFTER, drawn=setting.final)])
+            yield KeepTogether([*_caption("figure", block, setting), Picture(block.figure, AFTER)])
 
 
 def _caption(kind: str, block: Table | Chart, setting: _Setting) -> list[Flowable]:

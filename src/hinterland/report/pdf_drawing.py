@@ -8,7 +8,7 @@ from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.path import Path
 from reportlab.platypus import Flowable
 
-from hinterland.report.pdf_text import register_font
+from hinterland.report.pdf_text import Rehearsal, register_font
 from hinterland.report.style import drawing
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ POINTS = 72.0
 class Picture(Flowable):  # type: ignore[misc]  # reportlab has no types
     """A figure at the width of the text, with ``after`` points of space below."""
 
-    def __init__(self, figure: Figure, after: float, *, drawn: bool = True) -> None:
-        """Not ``drawn``, it only takes its room."""
+    def __init__(self, figure: Figure, after: float) -> None:
         super().__init__()
-        self.figure, self.spaceAfter, self.drawn = figure, after, drawn
+        self.figure, self.spaceAfter = figure, after
 
     def wrap(self, width: float, _height: float) -> tuple[float, float]:
         """The width offered, and the height that goes with it."""
@@ -39,7 +38,7 @@ class Picture(Flowable):  # type: ignore[misc]  # reportlab has no types
 
     def draw(self) -> None:
         """Draw at the origin of the canvas."""
-        if not self.drawn:
+        if isinstance(self.canv, Rehearsal):
             return
         scale = self.width / (float(self.figure.get_size_inches()[0]) * POINTS)
         self.canv.scale(scale, scale)

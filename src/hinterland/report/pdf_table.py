@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from reportlab.lib.colors import HexColor
-from reportlab.platypus import Table as Grid
+from reportlab.platypus import Table as PlainGrid
 
-from hinterland.report.pdf_text import Style, Text, measure, register_font, units
+from hinterland.report.pdf_text import Rehearsal, Style, Text, measure, register_font, units
 from hinterland.report.style import INK, MUTED, RULE
 from hinterland.report.table import Align, Row, Table
 
@@ -19,6 +19,15 @@ GAP = 5.0
 """Empty space at either side of a column, points."""
 
 Rule = tuple[Any, ...]
+
+
+class Grid(PlainGrid):  # type: ignore[misc]  # reportlab has no types
+    """Rows and columns of cells, none of which is looked for in the contents or the outline."""
+
+    def draw(self) -> None:
+        """Draw at the origin of the canvas."""
+        if not isinstance(self.canv, Rehearsal):
+            super().draw()
 
 
 def grid(table: Table, width: float) -> Grid:
@@ -74,8 +83,8 @@ def _least(table: Table, size: float) -> list[float]:
     ]
 
 
-def _pieces(cell: str, *, whole: bool) -> list[str]:
-    return [cell] if whole or not cell else units(cell)
+def _pieces(cell: str, *, whole: bool) -> tuple[str, ...]:
+    return (cell,) if whole or not cell else units(cell)
 
 
 def _header(table: Table, style: Style) -> list[list[Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 from reportlab.lib.colors import HexColor
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable
 
 from hinterland.report.style import FONT_FILE, INK, MUTED
@@ -78,15 +79,24 @@ def measure(text: str, size: float) -> float:
     return float(pdfmetrics.stringWidth(text, register_font(), size))
 
 
-def units(text: str) -> list[str]:
+class Rehearsal(Canvas):  # type: ignore[misc]  # reportlab has no types
+    """A canvas that only turns pages: what is set on it finds its place and is not drawn."""
+
+    def save(self) -> None:
+        """Write nothing."""
+
+
+@lru_cache(1 << 16)
+def units(text: str) -> tuple[str, ...]:
     """``text`` in pieces between which a line may break, each with the spaces after it.
 
     A Chinese character is a piece of its own, with the punctuation that may not be parted from it.
     """
-    return [part for unit in _UNIT.findall(text) if unit for part in _INSIDE.split(unit)]
+    return tuple(part for unit in _UNIT.findall(text) if unit for part in _INSIDE.split(unit))
 
 
-def lines(text: str, size: float, width: float) -> list[str]:
+@lru_cache(1 << 16)
+def lines(text: str, size: float, width: float) -> tuple[str, ...]:
     """``text`` in lines no wider than ``width`` points; a piece that is wider on its own is cut where it must be."""
     found, line, used = [], "", 0.0
     for unit in (piece for whole in units(text) for piece in _cut(whole, size, width)):
@@ -96,7 +106,7 @@ def lines(text: str, size: float, width: float) -> list[str]:
         if unit != "\n":
             line += unit
             used += measure(unit, size)
-    return [*found, line]
+    return (*found, line)
 
 
 def _cut(unit: str, size: float, width: float) -> list[str]:
@@ -120,7 +130,7 @@ class Text(Flowable):  # type: ignore[misc]  # reportlab has no types
         self.words = words if re.search(f"[{_WIDE}]", words) else words.translate(_STRAIGHT)
         self.style, self.mark, self.anchor = style, mark, anchor
         self.spaceBefore, self.spaceAfter, self.keepWithNext = style.before, style.after, follow
-        self._lines: list[str] = []
+        self._lines: tuple[str, ...] = ()
 
     @property
     def _padding(self) -> float:
@@ -147,6 +157,8 @@ class Text(Flowable):  # type: ignore[misc]  # reportlab has no types
         canvas, style = self.canv, self.style
         if self.anchor:
             self.anchor.drop(canvas, self.height)
+        if isinstance(canvas, Rehearsal):
+            return
         _ground(canvas, style, self.width, self.height)
         words = canvas.beginText()
         words.setFont(register_font(), style.size)

@@ -52,8 +52,8 @@ def _register_font() -> str:
 
 @contextmanager
 def drawing(salt: str = "hinterland") -> Iterator[None]:
-    """Matplotlib settings of the house, for the duration of the block."""
-    import matplotlib as mpl
+    """Matplotlib settings of the house, for the duration of the block, whatever style the session or its ``matplotlibrc`` sets."""
+    from matplotlib import style
 
     settings = {
         "font.family": _register_font(),
@@ -87,7 +87,7 @@ def drawing(salt: str = "hinterland") -> Iterator[None]:
         "mathtext.default": "regular",
         "text.hinting": "no_hinting",
     }
-    with mpl.rc_context(settings):  # type: ignore[arg-type]
+    with style.context(["default", settings]):
         yield
 
 
@@ -122,7 +122,9 @@ class Drawing:
 def draw(figure: Figure, salt: str, dpi: int = 160) -> Drawing:
     """Draw ``figure`` in every format, without dates, so that the same record gives the same bytes."""
     with drawing(salt):
-        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
         figure.set_layout_engine(None)
         pdf, png = io.BytesIO(), io.BytesIO()
         figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
