@@ -131,7 +131,7 @@ def compare(options: argparse.Namespace) -> dict[tuple[str, str, int], Row]:
         names = [OURS, *([FRAME] if task != "sensitivity" else []), *(n for n in found if task in offers[n])]
         for name in names:
             made = run(found.get(name, sys.executable), name, task, sizes, options.limit)
-            rows |= {(name, task, units): row for units, row in made.items()}
+            rows |= _kept({(name, task, units): row for units, row in made.items()}, options.save)
         for units in sizes:
             _show(rows, task, units, names)
     return rows
@@ -165,7 +165,7 @@ def curve(options: argparse.Namespace) -> dict[tuple[str, str, int], Row]:
     for task in [t for t in options.tasks if TASKS[t].linear]:
         sizes = sorted({*(options.units or CURVE), *([] if options.units else _large(task))})
         made = run(sys.executable, OURS, task, sizes, options.limit)
-        rows |= {(OURS, task, units): row for units, row in made.items()}
+        rows |= _kept({(OURS, task, units): row for units, row in made.items()}, options.save)
         print(f"\n{task}")
         for units, row in made.items():
             if "error" in row:
@@ -180,12 +180,14 @@ def _large(task: str) -> list[int]:
     return [LARGE] if task in ("twfe", "callaway-santanna", "imputation") else []
 
 
-def save(rows: dict[tuple[str, str, int], Row], path: Path) -> None:
-    """Append the measurements, one a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        for (name, task, units), row in rows.items():
-            file.write(json.dumps({"library": name, "task": task, **row, "units": units}) + "\n")
+def _kept(rows: dict[tuple[str, str, int], Row], path: Path | None) -> dict[tuple[str, str, int], Row]:
+    """The measurements, appended to the file ``path``, one a line, where there is one: an interrupted run loses none."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            for (name, task, units), row in rows.items():
+                file.write(json.dumps({"library": name, "task": task, **row, "units": units}) + "\n")
+    return rows
 
 
 def main() -> None:
@@ -211,8 +213,6 @@ def main() -> None:
     print("\nTargets" if table else "")
     for line in table:
         print("  " + "  ".join(f"{cell:{width}s}" for cell, width in zip(line, widths, strict=True)))
-    if options.save:
-        save(rows, options.save)
 
 
 if __name__ == "__main__":

@@ -159,9 +159,12 @@ def fail_if_foreign(folder: Path) -> None:
         )
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    replace_file(path, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
+def write_json(path: Path, content: Mapping[str, Any], *, passing: bool = False) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it.
+
+    ``passing``: it will be written again soon, so on one line, for which Python has a fast encoder.
+    """
+    replace_file(path, (json.dumps(content, ensure_ascii=False, indent=None if passing else 1) + "\n").encode())
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -68,7 +68,8 @@ class _Progress:
 
     def write(self, status: str, **extra: Any) -> None:
         facts = {k: v for o in self.outputs.values() for k, v in o.facts.items()}
-        write_json(self.out / "run.json", {**self.header, "status": status, **extra, "facts": facts, "steps": list(self.steps.values())})
+        content = {**self.header, "status": status, **extra, "facts": facts, "steps": list(self.steps.values())}
+        write_json(self.out / "run.json", content, passing=status == "running")
 
     def note(self, step: Step, status: str, seconds: float, digest: str, output: Output, **extra: Any) -> None:
         files = [*(f"tables/{t}.parquet" for t in output.tables), *output.files]
