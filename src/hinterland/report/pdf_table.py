@@ -83,8 +83,8 @@ def _least(table: Table, size: float) -> list[float]:
     ]
 
 
-def _pieces(cell: str, *, whole: bool) -> tuple[str, ...]:
-    return (cell,) if whole or not cell else units(cell)
+def _pieces(cell: str, *, whole: bool) -> list[str]:
+    return [cell] if whole or not cell else units(cell)
 
 
 def _header(table: Table, style: Style) -> list[list[Any]]:

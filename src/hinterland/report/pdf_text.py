@@ -86,13 +86,12 @@ class Rehearsal(Canvas):  # type: ignore[misc]  # reportlab has no types
         """Write nothing."""
 
 
-@lru_cache(1 << 16)
-def units(text: str) -> tuple[str, ...]:
+def units(text: str) -> list[str]:
     """``text`` in pieces between which a line may break, each with the spaces after it.
 
     A Chinese character is a piece of its own, with the punctuation that may not be parted from it.
     """
-    return tuple(part for unit in _UNIT.findall(text) if unit for part in _INSIDE.split(unit))
+    return [part for unit in _UNIT.findall(text) if unit for part in _INSIDE.split(unit)]
 
 
 @lru_cache(1 << 16)
