@@ -81,13 +81,13 @@ def test_chinese_lines_break_where_they_may(width: float) -> None:
 
 
 def test_english_words_stay_whole() -> None:
-    assert units("the difference-in-differences, p\u00a0=\u00a00.04") == (
+    assert units("the difference-in-differences, p\u00a0=\u00a00.04") == [
         "the ",
         "difference-",
         "in-",
         "differences, ",
         "p\u00a0=\u00a00.04",
-    )
+    ]
 
 
 def _wide(columns: int, word: str) -> Table:
