@@ -230,7 +230,7 @@ def test_the_chapter_has_one_figure_one_table_and_says_what_is_declared(run: hl.
 @pytest.mark.parametrize(
     ("verdicts", "rule"),
     [
-        ({}, "act_keep"),
+        ({}, "act_keep_open"),
         ({"sources": "partly-displaced"}, "act_neighbours"),
         ({"sources": "net-loss", "neighbours": "partly-displaced"}, "act_not_widen"),
         ({"neighbours": "not-told-apart", "sources": "gained"}, "act_not_widen"),
