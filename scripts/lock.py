@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"run": [], "dev": ["test", "check"], "docs": ["docs"], "bench": ["bench", "test"]}
+EXTRAS = {"run": [], "dev": ["test", "check", "spatial", "peers"], "docs": ["docs"], "bench": ["bench", "test", "spatial", "peers"]}
 BUILD = "hatchling>=1.27\neditables>=0.5\n"
 
 
