@@ -6,16 +6,13 @@ from collections.abc import Mapping
 
 import polars as pl
 
-_TEXT, _WHOLE, _REAL = pl.String(), pl.Int64(), pl.Float64()
+from hinterland.measure.indicator import LABEL_KEYS, NUMBER_KEYS
 
-TEXT_KEYS = ("region", "other", "industry", "other_industry", "group", "item", "entity")
-"""Keys of results that are labels, in the order of the table."""
-NUMBER_KEYS = ("point",)
-"""Keys of results that are numbers: where along an axis the value lies."""
+_TEXT, _WHOLE, _REAL = pl.String(), pl.Int64(), pl.Float64()
 
 MEASURE_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "measures": {
-        **dict.fromkeys(("measure", "indicator", "component", *TEXT_KEYS), _TEXT),
+        **dict.fromkeys(("measure", "indicator", "component", *LABEL_KEYS), _TEXT),
         "time": _WHOLE,
         **dict.fromkeys(NUMBER_KEYS, _REAL),
         "value": _REAL,
