@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError
-from hinterland.measure.border_effect import BorderEffect, TwoWay, border_effect, tariff_equivalent
+from hinterland.measure.border_effect import BorderEffect, border_effect, tariff_equivalent
 
 Floats = NDArray[np.float64]
 
@@ -147,25 +147,6 @@ def test_two_regions_do_not_identify_border_and_distance() -> None:
     with pytest.raises(EstimationError) as caught:
         border_effect(mean * noise, distance)
     assert caught.value.findings[0].code == "border-not-identified"
-
-
-def test_the_projection_is_the_weighted_regression_on_dummies() -> None:
-    rng = np.random.default_rng(0)
-    weight = rng.uniform(0, 2, (2, 4, 5)) * (rng.uniform(size=(2, 4, 5)) > 0.3)
-    weight[0, 2] = weight[1, :, 3] = 0.0
-    x = rng.standard_normal((2, 4, 5))
-    prepared = TwoWay.of(weight)
-    off, rank = prepared.off(x), 0
-    for g in range(2):
-        p, q = np.nonzero(weight[g])
-        dummies = np.column_stack([np.eye(4)[p], np.eye(5)[q]])
-        root = np.sqrt(weight[g, p, q])
-        fit, _, r, _ = np.linalg.lstsq(dummies * root[:, None], x[g, p, q] * root, rcond=None)
-        assert_allclose(off[g, p, q], x[g, p, q] - dummies @ fit, atol=1e-12)
-        rank += int(r)
-        q_factor = np.linalg.svd(dummies * root[:, None], full_matrices=False)[0][:, : int(r)]
-        assert_allclose(prepared.leverage()[g, p, q], (q_factor**2).sum(axis=1), atol=1e-12)
-    assert prepared.rank == rank
 
 
 def test_tariff_equivalent() -> None:

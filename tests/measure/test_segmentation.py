@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hinterland.data.geography import province_adjacency, provinces
 from hinterland.data.world_prices import segmentation as world_segmentation
 from hinterland.data.world_prices import simulate_prices
+from hinterland.measure import segmentation as module
 from hinterland.measure.segmentation import (
     Pairs,
     basket_changes,
@@ -95,7 +96,7 @@ def test_agrees_with_the_simulated_world() -> None:
 def test_long_panels_are_worked_through_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     change = price_changes(simulated(9), np.arange(9))
     whole = segmentation(change, Pairs.every(6))
-    monkeypatch.setattr("hinterland.measure.segmentation.BLOCK", 210)
+    monkeypatch.setattr(module, "BLOCK", 210)
     assert_array_equal(segmentation(change, Pairs.every(6)).value, whole.value)
 
 

@@ -7,8 +7,7 @@ each layer g (a good, a period, or a good in a period), which stand for multilat
 93(1)). β is home bias (McCallum 1995, American Economic Review 85(3); Poncet 2003, China Economic Review 14(1)); exp(β/(σ − 1)) − 1 is the tariff that
 would do the same at an elasticity of substitution σ.
 
-Iteratively reweighted least squares, with the effects of a layer projected out exactly: rows are eliminated, and what is left is a system in the
-layer's columns that is solved on the space it identifies.
+Iteratively reweighted least squares, with the effects of every layer projected out exactly (:class:`~hinterland.measure.two_way.TwoWay`).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import EstimationError, Finding
+from hinterland.measure.two_way import TwoWay
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,8 +27,6 @@ CONVERGED = 1e-12
 ITERATIONS = 200
 RECTIFIER_WEIGHT = 1e7
 RECTIFIER_ZERO = 1e-5
-NULL = 1e-11
-"""Eigenvalues of the normalised system (in [0, 1]) below this belong to effects that are not identified."""
 COLLINEAR = 1e-9
 PERFECT = 1e-8
 """Observations with less than this of themselves left are fitted exactly and say nothing about the errors."""
@@ -63,48 +61,6 @@ class BorderEffect:
     zero_margin: Flags
     separated: Flags
     iterations: int
-
-
-@dataclass(frozen=True, slots=True)
-class TwoWay:
-    """The projection off the row and column effects of every layer, in the metric of ``weight`` [G, P, Q] (zero where there is no observation)."""
-
-    weight: Floats
-    row: Floats
-    inverse: Floats
-    rank: int
-
-    @classmethod
-    def of(cls, weight: Floats) -> TwoWay:
-        """Prepare the projection: the pseudo-inverse of each layer's Schur complement, on the scale of its diagonal."""
-        row, column = weight.sum(axis=2), weight.sum(axis=1)
-        over = np.divide(weight, row[:, :, None], out=np.zeros_like(weight), where=row[:, :, None] > 0)
-        scale = np.divide(1.0, np.sqrt(column), out=np.zeros_like(column), where=column > 0)
-        system = -np.einsum("gpq,gpr->gqr", weight, over) * scale[:, :, None] * scale[:, None, :]
-        system[:, np.arange(column.shape[1]), np.arange(column.shape[1])] += (column > 0).astype(np.float64)
-        values, vectors = np.linalg.eigh(system)
-        kept = values > NULL
-        inverted = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
-        inverse = (vectors * inverted[:, None, :]) @ vectors.transpose(0, 2, 1) * scale[:, :, None] * scale[:, None, :]
-        return cls(weight, row, inverse, int((row > 0).sum() + kept.sum()))
-
-    def off(self, x: Floats) -> Floats:
-        """x [G, P, Q] less its projection; meaningless, but finite, where the weight is zero."""
-        left = self._over((self.weight * x).sum(axis=2))
-        right = (self.weight * (x - left[:, :, None])).sum(axis=1)
-        column = np.einsum("gqr,gr->gq", self.inverse, right)
-        left = left - self._over((self.weight * column[:, None, :]).sum(axis=2))
-        return np.asarray(x - left[:, :, None] - column[:, None, :])
-
-    def leverage(self) -> Floats:
-        """[G, P, Q] diagonal of the projection: the share of each observation that the effects fit by themselves."""
-        over = self._over(np.moveaxis(self.weight, 2, 0)).transpose(1, 2, 0)
-        seen = over @ self.inverse
-        own = np.einsum("gqq->gq", self.inverse)[:, None, :] - 2 * seen + (seen * over).sum(axis=2)[:, :, None]
-        return np.asarray(self.weight * (self._over(np.ones_like(self.row))[:, :, None] + own))
-
-    def _over(self, total: Floats) -> Floats:
-        return np.divide(total, self.row, out=np.zeros_like(total), where=self.row > 0)
 
 
 def border_effect(flow: Floats, distance: Floats) -> BorderEffect:
@@ -152,7 +108,7 @@ def _without_zero_margins(y: Floats, known: Flags) -> tuple[Flags, Flags]:
     used = known
     while True:
         positive = (y > 0) & used
-        alive = used & positive.any(axis=2)[:, :, None] & positive.any(axis=1)[:, None, :]
+        alive = np.asarray(used & np.any(positive, axis=2, keepdims=True) & np.any(positive, axis=1, keepdims=True))
         if alive.sum() == used.sum():
             return used, known & ~used
         used = alive
@@ -171,7 +127,7 @@ def _fail_if_border_separated(y: Floats, used: Flags, own: Flags) -> None:
 
 def _separated(y: Floats, used: Flags, x: Floats) -> Flags:
     """Zeros that a combination of regressors and effects predicts perfectly: the iterative rectifier of Correia, Guimarães & Zylkin (2019, algorithm 1)."""
-    zero = used & (y == 0)
+    zero = np.asarray(used & (y == 0))
     if not zero.any():
         return zero
     projection = TwoWay.of(np.where(zero, 1.0, RECTIFIER_WEIGHT) * used)
@@ -184,13 +140,13 @@ def _separated(y: Floats, used: Flags, x: Floats) -> Flags:
         fitted = np.where(used, target - (moved - np.tensordot(slope, within, 1)), 0.0)
         fitted[np.abs(fitted) < RECTIFIER_ZERO] = 0.0
         if (fitted >= 0).all():
-            return fitted > 0
+            return np.asarray(fitted > 0, dtype=np.bool_)
         target = np.maximum(fitted, 0.0)
     return np.zeros_like(zero)
 
 
 def _gram(x: Floats, weight: Floats) -> Floats:
-    return np.einsum("kgpq,lgpq->kl", x * weight, x)
+    return np.asarray(np.einsum("kgpq,lgpq->kl", x * weight, x))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +173,9 @@ def _fit(y: Floats, used: Flags, x: Floats) -> _Fitted:
         moved = projection.off(working)
         estimate = np.linalg.solve(gram, np.einsum("kgpq,gpq->k", within, mu * moved))
         if done:
-            bread = np.linalg.inv(gram)
+            bread = np.asarray(np.linalg.inv(gram), dtype=np.float64)
             leverage = projection.leverage() + mu * np.einsum("kgpq,kl,lgpq->gpq", within, bread, within)
-            return _Fitted(estimate, within * (y - mu) * used, leverage, bread, projection.rank + len(x), iteration)
+            return _Fitted(estimate, within * (y - mu) * used, leverage, bread, int(projection.rank.sum()) + len(x), iteration)
         eta, deviance = _step(y, used, eta, working - (moved - np.tensordot(estimate, within, 1)), last)
         done = abs(deviance - last) <= CONVERGED * (0.1 + deviance)
         last = deviance

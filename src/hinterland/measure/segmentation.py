@@ -143,12 +143,12 @@ def pair_variances(
 def _variances(change: Floats, pairs: Pairs, basket: Basket, least: int, ddof: int) -> PairVariances:
     gap = np.abs(change[:, pairs.a] - change[:, pairs.b])
     seen = np.isfinite(gap)
-    present = np.isfinite(change).any(axis=2)
+    present = np.asarray(np.isfinite(change).any(axis=2))
     active = present[:, pairs.a] & present[:, pairs.b]
     if basket == "balanced":
-        within = (seen | ~active[:, :, None]).all(axis=1) & active.any(axis=1)[:, None]
+        within = np.asarray((seen | ~active[:, :, None]).all(axis=1) & np.any(active, axis=1, keepdims=True))
     else:
-        within = seen.sum(axis=1) >= LEAST_PAIRS
+        within = np.asarray(seen.sum(axis=1) >= LEAST_PAIRS)
     used = seen & active[:, :, None] & within[:, None, :]
     goods = used.sum(axis=2)
     gap = np.where(used, gap, 0.0)
@@ -223,4 +223,5 @@ def distance_weighted(value: Floats, distance: Floats, nearest: float) -> Floats
 def basket_changes(basket: NDArray[np.bool_]) -> Ints:
     """Positions of the periods whose goods are not those of the last period that had any; ``basket`` [T, K]."""
     filled = np.flatnonzero(basket.any(axis=1))
-    return filled[1:][(basket[filled[1:]] != basket[filled[:-1]]).any(axis=1)]
+    changed: Ints = filled[1:][(basket[filled[1:]] != basket[filled[:-1]]).any(axis=1)]
+    return changed
