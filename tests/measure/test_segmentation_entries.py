@@ -197,20 +197,20 @@ def test_factor_markets_are_the_same_statistic() -> None:
 
 def test_cities_take_their_provinces_value() -> None:
     m = national(name="city-market-segmentation")
-    assert m.frame.columns == ["year", "city", "value", "n_used", "coverage", "reason"]
+    assert m.frame.columns == ["year", "province_code", "value", "n_used", "coverage", "reason"]
     assert m.frame.height == 3 * 337
     assert m.meta["resolution"] == m.meta["cluster"] == "province"
     assert m.frame.filter(pl.col("year") == 2011)["value"].n_unique() == 31
-    chengdu = m.frame.filter(pl.col("city") == "510100")["value"]
+    chengdu = m.frame.filter(pl.col("province_code") == "510100")["value"]
     assert chengdu.to_list() == national().component("segmentation").filter(pl.col("province_code") == "510000")["value"].to_list()
 
 
 def test_cities_of_ones_own_and_a_province_that_is_not_there() -> None:
     cities = pl.DataFrame({"city": ["a", "b", "c"], "province": ["四川", "110000", "Atlantis"]})
     m = national(name="city-market-segmentation", cities=cities)
-    assert m.frame.filter(pl.col("city") == "c")["reason"].to_list() == ["no-province"] * 3
-    assert m.frame.filter(pl.col("city") == "c")["n_used"].to_list() == [0] * 3
-    assert m.frame.filter(pl.col("city") != "c")["value"].null_count() == 0
+    assert m.frame.filter(pl.col("province_code") == "c")["reason"].to_list() == ["no-province"] * 3
+    assert m.frame.filter(pl.col("province_code") == "c")["n_used"].to_list() == [0] * 3
+    assert m.frame.filter(pl.col("province_code") != "c")["value"].null_count() == 0
     with pytest.raises(hl.InputError) as caught:
         national(name="city-market-segmentation", cities=pl.concat([cities, cities]))
     assert caught.value.findings[0].code == "duplicate-cell"
@@ -220,7 +220,7 @@ def test_cities_between_provinces() -> None:
     m = national(name="city-market-segmentation", city_method="distance-weighted")
     province = national().component("segmentation").filter(pl.col("year") == 2010)
     value = dict(province.select("province_code", "value").iter_rows())
-    haikou = m.frame.filter(pl.col("city") == "460100", pl.col("year") == 2010)["value"].item()
+    haikou = m.frame.filter(pl.col("province_code") == "460100", pl.col("year") == 2010)["value"].item()
     place = {code: i for i, code in enumerate(provinces()["province_code"])}
     away = great_circle(seats()[[place["460000"]]], seats()[[place["440000"]]]).item()
     weight = np.array([1 / 100, 1 / away])

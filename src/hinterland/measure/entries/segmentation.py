@@ -143,7 +143,7 @@ def relative_price_variance(data: Data, **options: Any) -> Measured:
 def city_market_segmentation(
     data: Data, *, cities: Second | None = None, city_method: str = "broadcast", nearest: float = 100.0, **options: Any
 ) -> Measured:
-    """Segmentation of cities from their provinces' prices, or from their own."""
+    """Segmentation of cities (under the key ``region``) from their provinces' prices, or from their own."""
     if city_method == "city-pairs":
         return _of_city_pairs(data, options)
     chosen = Options(**options)
@@ -170,13 +170,12 @@ def _of_city_pairs(data: Data, options: Mapping[str, Any]) -> Measured:
     """Cities compared with cities, on prices of their own."""
     measured = market_segmentation(data, **options)
     rows = measured.blocks[0]
-    keys = {"time": rows.keys["time"], "city": rows.keys["region"].alias("city")}
-    return Measured([Block(keys, rows.value, rows.n_used, rows.coverage, rows.reason)], measured.findings, meta={"resolution": "city"})
+    return Measured([Block(rows.keys, rows.value, rows.n_used, rows.coverage, rows.reason)], measured.findings, meta={"resolution": "city"})
 
 
 def _city_keys(times: pl.Series, names: pl.Series) -> dict[str, pl.Series]:
     index = np.indices((len(times), len(names)))
-    return {"time": times[index[0].ravel()], "city": names[index[1].ravel()]}
+    return {"time": times[index[0].ravel()], "region": names[index[1].ravel()]}
 
 
 def _places(cities: Second | None, method: str, nearest: float) -> pl.DataFrame:
@@ -268,7 +267,6 @@ ENTRIES = (
     _entry(
         "city-market-segmentation",
         "city_market_segmentation",
-        keys=("time", "city"),
         parameters={
             **_PARAMETERS,
             "cities": Parameter(None, help="a table of city, province (and lon, lat); the packaged cities by default", table=True),
