@@ -64,6 +64,13 @@ def test_border_effects_by_period_good_and_in_all() -> None:
     assert whole["year"].to_list() == [None]
 
 
+def test_one_table_without_goods_and_years() -> None:
+    frame, flow, distance = flows(years=1, goods=1)
+    m = border(frame.drop("year", "good"))
+    assert m.frame.columns == ["component", "value", "n_used", "coverage", "reason"]
+    assert_allclose(m.component("border-effect")["value"], [border_effect(flow[0], distance).estimate[0]], rtol=1e-9)
+
+
 def test_a_period_without_own_flows_has_a_reason_and_a_finding() -> None:
     frame, _, _ = flows()
     m = border(frame.filter((pl.col("from") != pl.col("to")) | (pl.col("year") == 2010)))
@@ -202,6 +209,10 @@ def test_no_half_life_has_a_reason_and_persistence_stays() -> None:
     m = hl.measure("price-convergence", apart, **PRICES)
     assert set(m.component("price-half-life")["reason"]) == {"not-mean-reverting"}
     assert m.component("price-persistence")["value"].null_count() == 0
+    two = hl.measure("price-convergence", frame.filter(pl.col("place") < 2), **PRICES)
+    assert set(two.component("price-persistence-std-error")["reason"]) == {"too-few-regions"}
+    assert set(two.component("price-half-life-std-error")["reason"]) == {"too-few-regions"}
+    assert two.component("price-half-life")["value"].null_count() == 0
     short = hl.measure("price-convergence", frame.filter(pl.col("year") < 2000), **PRICES)
     assert set(short.frame["reason"]) == {"too-short"}
 

@@ -124,6 +124,15 @@ def test_short_and_constant_series_have_no_persistence() -> None:
     assert persistence(short, np.arange(3)).reason == "too-short"
     still = Series(np.ones((20, 4)), np.arange(4), np.full(4, -1))
     assert persistence(still, np.arange(20)).reason == "zero-variance"
+    nearly = Series(np.log(1.1) * np.ones((20, 4)) + 1e-17 * np.random.default_rng(0).standard_normal((20, 4)), still.a, still.b)
+    assert persistence(nearly, np.arange(20)).reason == "zero-variance"
+
+
+@pytest.mark.parametrize("regions", [2, 3])
+def test_no_standard_error_where_every_two_pairs_share_a_region(regions: int) -> None:
+    s = series(count=regions, drawn="pairs")
+    found = persistence(s, years(s))
+    assert np.isfinite(found.rho) and np.isnan(found.std_error)
 
 
 def test_a_lag_is_the_period_before() -> None:

@@ -17,6 +17,9 @@ from hinterland.measure.two_way import TwoWay
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+CONSTANT = 1e-24
+"""A variance below this share of the mean square is rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class VarianceShares:
@@ -77,6 +80,7 @@ def variance_shares(growth: Floats, pooled: bool = False) -> VarianceShares:
     parts = [yearly - _mean(yearly * np.ones_like(filled), weight, axes), by_industry, by_province]
     parts.append(deviation - sum(parts))
     total = (deviation**2).sum(axis=axes)
+    total = np.where(total > CONSTANT * (filled**2).sum(axis=axes), total, 0.0)
     shares = [_share((deviation * part).sum(axis=axes), total) for part in parts]
     n = weight.sum(axis=(1, 2))
     spare = n - projection.rank

@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 
 LEAST_PERIODS = 3
 """Usable periods below which a series is left out."""
+CONSTANT = 1e-20
+"""A sum of squares below this share of the raw one is rounding."""
 NEAR_ONE = 0.999
 """Largest ρ that the correction tells from 1; closer, the formula loses its digits."""
 
@@ -39,7 +41,7 @@ class Persistence:
 
     Attributes:
         rho: persistence; NaN where it cannot be estimated.
-        std_error: clustered by region at both ends of a pair.
+        std_error: clustered by region at both ends of a pair; NaN where every two pairs share a region, so that nothing is left to compare.
         half_life: periods; NaN where ρ is not between 0 and 1.
         half_life_std_error: by the delta method.
         n: observations;  series: how many entered;  periods: their mean number of usable periods.
@@ -97,12 +99,16 @@ def persistence(series: Series, periods: Ints, *, lags: int = 0, nickell: bool =
     within = np.stack([_within(c, used, each) for c in (y, *regressors)])
     x = within[1:]
     gram = np.einsum("cts,dts->cd", x, x)
-    if np.linalg.matrix_rank(gram) < len(x):
+    raw = np.array([(np.where(used, c, 0.0) ** 2).sum() for c in regressors])
+    if (np.diag(gram) <= CONSTANT * raw).any() or np.linalg.matrix_rank(gram) < len(x):
         return Persistence(np.nan, np.nan, np.nan, np.nan, n, kept, length, "zero-variance")
     bread = np.linalg.inv(gram)
     slope = bread @ np.einsum("cts,ts->c", x, within[0])
-    scores = np.einsum("cts,ts->cs", x, within[0] - np.tensordot(slope, x, 1))
-    error = float(np.sqrt((bread @ _dyadic(scores, series) @ bread)[0, 0]))
+    each_score = x * (within[0] - np.tensordot(slope, x, 1))
+    scores = each_score.sum(axis=1)
+    variance = float((bread @ _dyadic(scores, series) @ bread)[0, 0])
+    alone = float((np.tensordot(bread[0], each_score, 1) ** 2).sum())
+    error = float(np.sqrt(variance)) if variance > CONSTANT * alone else np.nan
     rho = 1 + float(slope[0])
     if nickell:
         rho, factor = unbiased(rho, length)
@@ -143,7 +149,7 @@ def _within(x: Floats, used: NDArray[np.bool_], count: Ints) -> Floats:
 
 
 def _dyadic(scores: Floats, series: Series) -> Floats:
-    """Σ s_i s_j' over all series i, j that share a region (Cameron & Miller 2014; Aronow, Samii & Assenova 2015, eq. 4): ``scores`` [c, S].
+    """Σ s_i s_j' over all series i, j that share a region (Cameron & Miller 2014; Aronow, Samii & Assenova 2015): ``scores`` [c, S].
 
     Series of the same two regions share both and must count once.
     """

@@ -27,6 +27,8 @@ LEAST_PAIRS = 3
 """With one pair q is zero, with two it is the same number with opposite signs; with two goods a variance has one degree of freedom."""
 LEAST_COMMON_GOODS = 5
 """Goods that a pair must share in an unbalanced basket."""
+ZERO = 1e-24
+"""A variance below this, of prices that differ by less than 1e-12 of themselves, is rounding."""
 BLOCK = 2_000_000
 """Pairs × goods × periods worked through at a time."""
 
@@ -196,8 +198,8 @@ def _reasons(change: Floats, variances: PairVariances, member: Floats, neighbour
 
 
 def integration(value: Floats) -> Floats:
-    """Seg^(−1/2), the integration index (Sheng & Mao 2011); NaN where segmentation is zero or undefined."""
-    return np.power(value, -0.5, out=np.full_like(value, np.nan), where=value > 0)
+    """Seg^(−1/2), the integration index (Sheng & Mao 2011); NaN where segmentation is zero (but for rounding) or undefined."""
+    return np.power(value, -0.5, out=np.full_like(value, np.nan), where=value > ZERO)
 
 
 def broadcast(value: Floats, home: Ints) -> Floats:

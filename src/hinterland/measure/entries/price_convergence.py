@@ -73,7 +73,8 @@ def _convergence_blocks(
             v,
             n_used=used,
             coverage=np.minimum(used / possible, 1.0),
-            reasons={code: (reason == code) & ~(estimated & (row < 2)) for code in dict.fromkeys(reason) if code},
+            reasons={code: (reason == code) & ~(estimated & (row < 2)) for code in dict.fromkeys(reason) if code}
+            | {"too-few-regions": estimated & ~np.isfinite(v)},
             component=c,
         )
         for row, (c, v) in enumerate(zip(_CONVERGENCE, values, strict=True))

@@ -91,7 +91,7 @@ def market_segmentation(data: Data, **options: Any) -> Measured:
         dense(s.cube, v, n_used=used, coverage=coverage, reasons=r, component=c, dims=("time", "region"))
         for c, v, r in (
             ("segmentation", s.found.value * chosen.scale, reasons),
-            ("integration", prices.integration(s.found.value), {**reasons, "zero-variance": s.found.value == 0}),
+            ("integration", prices.integration(s.found.value), {**reasons, "zero-variance": s.found.value <= prices.ZERO}),
             ("goods", _mean_goods(s), reasons),
         )
     ]
