@@ -85,7 +85,7 @@ ENTRIES = (
         id="growth-comovement",
         family="segmentation",
         unit="share",
-        range=(0.0, 1.0),
+        range=(None, None),
         formula=r"g_{pit} = \lambda_t + \alpha_{it} + \beta_{pt} + u_{pit},\quad \operatorname{Cov}(g,\beta)/\operatorname{Var}(g)",
         source="Xu (2002); Stockman (1988)",
         roles=(*_OUTPUT, Role("value", "number", "output in constant prices, or its growth"), _TIME),
