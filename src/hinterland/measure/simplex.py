@@ -130,7 +130,7 @@ def _chunk(batch: _Batch) -> Solutions:
     objective = np.where(status == OPTIMAL, value * batch.unit, np.nan)
     left = np.flatnonzero(status == UNDECIDED)
     for b in left:
-        objective[b], status[b] = one_by_one(batch, int(b))
+        objective[b], status[b] = _by_highs(batch, int(b))
     return Solutions(objective, status, len(left))
 
 
@@ -223,14 +223,15 @@ def _leave(x: FloatArray, step: FloatArray, basis: IntArray, artificial: int, fi
     return np.where(first, by_number, by_size), may.any(axis=1)
 
 
-def one_by_one(batch: _Batch, b: int) -> tuple[float, int]:
+def _by_highs(batch: _Batch, b: int) -> tuple[float, int]:
     """Program ``b`` by HiGHS."""
     from scipy.optimize import linprog
 
     real = batch.own.shape[2] - batch.rows
     matrix = np.hstack([batch.shared, batch.own[b, :, :real]])
     cost = np.concatenate([np.zeros(batch.shared.shape[1]), -batch.cost[b, :real]])
-    found = linprog(cost, A_eq=matrix, b_eq=batch.rhs[b], method="highs")
+    tight = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    found = linprog(cost, A_eq=matrix, b_eq=batch.rhs[b], method="highs", options=tight)
     if found.status == 0:
         return -float(found.fun) * float(batch.unit[b]), OPTIMAL
     return float("nan"), {2: INFEASIBLE, 3: UNBOUNDED}.get(found.status, UNDECIDED)
