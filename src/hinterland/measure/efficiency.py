@@ -93,10 +93,11 @@ def usable(observations: Observations) -> Bools:
     """[n] whether an observation may stand on a frontier: all numbers known and ≥ 0, some input above 0."""
     everything = observations.all
     with np.errstate(invalid="ignore"):
-        return np.isfinite(everything).all(axis=1) & (everything >= 0).all(axis=1) & (observations.x > 0).any(axis=1)
+        fine = np.isfinite(everything).all(axis=1) & (everything >= 0).all(axis=1) & (observations.x > 0).any(axis=1)
+    return np.asarray(fine)
 
 
-def distances(units: Observations, frontier: Observations, model: Model = Model(), mean: Floats | None = None) -> Distances:  # noqa: B008
+def distances(units: Observations, frontier: Observations, model: Model = Model(), mean: Floats | None = None) -> Distances:
     r"""Distance of ``units`` from the technology that the observations of ``frontier`` span.
 
     With weights :math:`\lambda \ge 0` of the frontier's observations (summing to one under variable returns):
@@ -147,10 +148,10 @@ def _reasons(units: Observations, step: Floats, frontier: int, model: Model) -> 
     with np.errstate(invalid="ignore"):
         none = (step <= 0).any(axis=1) if model.distance == "sbm" else ~(step > 0).any(axis=1)
         return {
-            "missing-input": ~np.isfinite(everything).all(axis=1),
-            "negative-input": (everything < 0).any(axis=1),
-            "zero-input": ~(units.x > 0).any(axis=1),
-            "zero-direction": none,
+            "missing-input": np.asarray(~np.isfinite(everything).all(axis=1)),
+            "negative-input": np.asarray((everything < 0).any(axis=1)),
+            "zero-input": np.asarray(~(units.x > 0).any(axis=1)),
+            "zero-direction": np.asarray(none),
             "empty-frontier": np.full(len(everything), frontier == 0),
         }
 
@@ -200,5 +201,3 @@ def slack_weights(inputs: int, goods: int, bads: int, weights: Weights) -> Float
     if weights == "thirds":
         groups = [(size, 1.0 / sum(s > 0 for s in (inputs, goods, bads))) for size in (inputs, goods, bads)]
     return np.concatenate([np.full(size, total / max(size, 1)) for size, total in groups])
-
-

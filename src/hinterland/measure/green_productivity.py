@@ -77,7 +77,9 @@ def global_inefficiency(x: Floats, y: Floats, b: Floats, model: Model = Model())
     everything = Observations(*(a.reshape(-1, a.shape[-1]) for a in (x, y, b)))
     found = distances(everything, everything, model, _mean(x, y, b))
     reasons = {code: mask.reshape(shape) for code, mask in found.reasons.items()}
-    return Inefficiency(found.value.reshape(shape), MappingProxyType(reasons), np.full(shape, int(usable(everything).sum())))
+    return Inefficiency(
+        np.maximum(found.value, 0.0).reshape(shape), MappingProxyType(reasons), np.full(shape, int(usable(everything).sum()))
+    )
 
 
 def yearly_inefficiency(x: Floats, y: Floats, b: Floats, model: Model = Model(), lag: int = 0) -> Inefficiency:  # noqa: B008
@@ -94,7 +96,8 @@ def yearly_inefficiency(x: Floats, y: Floats, b: Floats, model: Model = Model(),
             reasons["no-other-year"][t] = True
             continue
         found: Distances = distances(year, years[t - lag], model, mean)
-        value[t], spanning[t] = found.value, usable(years[t - lag]).sum()
+        value[t] = np.maximum(found.value, 0.0) if lag == 0 else found.value
+        spanning[t] = usable(years[t - lag]).sum()
         for code, mask in found.reasons.items():
             reasons.setdefault(code, np.zeros(shape, dtype=np.bool_))[t] = mask
     return Inefficiency(value, MappingProxyType(reasons), spanning)
@@ -132,7 +135,8 @@ def malmquist_luenberger(x: Floats, y: Floats, b: Floats, model: Model = Model()
     never = np.zeros(x.shape[:2], dtype=np.bool_)
     infeasible[1:] = earlier.reasons.get("infeasible", never)[1:] | later.reasons.get("infeasible", never)[:-1]
     efficiency = _ratio_over_time(within.value)
-    chain = np.cumprod(np.where(np.arange(len(x))[:, None] == 0, np.where(np.isnan(within.value), np.nan, 1.0), index), axis=0)
+    steps = np.concatenate([np.where(np.isnan(within.value[:1]), np.nan, 1.0), index[1:]])
+    chain = np.asarray(np.cumprod(steps, axis=0), dtype=np.float64)
     return AdjacentIndex(index, efficiency, index / efficiency, chain, within, infeasible)
 
 
@@ -150,6 +154,6 @@ def _ratio_over_time(inefficiency: Floats) -> Floats:
 
 
 def _divided(a: Floats, b: Floats) -> Floats:
-    """a / b, NaN where either is not above zero: a distance of −1 or less has no ratio."""
+    """Ratio a / b; NaN where either is not above zero: a distance of −1 or less has no ratio."""
     fine = (a > 0) & (b > 0)
     return np.where(fine, a / np.where(fine, b, 1.0), np.nan)

@@ -62,12 +62,12 @@ class _Batch:
 
     @property
     def rows(self) -> int:
-        return self.shared.shape[0]
+        return int(self.shared.shape[0])
 
     @property
     def artificial(self) -> int:
         """Number of the first artificial column."""
-        return self.shared.shape[1] + self.own.shape[2] - self.rows
+        return int(self.shared.shape[1] + self.own.shape[2]) - self.rows
 
     def take(self, which: IntArray) -> _Batch:
         return _Batch(self.shared, self.own[which], self.cost[which], self.rhs[which], self.unit[which])
@@ -163,7 +163,7 @@ def _objective(batch: _Batch, basis: IntArray) -> tuple[FloatArray, FloatArray]:
 def _inverse(matrix: FloatArray) -> FloatArray:
     """Inverses of a stack; NaN for the singular ones."""
     try:
-        return np.linalg.inv(matrix)
+        return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     except np.linalg.LinAlgError:
         inverse = np.full_like(matrix, np.nan)
         good = np.linalg.matrix_rank(matrix) == matrix.shape[1]
@@ -220,7 +220,7 @@ def _leave(x: FloatArray, step: FloatArray, basis: IntArray, artificial: int, fi
     tied = may & (ratio <= least + PRICE)
     by_size = np.where(tied, np.abs(step), -1.0).argmax(axis=1)
     by_number = np.where(tied, basis, np.iinfo(np.int64).max).argmin(axis=1)
-    return np.where(first, by_number, by_size), may.any(axis=1)
+    return np.where(first, by_number, by_size), np.asarray(may.any(axis=1))
 
 
 def _by_highs(batch: _Batch, b: int) -> tuple[float, int]:

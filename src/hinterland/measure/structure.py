@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Rationalisation = Literal["theil", "negative", "inverse"]
 Pair = Callable[[Floats, Floats], Floats]
 
@@ -164,11 +165,12 @@ def pairwise(values: Floats | Bools, index: Callable[..., Floats]) -> Floats:
     return np.stack([index(values[..., r : r + 1, :], values) for r in range(values.shape[-2])], axis=-2)
 
 
-def change(Y: Floats, index: Pair, lag: int = 1) -> Floats:
-    """[T, ...] an index between each year of ``Y`` [T, ..., I] and the one ``lag`` years earlier; NaN in the first ``lag`` years."""
-    later = np.full(Y.shape[:-1], np.nan)
-    later[lag:] = index(Y[lag:], Y[: max(len(Y) - lag, 0)])
-    return later
+def change(Y: Floats, times: Ints, index: Pair, lag: int = 1) -> Floats:
+    """[T, ...] an index between each year of ``Y`` [T, ..., I] and ``lag`` years before; NaN where that year is not among ``times`` [T]."""
+    now, before = np.nonzero(times[:, None] - lag == times)
+    out = np.full(Y.shape[:-1], np.nan)
+    out[now] = index(Y[now], Y[before])
+    return out
 
 
 def key_industries(X: Floats, top: int = 10, least: float = 1.0) -> Bools:
