@@ -74,7 +74,7 @@ class AdjacentIndex:
 def global_inefficiency(x: Floats, y: Floats, b: Floats, model: Model = Model()) -> Inefficiency:  # noqa: B008
     """Distances to one frontier, spanned by all years."""
     shape = x.shape[:2]
-    everything = Observations(*(a.reshape(-1, a.shape[-1]) for a in (x, y, b)))
+    everything = _pooled(x, y, b)
     found = distances(everything, everything, model, _mean(x, y, b))
     reasons = {code: mask.reshape(shape) for code, mask in found.reasons.items()}
     return Inefficiency(
@@ -103,9 +103,14 @@ def yearly_inefficiency(x: Floats, y: Floats, b: Floats, model: Model = Model(),
     return Inefficiency(value, MappingProxyType(reasons), spanning)
 
 
+def _pooled(x: Floats, y: Floats, b: Floats) -> Observations:
+    """The observations of all years, [T·R, ·]."""
+    return Observations(*(a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (x, y, b)))
+
+
 def _mean(x: Floats, y: Floats, b: Floats) -> Floats | None:
     """Means over all usable observations, the one direction that every year shares."""
-    everything = Observations(*(a.reshape(-1, a.shape[-1]) for a in (x, y, b)))
+    everything = _pooled(x, y, b)
     kept = everything.take(usable(everything))
     return kept.all.mean(axis=0) if len(kept.x) else None
 

@@ -98,7 +98,7 @@ def maximise(shared: FloatArray, own: FloatArray, cost: FloatArray, rhs: FloatAr
 def _scaled(shared: FloatArray, own: FloatArray, cost: FloatArray, rhs: FloatArray) -> _Batch:
     """Rows, columns, right-hand sides and costs of size one, with artificial columns."""
     m, count = shared.shape[0], len(rhs)
-    typical = np.abs(shared).mean(axis=1) + np.abs(rhs).mean(axis=0)
+    typical = np.abs(shared).sum(axis=1) / max(shared.shape[1], 1) + np.abs(rhs).mean(axis=0)
     row = np.where(typical > 0, typical, 1.0)
     shared, own, rhs = shared / row[:, None], own / row[:, None], rhs / row
     shared = shared / np.linalg.norm(shared, axis=0)
