@@ -129,7 +129,15 @@ def test_reasons() -> None:
     found = distances(data, data)
     assert usable(data).tolist() == [True, True, False, True, False, False, True]
     codes = [[code for code, mask in found.reasons.items() if mask[i]] for i in range(7)]
-    assert codes == [[], ["zero-direction"], ["zero-input", "zero-direction"], ["zero-direction"], ["negative-input", "zero-input", "zero-direction"], ["missing-input", "zero-input"], []]
+    assert codes == [
+        [],
+        ["zero-direction"],
+        ["zero-input", "zero-direction"],
+        ["zero-direction"],
+        ["negative-input", "zero-input", "zero-direction"],
+        ["missing-input", "zero-input"],
+        [],
+    ]
     assert np.isfinite(found.value).tolist() == [not c for c in codes]
     # a direction that is the same for all measures those with a zero, too
     mean = distances(data, data, Model(direction="mean"))

@@ -35,15 +35,15 @@ def _by_item(given: Weights, items: pl.Series, argument: str = "weights") -> Flo
         return None
     where, labels = f"parameter {argument}", [str(x) for x in items]
     if not isinstance(given, Mapping) or any(isinstance(v, bool) or not isinstance(v, int | float) for v in given.values()):
-        raise InputError(Finding("bad-weights", f"{argument} is {given!r}", where, "give a weight for each item by name"))
+        raise InputError(Finding("item-weights", f"{argument} is {given!r}", where, "give a weight for each item by name"))
     weights = {str(k): float(v) for k, v in given.items()}
     findings = _unknown_items(weights, labels, argument)
     lacking = [x for x in labels if x not in weights]
     if lacking:
-        findings.append(Finding("bad-weights", f"no weight is given for {listed(lacking)}", where, "give one for every item"))
+        findings.append(Finding("item-weights", f"no weight is given for {listed(lacking)}", where, "give one for every item"))
     if not findings and (min(weights.values()) < 0 or abs(sum(weights.values()) - 1.0) > 1e-6):
         what = f"weights are {listed(weights.values())}"
-        findings.append(Finding("bad-weights", what, where, "give numbers, 0 or more, that sum to one"))
+        findings.append(Finding("item-weights", what, where, "give numbers, 0 or more, that sum to one"))
     fail_if_any(findings, where, InputError)
     return np.array([weights[x] for x in labels])
 
