@@ -12,7 +12,9 @@ from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
-INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in (agglomeration, structure, composite, productivity) for i in family.ENTRIES})
+INDICATORS: Mapping[str, Indicator] = MappingProxyType(
+    {i.id: i for family in (agglomeration, structure, composite, productivity) for i in family.ENTRIES}
+)
 """Every indicator by id."""
 
 

@@ -112,10 +112,13 @@ def _sum(terms: Floats, counted: Bools) -> Floats:
 
 
 def _common(A: Floats, B: Floats) -> tuple[Floats, Floats]:
-    """Shares over the industries that both know; 0 elsewhere."""
+    """The activity of both in the industries that both know; 0 elsewhere."""
     both = _both(A, B)
-    a, b = (shares(np.where(both, z, np.nan)) for z in np.broadcast_arrays(A, B))
-    return np.where(both, a, 0.0), np.where(both, b, 0.0)
+    return np.where(both, A, 0.0), np.where(both, B, 0.0)
+
+
+def _length(a: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", a, a)))
 
 
 def cosine_similarity(A: Floats, B: Floats) -> Floats:
@@ -124,16 +127,17 @@ def cosine_similarity(A: Floats, B: Floats) -> Floats:
     1 where the structures are the same, 0 where they share no industry. NaN where either has nothing in the common industries.
     """
     a, b = _common(A, B)
-    length = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
-    cosine = np.clip((a * b).sum(axis=-1) / np.where(length > 0, length, 1.0), 0.0, 1.0)
+    length = _length(a) * _length(b)
+    cosine = np.clip(np.einsum("...i,...i->...", a, b) / np.where(length > 0, length, 1.0), 0.0, 1.0)
     return np.where(length > 0, cosine, np.nan)
 
 
 def krugman_distance(A: Floats, B: Floats) -> Floats:
     """[...] Σ |a − b| between shares over the industries observed in both, from 0 to 2 (Krugman 1991)."""
     a, b = _common(A, B)
-    empty = (a.sum(axis=-1) == 0) | (b.sum(axis=-1) == 0)
-    return np.where(empty, np.nan, np.abs(a - b).sum(axis=-1))
+    total_a, total_b = a.sum(axis=-1, keepdims=True), b.sum(axis=-1, keepdims=True)
+    apart = np.abs(a / np.where(total_a > 0, total_a, 1.0) - b / np.where(total_b > 0, total_b, 1.0)).sum(axis=-1)
+    return np.where((total_a > 0)[..., 0] & (total_b > 0)[..., 0], apart, np.nan)
 
 
 def krugman_similarity(A: Floats, B: Floats) -> Floats:
@@ -147,11 +151,10 @@ def moore_angle(A: Floats, B: Floats) -> Floats:
     Computed as 2·atan2(|û − v̂|, |û + v̂|) of the unit vectors: arccos of the cosine loses half of the digits of a small angle.
     """
     a, b = _common(A, B)
-    lengths = [np.sqrt((z**2).sum(axis=-1, keepdims=True)) for z in (a, b)]
-    empty = (lengths[0][..., 0] == 0) | (lengths[1][..., 0] == 0)
-    u, v = (z / np.where(n > 0, n, 1.0) for z, n in zip((a, b), lengths, strict=True))
-    apart, together = (np.sqrt((z**2).sum(axis=-1)) for z in (u - v, u + v))
-    return np.where(empty, np.nan, 2.0 * np.arctan2(apart, together))
+    length_a, length_b = _length(a), _length(b)
+    u, v = (z / np.where(n > 0, n, 1.0)[..., None] for z, n in ((a, length_a), (b, length_b)))
+    angle = 2.0 * np.arctan2(_length(u - v), _length(u + v))
+    return np.where((length_a > 0) & (length_b > 0), angle, np.nan)
 
 
 def jaccard(A: Bools, B: Bools) -> Floats:
