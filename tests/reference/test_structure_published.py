@@ -22,6 +22,8 @@ def test_equals_published_columns(cities: pl.DataFrame, name: str, column: str) 
     chosen = cities if name == "tertiary-secondary-ratio" else cities.filter(adding_up)
     table = chosen.unpivot(["va1", "va2", "va3"], index=["adcode", "year"], variable_name="sector", value_name="va")
     found = measure(name, table, region="adcode", time="year", industry="sector", value="va", order=["va1", "va2", "va3"]).frame
-    both = found.with_columns(pl.col("adcode").cast(chosen.schema["adcode"])).join(chosen, on=["adcode", "year"]).drop_nulls(["value", column])
+    both = (
+        found.with_columns(pl.col("adcode").cast(chosen.schema["adcode"])).join(chosen, on=["adcode", "year"]).drop_nulls(["value", column])
+    )
     assert both.height > 2000
     assert (both["value"] - both[column]).abs().max() < 5e-6
