@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -88,7 +89,7 @@ def _lacking(data: Data, regions: pl.Series, flows: Floats, distance: Floats) ->
 def _said(names: Sequence[str], fits: Sequence[BorderEffect | EstimationError]) -> list[Finding]:
     """What the fits left out, and the periods that they failed on."""
     findings = [
-        Finding(f.findings[0].code, f"{name}: {f.findings[0].what}", f.findings[0].where, f.findings[0].remedy, "warning")
+        replace(f.findings[0], what=f"{name}: {f.findings[0].what}", severity="warning")
         for name, f in zip(names, fits, strict=True)
         if isinstance(f, EstimationError)
     ]
