@@ -153,16 +153,19 @@ def test_investment_is_positive(world: World) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_elasticity_is_the_one_built_in(seed: int) -> None:
-    """Within cities and years, ln(Y/L) on ln(K/L): closely in every macro-region, and nearly so over all of them."""
+    """ln(Y/L) on ln(K/L) with effects of cities and years: over all cities, with a slope for each macro-region, and in each alone."""
     world = simulate(seed=seed)
     accounts = world.input("accounts")
     labour, output = grid(world, accounts, "labour"), grid(world, accounts, "output")
     x, y = np.log(stocks(world) / labour), np.log(output / labour)
     regions = grid(world, accounts, "macro_region")[:, 0]
-    for region, tolerance in [("", 0.02), *((r, 0.002) for r in np.unique(regions))]:
-        rows = (regions == region) | (region == "")
-        a, b = within(x[rows]), within(y[rows])
-        assert float((a * b).sum() / (a * a).sum()) == pytest.approx(0.45, abs=tolerance)
+    each = [within(np.where((regions == r)[:, None], x, 0.0)).ravel() for r in np.unique(regions)]
+    for columns in ([within(x).ravel()], each):
+        found = np.linalg.lstsq(np.column_stack(columns), within(y).ravel(), rcond=None)[0]
+        assert found == pytest.approx(0.45, abs=0.004)
+    for region in np.unique(regions):
+        a, b = within(x[regions == region]), within(y[regions == region])
+        assert float((a * b).sum() / (a * a).sum()) == pytest.approx(0.45, abs=0.002)
 
 
 def test_productivity_is_what_the_distortions_imply(packaged: World) -> None:
@@ -311,22 +314,25 @@ def test_widths_outside_the_patterns_come_as_near_as_they_can() -> None:
     assert np.allclose(found, [0.01, 11 / 12, 11 / 12], atol=0.021)
 
 
-def test_turning_signs_moves_the_slope_to_the_target() -> None:
-    """The slope is that of a regression with dummies of cities and years; groups below eight cities stay as they are."""
+def test_turning_signs_moves_the_slopes_to_the_target() -> None:
+    """In one regression with dummies of cities and years, and in each group's own; groups below eight cities stay as they are."""
     rng = np.random.default_rng(5)
-    states = rng.normal(size=(4, 30, 6, 2))
+    states = rng.normal(size=(4, 60, 6, 2))
     states[..., 1] += 0.3 * states[..., 0]
     states -= states.mean(axis=2, keepdims=True)
-    chosen = turned(states, np.zeros(30, dtype=np.int64), np.full(30, 3), 0.5)
-    assert dummies(states[chosen, np.arange(30)]) == pytest.approx(0.5, abs=2e-3)
-    assert abs(dummies(states[0]) - 0.5) > 0.05
-    kept = turned(states, np.zeros(30, dtype=np.int64), np.full(30, 1), 0.5)
-    assert (kept & 2 == 0).all()
-    assert (turned(states[:, :7], np.zeros(7, dtype=np.int64), np.full(7, 3), 0.5) == 0).all()
+    groups, none = np.repeat(["a", "b"], [25, 35]), np.zeros(60, dtype=np.int64)
+    assert np.abs(slopes(states[0], groups)).min() > 0.05
+    chosen = turned(states, none, np.full(60, 3), groups)
+    found = states[chosen, np.arange(60)]
+    assert slopes(found, groups) == pytest.approx(0.0, abs=5e-3)
+    for g in ("a", "b"):
+        assert slopes(found[groups == g], groups[groups == g]) == pytest.approx(0.0, abs=5e-3)
+    assert (turned(states, none, np.full(60, 1), groups) & 2 == 0).all()
+    assert (turned(states, none, np.full(60, 3), np.repeat(["a", "b"], [7, 53]))[:7] == 0).all()
 
 
-def dummies(values: Any) -> float:
+def slopes(values: Any, groups: Any) -> Any:
     n, periods, _ = values.shape
     city, year = np.repeat(np.eye(n), periods, axis=0), np.tile(np.eye(periods)[:, 1:], (n, 1))
-    x = np.column_stack([values[..., 0].ravel(), city, year])
-    return float(np.linalg.lstsq(x, values[..., 1].ravel(), rcond=None)[0][0])
+    x = [np.where((groups == g)[:, None], values[..., 0], 0.0).ravel() for g in np.unique(groups)]
+    return np.linalg.lstsq(np.column_stack([*x, city, year]), values[..., 1].ravel(), rcond=None)[0][: len(x)]

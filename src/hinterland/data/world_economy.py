@@ -21,6 +21,7 @@ from hinterland.data.world_process import bounded_normal, stream
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 GROWTH_YEARS = 5
 """Years of investment whose mean growth gives the initial stock (Hall & Jones 1999)."""
@@ -84,14 +85,14 @@ def draw_economy(panel: Panel, seed: int) -> Economy:
     law, position = input_laws()["nation"], calendar_position(panel)
     area, residents = _residents(panel, seed)
     output = np.exp(grid(panel, "ln_gdp_pc")) * residents / 1e4
-    deepening = np.exp(law["capital_output_growth"] * position)
-    gamma = _distortions(panel, seed, output * deepening)
+    deepening, employed = (np.exp(law[f"{name}_growth"] * position) * law[name] for name in ("capital_output", "employed"))
+    workers = employed * residents.sum(axis=0)
+    gamma = _distortions(panel, seed, output * deepening, output / output.sum(axis=0) * workers, residents)
     manufacturing = _manufacturing_share(panel)
     share = _cities_share(output, gamma, grid(panel, "agglomeration"), manufacturing)
     nation = output.sum(axis=0) / share
-    national_capital = law["capital_output"] * deepening * nation
-    employed = law["employed"] * np.exp(law["employed_growth"] * position)
-    national_labour = np.rint(employed * residents.sum(axis=0) / share).astype(np.int64)
+    national_capital = deepening * nation
+    national_labour = np.rint(workers / share).astype(np.int64)
     labour = np.maximum(np.rint(gamma.labour * output / nation * national_labour), 1).astype(np.int64)
     return Economy(
         area=area,
@@ -115,13 +116,33 @@ def _residents(panel: Panel, seed: int) -> tuple[Floats, Ints]:
     return area, np.maximum(np.rint(np.exp(density) * area[:, None]), 1).astype(np.int64)
 
 
-def _distortions(panel: Panel, seed: int, undistorted: Floats) -> Distortions:
+def _distortions(panel: Panel, seed: int, capital: Floats, labour: Floats, residents: Ints) -> Distortions:
+    """``capital``, ``labour`` [N, T]: what the cities would have without distortions."""
+    law = input_laws()["misallocation"]
     size = {factor: grid(panel, f"{factor}_mismatch") for factor in ("capital", "labour")}
     first = grid(panel, "ln_gdp_pc")[:, 0]
-    gdp = (first - first.mean()) / max(float(first.std()), 1e-9)
-    groups = cities(panel, "macro_region")["macro_region"].to_numpy()
-    growth = undistorted[:, 1:] / undistorted[:, :-1]
-    return draw_distortions(seed, size, input_laws()["misallocation"], gdp=gdp, growth=growth, groups=groups)
+    return draw_distortions(
+        seed,
+        size,
+        law,
+        free=_free(size, law, capital[:, 1:] / capital[:, :-1], labour / residents),
+        gdp=(first - first.mean()) / max(float(first.std()), 1e-9),
+        ratio=np.log(capital.sum(axis=0) / labour.sum(axis=0)),
+        groups=cities(panel, "macro_region")["macro_region"].to_numpy(),
+    )
+
+
+def _free(size: Mapping[str, Floats], law: Mapping[str, Any], growth: Floats, employed: Floats) -> dict[str, Flags]:
+    """[N] by factor, whether a city's distortion may be negative.
+
+    |τ| must never be above ``at_most``. Capital may then never shrink by more than nine tenths of its depreciation (``growth`` [N, T - 1] is what its stock
+    would do without distortion), and no more than ``crowded`` of the residents be employed (``employed`` [N, T] is the share that would be).
+    """
+    small = {factor: tau.max(axis=1) <= law[factor]["at_most"] for factor, tau in size.items()}
+    room = {factor: 1 - np.where(small[factor][:, None], tau, 0.0) for factor, tau in size.items()}
+    kept = growth * room["capital"][:, :-1] / room["capital"][:, 1:] > 1 - 0.9 * law["depreciation"]
+    placed = employed / room["labour"] <= law["crowded"]
+    return {"capital": small["capital"] & kept.all(axis=1), "labour": small["labour"] & placed.all(axis=1)}
 
 
 def _manufacturing_share(panel: Panel) -> Floats:
