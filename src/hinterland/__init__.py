@@ -5,7 +5,9 @@ The public names are loaded on first use, so that ``import hinterland`` is quick
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -165,6 +167,15 @@ if not TYPE_CHECKING:
         value = getattr(import_module(f"hinterland.{_PUBLIC[name]}"), name)
         globals()[name] = value
         return value
+
+    class _Package(ModuleType):
+        """This package, in which loading the room ``measure`` does not hide the function of that name."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if not (name in _PUBLIC and isinstance(value, ModuleType)):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

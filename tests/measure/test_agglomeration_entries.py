@@ -28,7 +28,7 @@ def table(x: np.ndarray = X, names: str = "pqr", **extra: Any) -> pl.DataFrame:
 
 
 def measured(name: str, frame: Any, **more: Any) -> hl.Measure:
-    return hl.measure(name, frame, **({k: v for k, v in CELLS.items()} | more))
+    return hl.measure(name, frame, **(CELLS | more))
 
 
 def values(m: hl.Measure, component: str | None = None) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_shares_are_taken_at_their_word_and_checked() -> None:
         assert np.allclose(values(measured(name, table(s), given="shares")), values(measured(name, table())))
     wrong = s.copy()
     wrong[1, 0] += 0.2
-    with pytest.raises(hl.InputError, match="region B \\(1.2\\)") as caught:
+    with pytest.raises(hl.InputError, match=r"region B \(1.2\)") as caught:
         measured("herfindahl-specialisation", table(wrong), given="shares")
     assert [f.code for f in caught.value.findings] == ["shares-do-not-sum"]
     with pytest.raises(hl.InputError, match="divide by 100"):
@@ -299,8 +299,8 @@ def test_duranton_overman() -> None:
     assert index["reason"].to_list() == ["too-few-plants", "", ""] and index["n_used"].to_list() == [6, 40, 294]
     assert values(m, "localisation-index")[1] > 0.3 and values(m, "dispersion-index")[1] == 0
     curve = m.component("distance-density").filter(sector="near")
-    assert curve.height == 21 and curve["distance"][0] == 0 and curve["distance"].is_sorted()
-    assert index["distance"].null_count() == 3
+    assert curve.height == 21 and curve["point"][0] == 0 and curve["point"].is_sorted()
+    assert index["point"].null_count() == 3
     weighted = hl.measure("duranton-overman", places(), industry="sector", x="lon", y="lat", value="jobs", draws=100, steps=20)
     assert values(weighted, "kernel-bandwidth")[1] == values(m, "kernel-bandwidth")[1]
     assert values(weighted, "localisation-index")[1] != values(m, "localisation-index")[1]

@@ -26,7 +26,7 @@ Coverage = Literal["both", "each"]
 
 _EXACT_PLANTS = 1000
 """Up to so many plants the density observed is summed over pairs, of more over bins."""
-_BINS_PER_BANDWIDTH = 20
+_BINS_PER_BANDWIDTH = 10
 _KERNEL_REACH = 6
 """Bandwidths beyond which a pair does not count: the kernel has fallen to 2e-8 of its height."""
 _MEDIAN_SITES = 2000
@@ -152,7 +152,7 @@ def duranton_overman(
     """Density of distances between plants of an industry, and what it would be if they were dealt to sites at random.
 
     Draws are smoothed with the industry's bandwidth, so that the industry and its bands differ in their sites only. Distances are counted in
-    bins of a twentieth of the bandwidth (:func:`~hinterland.measure.k_density.binned_k_density`); the density observed of up to 1000 plants is
+    bins of a tenth of the bandwidth (:func:`~hinterland.measure.k_density.binned_k_density`); the density observed of up to 1000 plants is
     summed over pairs.
 
     Args:

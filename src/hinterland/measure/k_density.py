@@ -43,8 +43,13 @@ class Points:
         return Points(self.at[rows], self.geographic)
 
     def along(self, straight: Floats) -> Floats:
-        """Distances from straight-line distances between positions."""
-        return 2 * EARTH_KM * np.arcsin(np.minimum(straight / 2, 1)) if self.geographic else straight
+        """Distances from straight-line distances between positions, which are overwritten."""
+        if self.geographic:
+            straight /= 2
+            np.minimum(straight, 1, out=straight)
+            np.arcsin(straight, out=straight)
+            straight *= 2 * EARTH_KM
+        return straight
 
     def extent(self) -> float:
         """An upper bound of every distance between two of the points."""
@@ -79,13 +84,24 @@ def _blocks(at: Points, weights: Floats | None) -> Iterator[tuple[Floats, Floats
 def count_pairs(at: Points, width: float, bins: int, weights: Floats | None = None) -> Floats:
     """[bins] pairs, or products of their weights, by distance in steps of ``width`` from 0; longer distances are left out."""
     if len(at) * (len(at) - 1) <= 2 * _BLOCK:
-        pairs: Iterator[tuple[Floats, Floats | None]] = iter([(pair_distances(at), None if weights is None else pair_products(weights))])
-    else:
-        pairs = _blocks(at, weights)
-    counts = np.zeros(bins + 1)
-    for distance, product in pairs:
-        counts += np.bincount(np.minimum(distance / width, bins).astype(np.intp), weights=product, minlength=bins + 1)
-    return counts[:bins]
+        return count_distances(pair_distances(at), width, bins, None if weights is None else pair_products(weights))
+    counts = np.zeros(bins)
+    for distance, product in _blocks(at, weights):
+        counts += count_distances(distance, width, bins, product)
+    return counts
+
+
+def count_distances(distance: Floats, width: float, bins: int, product: Floats | None = None) -> Floats:
+    """[bins] distances, or weights of them, in steps of ``width``; ``distance`` is overwritten."""
+    found = np.bincount(bin_of(distance, width, bins).astype(np.intp), weights=product, minlength=bins + 1)
+    return found[:bins].astype(np.float64)
+
+
+def bin_of(distance: Floats, width: float, bins: int) -> Floats:
+    """Bin of each distance, rounded down when made whole; ``bins`` beyond the last one. ``distance`` is overwritten."""
+    distance /= width
+    np.minimum(distance, bins, out=distance)
+    return distance
 
 
 def pair_products(weights: Floats) -> Floats:
@@ -163,7 +179,7 @@ def k_density(distance: Floats, at: Floats, bandwidth: float, weight: Floats | N
 def binned_k_density(counts: Floats, width: float, total: float, at: Floats, bandwidth: float, *, reflect: bool = True) -> Floats:
     """[..., len(at)] densities from pairs counted by distance, each pair at the middle of its bin.
 
-    With bins of a twentieth of the bandwidth the error is about 1e-4 of the density, and up to 2e-3 where a handful of pairs decides.
+    With bins of a tenth of the bandwidth the error is about 4e-4 of the density, and up to 5e-3 where a handful of pairs decides.
 
     Args:
         counts: [..., bins] pairs or products of weights by distance in steps of ``width`` from 0.

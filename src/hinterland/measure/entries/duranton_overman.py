@@ -35,7 +35,7 @@ def duranton_overman(
     reflect: bool = True,
     least_plants: int = 10,
 ) -> Measured:
-    """Curves by time, industry and distance, and indices by time and industry; every row of a year is an active site."""
+    """Curves by time, industry and distance (key ``point``), and indices by time and industry; every row of a year is an active site."""
     x, y, weight = data.number("x"), data.number("y"), data.number() if data.has("value") else None
     _fail_if_not_degrees(data, x, y, coordinates)
     known = np.isfinite(x) & np.isfinite(y) & (np.isfinite(weight) if weight is not None else True)
@@ -91,7 +91,7 @@ def _rows(keys: Mapping[str, Any], distance: Any) -> dict[str, pl.Series]:
     return {
         "time": pl.Series([keys["time"]] * n, dtype=pl.Int64),
         "industry": pl.Series([keys["industry"]] * n, dtype=pl.String),
-        "distance": pl.Series(distance, dtype=pl.Float64),
+        "point": pl.Series(distance, dtype=pl.Float64),
     }
 
 
@@ -145,7 +145,7 @@ ENTRIES = (
             Role("value", "number", "employment: pairs then count with the product", required=False, sign="non-negative"),
             TIME,
         ),
-        keys=("time", "industry", "distance"),
+        keys=("time", "industry", "point"),
         compute="hinterland.measure.entries.duranton_overman:duranton_overman",
         parameters={
             "coordinates": Parameter("geographic", ("geographic", "planar"), help="degrees, with distances in km; or a plane"),
