@@ -7,12 +7,32 @@ from types import MappingProxyType
 
 import polars as pl
 
-from hinterland.measure.entries import agglomeration
+from hinterland.measure.entries import (
+    agglomeration,
+    border_effect,
+    comovement,
+    composite,
+    price_convergence,
+    productivity,
+    segmentation,
+    structure,
+)
 from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
-INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in (agglomeration,) for i in family.ENTRIES})
+_FAMILIES = (
+    agglomeration,
+    segmentation,
+    border_effect,
+    comovement,
+    price_convergence,
+    structure,
+    composite,
+    productivity,
+)
+
+INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
 """Every indicator by id."""
 
 
