@@ -99,12 +99,12 @@ def test_zero_margins_are_named_and_have_reasons() -> None:
     for name in (*REGIONS, "krugman-dissimilarity"):
         m = measured(name, table(x))
         assert m.frame.filter(city="A")["reason"].unique().to_list() == ["zero-region-total"], name
-        assert "zero-margin" in [f.code for f in m.findings] and "region A" in m.findings[-1].where
+        assert "zero-total" in [f.code for f in m.findings] and "region A" in m.findings[-1].where
     for name in INDUSTRIES:
         m = measured(name, table(x))
         assert m.frame.filter(sector="r")["reason"].to_list() == ["zero-industry-total"], name
         assert any("industry r" in f.where for f in m.findings)
-    assert "zero-margin" in [f.code for f in measured("location-quotient", table(x)).findings]
+    assert "zero-total" in [f.code for f in measured("location-quotient", table(x)).findings]
 
 
 def test_gaps_lower_coverage_and_whole_gaps_have_reasons() -> None:
@@ -140,6 +140,13 @@ def test_an_external_nation() -> None:
     nation = pl.DataFrame({"sector": list("pqr"), "jobs": [500, 300, 200]})
     assert values(measured("krugman-specialisation", table(), reference=nation))[0] == pytest.approx(0.2)
     assert values(measured("relative-diversity", table(), reference=nation))[0] == pytest.approx(5)
+
+
+def test_a_region_larger_than_the_nation_has_no_rest() -> None:
+    nation = pl.DataFrame({"sector": list("pqr"), "jobs": [50, 300, 200]})
+    with pytest.raises(hl.InputError, match="region A, industry p") as caught:
+        measured("krugman-specialisation", table(), reference=nation, versus="rest")
+    assert [f.code for f in caught.value.findings] == ["reference-below-region"]
 
 
 def test_structure_of_the_nation_has_no_relative_diversity() -> None:
