@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from hinterland.evaluate.spillover_displacement import displacement_test
     from hinterland.evaluate.wild import wild_bootstrap
     from hinterland.labels import Note
+    from hinterland.measure.entry import measure
+    from hinterland.measure.register import indicators
+    from hinterland.measure.result import Measure
     from hinterland.report.compare import compare
     from hinterland.report.figures import plot_data
     from hinterland.study.record import Run
@@ -61,6 +64,7 @@ _PUBLIC = {
     "HinterlandError": "errors",
     "HinterlandWarning": "errors",
     "InputError": "errors",
+    "Measure": "measure.result",
     "Mechanism": "evaluate.mechanism",
     "Note": "labels",
     "Panel": "data.panel",
@@ -80,8 +84,10 @@ _PUBLIC = {
     "estimate": "evaluate.estimate",
     "few_treated": "evaluate.few_treated",
     "heterogeneity": "evaluate.heterogeneity",
+    "indicators": "measure.register",
     "leave_one_out": "evaluate.leave_one_out",
     "make_design": "evaluate.design",
+    "measure": "measure.entry",
     "mechanism": "evaluate.mechanism",
     "match": "evaluate.matching",
     "methods": "evaluate.methods",
@@ -108,6 +114,7 @@ __all__ = [
     "HinterlandError",
     "HinterlandWarning",
     "InputError",
+    "Measure",
     "Mechanism",
     "Note",
     "Panel",
@@ -128,9 +135,11 @@ __all__ = [
     "estimate",
     "few_treated",
     "heterogeneity",
+    "indicators",
     "leave_one_out",
     "make_design",
     "match",
+    "measure",
     "mechanism",
     "methods",
     "moderation",

@@ -119,6 +119,17 @@ def read_table(path: str | Path, *, encoding: str | None = None, sheet: str | in
     return table.frame
 
 
+def load_frame(source: Any) -> pl.DataFrame:
+    """A table of any format, or any data frame that narwhals knows, as a polars frame: numbers where a column holds numbers.
+
+    Raises:
+        PanelError: neither a path nor a data frame, a file that cannot be read, or a column of numbers with cells that are none.
+    """
+    table = convert(load_table(source), Wanted())
+    fail_if_any(table.findings, table.source, PanelError)
+    return table.frame
+
+
 def load_table(source: Any, *, encoding: str | None = None, sheet: str | int | None = None) -> Table:
     """A file or frame as a :class:`~hinterland.data.table.Table`, its text cells not yet converted."""
     if isinstance(source, str | Path):

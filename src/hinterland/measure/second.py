@@ -1,0 +1,110 @@
+"""Second inputs of indicators: national vectors, pairs of neighbours, other tables given beside the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinterland.data.readers import load_frame
+from hinterland.errors import Finding, InputError, did_you_mean, listed
+from hinterland.measure.data import Cube, Data, positions
+
+Floats = NDArray[np.float64]
+Second = Any
+"""A data frame of any kind that narwhals knows, the path of a file, or the name of a packaged table."""
+Reference = Second | None
+
+
+def table(source: Second, argument: str, columns: Sequence[str], named: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A second input as a table that has ``columns`` (under the caller's names in ``named``), renamed to them.
+
+    Raises:
+        InputError: not a table, or columns that it lacks.
+    """
+    frame = _frame(source, argument)
+    wanted = {(named or {}).get(c, c): c for c in columns}
+    missing = [n for n in wanted if n not in frame.columns]
+    if missing:
+        findings = [
+            Finding("missing-column", f"the table has no column {n!r}", f"parameter {argument}", did_you_mean(n, frame.columns))
+            for n in missing
+        ]
+        raise InputError(findings, f"parameter {argument}")
+    return frame.select(pl.col(n).alias(c) for n, c in wanted.items())
+
+
+def _frame(source: Second, argument: str) -> pl.DataFrame:
+    """The table behind ``source``, with what is wrong with it said of ``argument``."""
+    try:
+        return load_frame(source)
+    except InputError as error:
+        said = [replace(f, where=f"parameter {argument}: {f.where}") for f in error.findings]
+        raise InputError(said, f"parameter {argument}") from error
+
+
+def reference_vector(data: Data, cube: Cube, reference: Reference, value: str = "value") -> tuple[Floats | None, tuple[Finding, ...]]:
+    """[T, I] national activity on the axes ``time`` and ``industry`` of ``cube``; ``None`` where none was given.
+
+    The table has the caller's columns of industry and value, and of time where the national figures change. Industries that it has and no
+    region has are left out of the national total, with a warning.
+
+    Raises:
+        InputError: columns missing, a number that is negative or repeated, or an industry (year) of the regions that it lacks.
+    """
+    if reference is None:
+        return None, ()
+    timed = data.has("time") and data.columns["time"] in _frame(reference, "reference").columns
+    roles = ["industry", value, *(["time"] if timed else [])]
+    found = table(reference, "reference", roles, data.columns)
+    found = found.with_columns(pl.col("industry").cast(pl.String), pl.col(value).cast(pl.Float64, strict=False))
+    times, industries = cube.labels[cube.dims.index("time")], cube.labels[cube.dims.index("industry")]
+    _fail_if_wrong(found, value, industries, times if timed else None)
+    out = np.full((len(times), len(industries)), np.nan)
+    known = found.filter(pl.col("industry").is_in(industries.implode()))
+    at = positions(known["industry"], industries)
+    if timed:
+        known_time = known["time"].cast(pl.Int64)
+        inside = known_time.is_in(times.implode()).to_numpy()
+        out[positions(known_time.filter(pl.Series(inside)), times), at[inside]] = known[value].to_numpy()[inside]
+    else:
+        out[:, at] = known[value].to_numpy()
+    return out, _extra(found, industries)
+
+
+def _fail_if_wrong(found: pl.DataFrame, value: str, industries: pl.Series, times: pl.Series | None) -> None:
+    where, findings = "parameter reference", []
+    bad = found.filter(pl.col(value).is_null() | ~pl.col(value).is_finite() | (pl.col(value) < 0))
+    if bad.height:
+        what = f"{bad.height} national figure(s) are missing, negative or not finite: {listed(bad['industry'])}"
+        findings.append(Finding("bad-reference", what, where, "give a number, 0 or more, for every industry"))
+    keys = ["industry", *([] if times is None else ["time"])]
+    twice = found.filter(found.select(keys).is_duplicated())["industry"].unique(maintain_order=True)
+    if len(twice):
+        findings.append(Finding("duplicate-cell", f"industries occur twice: {listed(twice)}", where, "give one row each"))
+    absent = [i for i in industries if i not in set(found["industry"])]
+    if absent:
+        findings.append(Finding("reference-lacks-industry", f"there is no national figure for {listed(absent)}", where, "add the rows"))
+    if times is not None:
+        years = set(found["time"].cast(pl.Int64))
+        lacking = [t for t in times if t not in years]
+        if lacking:
+            findings.append(Finding("reference-lacks-time", f"there is no national figure for {listed(lacking)}", where, "add the rows"))
+    if findings:
+        raise InputError(findings, where)
+
+
+def _extra(found: pl.DataFrame, industries: pl.Series) -> tuple[Finding, ...]:
+    extra = [i for i in found["industry"].unique(maintain_order=True) if i not in set(industries)]
+    if not extra:
+        return ()
+    what = f"the national table has industries that no region has, which are left out of the national total: {listed(extra)}"
+    return (
+        Finding(
+            "reference-has-more", what, "parameter reference", "give the regions' rows, or zeros, if they are part of the nation", "warning"
+        ),
+    )
