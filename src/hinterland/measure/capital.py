@@ -103,7 +103,13 @@ def chain_levels(level: ArrayLike, growth: ArrayLike) -> tuple[Array, Mask]:
 
 
 def initial_stock(
-    investment: ArrayLike, start: NDArray[np.intp], depreciation: ArrayLike, *, rule: InitialRule = "harberger", growth_years: int = 5, growth: ArrayLike | None = None
+    investment: ArrayLike,
+    start: NDArray[np.intp],
+    depreciation: ArrayLike,
+    *,
+    rule: InitialRule = "harberger",
+    growth_years: int = 5,
+    growth: ArrayLike | None = None,
 ) -> tuple[Array, Array]:
     """The stock of each region's first period.
 

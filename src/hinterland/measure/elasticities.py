@@ -157,7 +157,9 @@ def shrink(estimate: ArrayLike, std_error: ArrayLike) -> Shrunk:
     slope, error = np.asarray(estimate, dtype=np.float64), np.asarray(std_error, dtype=np.float64)
     seen = np.isfinite(slope) & (error > 0)
     if seen.sum() < 2:
-        return Shrunk(np.where(seen, slope, np.nan), np.where(seen, error, np.nan), float(slope[seen].sum()) if seen.any() else np.nan, np.nan)
+        return Shrunk(
+            np.where(seen, slope, np.nan), np.where(seen, error, np.nan), float(slope[seen].sum()) if seen.any() else np.nan, np.nan
+        )
     b, v = slope[seen], error[seen] ** 2
 
     def excess(variance: float) -> float:

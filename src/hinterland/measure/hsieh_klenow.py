@@ -53,7 +53,9 @@ class Cells:
     value_added: Array
 
 
-def productivity(value_added: ArrayLike, capital: ArrayLike, wages: ArrayLike, cell: Codes, alpha: ArrayLike, *, sigma: float = 3.0) -> Firms:
+def productivity(
+    value_added: ArrayLike, capital: ArrayLike, wages: ArrayLike, cell: Codes, alpha: ArrayLike, *, sigma: float = 3.0
+) -> Firms:
     """TFPR and A of every firm, and both relative to the firm's cell (Hsieh & Klenow 2009, eq. 15 and 19).
 
     ``TFPR̄ = σ/(σ−1) (MRPK̄/α)^α (MRPL̄/(1−α))^{1−α}`` with ``1/MRPK̄ = Σ share_f/MRPK_f`` is ``ΣPY / ((ΣK)^α (ΣwL)^{1−α})``.
@@ -100,7 +102,8 @@ def inside_tails(values: ArrayLike, pool: Codes, share: float) -> NDArray[np.boo
     keeps = size > 2 * cut
     low = v[order[np.where(keeps, first + cut, 0)]]
     high = v[order[np.where(keeps, first + size - 1 - cut, 0)]]
-    return keeps[pool] & (v >= low[pool]) & (v <= high[pool])
+    inside: NDArray[np.bool_] = keeps[pool] & (v >= low[pool]) & (v <= high[pool])
+    return inside
 
 
 def allocation(
@@ -126,25 +129,26 @@ def allocation(
         pool: ``[N]`` codes within which tails are taken: years, as in the paper, or cells; cells by default.
         min_firms: cells with fewer remaining firms are NaN.
     """
-    rows = tuple(np.asarray(v, dtype=np.float64) for v in (value_added, capital, wages))
-    a = np.broadcast_to(np.asarray(alpha, dtype=np.float64), rows[0].shape)
+    y, k, w = (np.asarray(v, dtype=np.float64) for v in (value_added, capital, wages))
+    a = np.broadcast_to(np.asarray(alpha, dtype=np.float64), y.shape)
     count = int(cell.max(initial=-1)) + 1
-    kept = np.flatnonzero(np.all([np.isfinite(v) & (v > 0) for v in rows], axis=0) & (a > 0) & (a < 1))
+    kept = np.flatnonzero(np.all([np.isfinite(v) & (v > 0) for v in (y, k, w)], axis=0) & (a > 0) & (a < 1))
     given = np.bincount(cell[kept], minlength=count)
     if trim > 0 and len(kept):
-        first = productivity(*(v[kept] for v in rows), cell[kept], a[kept], sigma=sigma)
+        first = productivity(y[kept], k[kept], w[kept], cell[kept], a[kept], sigma=sigma)
         tails = cell[kept] if pool is None else pool[kept]
         kept = kept[inside_tails(first.relative_tfpr, tails, trim) & inside_tails(first.relative_a, tails, trim)]
-    return _cells(*(v[kept] for v in rows), cell[kept], a[kept], sigma, count, given, min_firms)
+    return _cells((y[kept], k[kept], w[kept]), cell[kept], a[kept], sigma, given, min_firms)
 
 
-def _cells(y: Array, k: Array, w: Array, cell: Codes, alpha: Array, sigma: float, count: int, given: Counts, min_firms: int) -> Cells:
+def _cells(rows: tuple[Array, Array, Array], cell: Codes, alpha: Array, sigma: float, given: Counts, min_firms: int) -> Cells:
+    count = len(given)
     used = np.bincount(cell, minlength=count)
-    total = np.bincount(cell, y, minlength=count)
+    total = np.bincount(cell, rows[0], minlength=count).astype(np.float64)
     if not len(cell):
         empty = np.full(count, np.nan)
         return Cells(empty, empty, empty, used, given, total)
-    firms = productivity(y, k, w, cell, alpha, sigma=sigma)
+    firms = productivity(*rows, cell, alpha, sigma=sigma)
     log_mean_a = _log_sum_exp((sigma - 1) * firms.log_a, cell)
     terms = (sigma - 1) * (firms.log_a - firms.relative_tfpr) - log_mean_a[cell]
     log_efficiency = np.full(count, np.nan)

@@ -50,19 +50,26 @@ def patent_type(labels: pl.Series) -> pl.Series:
 def per_capita(patents: ArrayLike, population: ArrayLike) -> Array:
     """Patents per head of ``population`` (10 000 residents: patents per 10 000 people); NaN where population is 0."""
     p, n = np.broadcast_arrays(np.asarray(patents, dtype=np.float64), np.asarray(population, dtype=np.float64))
-    return np.divide(p, n, out=np.full(p.shape, np.nan), where=n > 0)
+    return _ratio(p, n)
 
 
 def log_patents(patents: ArrayLike) -> Array:
     """``ln(1 + P)``, the form that regressions use because of zeros."""
-    return np.log1p(np.asarray(patents, dtype=np.float64))
+    logs: Array = np.log1p(np.asarray(patents, dtype=np.float64))
+    return logs
 
 
 def invention_share(invention: ArrayLike, utility: ArrayLike, design: ArrayLike) -> Array:
     """``inventions / (inventions + utility models + designs)``; NaN where there are no patents."""
     i, u, d = (np.asarray(v, dtype=np.float64) for v in (invention, utility, design))
     total = i + u + d
-    return np.divide(i, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return _ratio(i, total)
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    """Quotient, NaN where the denominator is not positive."""
+    quotient: Array = np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator > 0)
+    return quotient
 
 
 def truncated(year: ArrayLike, observed_until: int, lag: int = GRANT_LAG) -> NDArray[np.bool_]:
@@ -100,7 +107,8 @@ def scaled_citations(citations: ArrayLike, cohort: Codes) -> Array:
     number = np.bincount(cohort[seen], minlength=int(cohort.max(initial=-1)) + 1)
     total = np.bincount(cohort[seen], c[seen], minlength=len(number))
     mean = np.divide(total, number, out=np.full(len(number), np.nan), where=total > 0)
-    return c / mean[cohort]
+    scaled: Array = c / mean[cohort]
+    return scaled
 
 
 def cell_means(values: ArrayLike, cell: Codes, cells: int) -> CellMeans:

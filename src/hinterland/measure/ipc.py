@@ -45,7 +45,9 @@ def read_symbols(frame: pl.DataFrame, column: str, level: IpcLevel = "main-group
         level: what ``group`` holds; ``main-group`` (大组) is the text before the slash.
     """
     parts = (
-        frame.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64), text=pl.col(column).cast(pl.String).str.replace_all(SEPARATORS, ";").str.split(";"))
+        frame.with_columns(
+            row=pl.int_range(pl.len(), dtype=pl.Int64), text=pl.col(column).cast(pl.String).str.replace_all(SEPARATORS, ";").str.split(";")
+        )
         .explode("text", empty_as_null=True, keep_nulls=True)
         .with_columns(pl.col("text").str.strip_chars())
         .filter(pl.col("text").is_not_null() & (pl.col("text") != ""))

@@ -69,7 +69,11 @@ def misallocation(
     y, f, beta = (np.where(used, v, 0.0) for v in (y, f, beta))
     own_output = y.sum(axis=-1)
     s = _ratio(y, (own_output if output_total is None else np.asarray(output_total, dtype=np.float64))[..., None])
-    b = _ratio((y * beta).sum(axis=-1), own_output) if mean_elasticity is None else np.broadcast_to(np.asarray(mean_elasticity, dtype=np.float64), y.shape[:-1])
+    b = (
+        _ratio((y * beta).sum(axis=-1), own_output)
+        if mean_elasticity is None
+        else np.broadcast_to(np.asarray(mean_elasticity, dtype=np.float64), y.shape[:-1])
+    )
     factor_share = _ratio(f, (f.sum(axis=-1) if factor_total is None else np.asarray(factor_total, dtype=np.float64))[..., None])
     gamma = np.where(used, _ratio(factor_share, _ratio(s * beta, b[..., None])), np.nan)
     tau = _ratio(np.ones_like(gamma), gamma) - 1
@@ -79,4 +83,5 @@ def misallocation(
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Quotient, NaN where the denominator is 0 or NaN."""
     top, bottom = np.broadcast_arrays(numerator, denominator)
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+    quotient: Array = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+    return quotient
