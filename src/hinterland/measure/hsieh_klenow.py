@@ -138,10 +138,10 @@ def allocation(
         first = productivity(y[kept], k[kept], w[kept], cell[kept], a[kept], sigma=sigma)
         tails = cell[kept] if pool is None else pool[kept]
         kept = kept[inside_tails(first.relative_tfpr, tails, trim) & inside_tails(first.relative_a, tails, trim)]
-    return _cells((y[kept], k[kept], w[kept]), cell[kept], a[kept], sigma, given, min_firms)
+    return _cells((y[kept], k[kept], w[kept]), cell[kept], a[kept], sigma=sigma, given=given, min_firms=min_firms)
 
 
-def _cells(rows: tuple[Array, Array, Array], cell: Codes, alpha: Array, sigma: float, given: Counts, min_firms: int) -> Cells:
+def _cells(rows: tuple[Array, Array, Array], cell: Codes, alpha: Array, *, sigma: float, given: Counts, min_firms: int) -> Cells:
     count = len(given)
     used = np.bincount(cell, minlength=count)
     total = np.bincount(cell, rows[0], minlength=count).astype(np.float64)

@@ -23,7 +23,7 @@ class Symbols:
     """Rows of symbols, read.
 
     Attributes:
-        rows: the input's columns with ``symbol`` (normal form, ``G06F17/30``) and ``group`` (at the level asked for); malformed and Locarno rows are left out.
+        rows: the input's columns with ``symbol`` (normal form, ``G06F17/30``) and ``group`` (at the level asked for), both categorical; malformed and Locarno rows are left out.
         malformed: ``row`` (position in the input, from 0) and ``text`` of cells that are no symbol.
         locarno: how many cells are Locarno classes of designs (``06-01``).
     """
@@ -44,16 +44,16 @@ def read_symbols(frame: pl.DataFrame, column: str, level: IpcLevel = "main-group
         column: its text column of symbols.
         level: what ``group`` holds; ``main-group`` (大组) is the text before the slash.
     """
+    cells = pl.DataFrame({"cell": frame[column].cast(pl.String).drop_nulls().unique()})
     parts = (
-        frame.with_columns(
-            row=pl.int_range(pl.len(), dtype=pl.Int64), text=pl.col(column).cast(pl.String).str.replace_all(SEPARATORS, ";").str.split(";")
-        )
+        cells.with_columns(text=pl.col("cell").str.replace_all(SEPARATORS, ";").str.split(";"))
         .explode("text", empty_as_null=True, keep_nulls=True)
         .with_columns(pl.col("text").str.strip_chars())
-        .filter(pl.col("text").is_not_null() & (pl.col("text") != ""))
+        .filter(pl.col("text") != "")
     )
-    known = _normal_forms(parts["text"].unique(), level)
-    read = parts.join(known, on="text", how="left", maintain_order="left")
+    known = parts.join(_normal_forms(parts["text"].unique(), level), on="text", how="left").with_columns(pl.col("symbol", "group").cast(pl.Categorical))
+    numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64), cell=pl.col(column).cast(pl.String))
+    read = numbered.join(known, on="cell", how="inner", maintain_order="left_right").drop("cell")
     malformed = read.filter(pl.col("symbol").is_null() & ~pl.col("is_locarno")).select("row", "text")
     rows = read.filter(pl.col("symbol").is_not_null()).drop("row", "text", "is_locarno")
     return Symbols(rows, malformed, int(read["is_locarno"].sum()))

@@ -25,7 +25,7 @@ def knowledge_width(
 ) -> Measured:
     """Mean or median width of a region's patents per time and region."""
     sums, findings, meta = _sums(data, level, count)
-    return _summary(data, sums, aggregate, unbiased, findings, meta)
+    return _summary(data, sums, aggregate=aggregate, unbiased=unbiased, findings=findings, meta=meta)
 
 
 def generality(data: Data, *, level: str = "as-given", aggregate: str = "mean", unbiased: bool = False) -> Measured:
@@ -43,7 +43,7 @@ def portfolio_width(data: Data, *, level: str = "main-group") -> Measured:
     kept = _without_designs(data)
     symbols, findings, meta = _symbols(data, kept, level)
     years = data.labels("time").to_list()
-    found = breadth.portfolio_width(breadth.group_counts(symbols, ["entity", *_CELL]))
+    found = breadth.portfolio_width(breadth.group_counts(symbols, ["entity", *_CELL])).with_columns(pl.col("region").cast(pl.String))
     keys = product_of(_CELL, [data.labels(k) for k in _CELL])
     rows = pl.DataFrame(keys).with_row_index("order").join(found, on=list(_CELL), how="left").sort("region", "time")
     carried = rows.with_columns(pl.col("value", "stock").fill_null(strategy="forward").over("region")).sort("order")
@@ -101,8 +101,9 @@ def _symbols(data: Data, rows: pl.DataFrame, level: str) -> tuple[pl.DataFrame, 
 
 
 def _without_designs(data: Data) -> pl.DataFrame:
-    """The rows that are no design patents, with null times where there is no time."""
+    """The rows that are no design patents, with null times where there is no time, and patents and regions as categories, which is quicker."""
     frame = data.frame if data.has("time") else data.frame.with_columns(time=pl.lit(None, dtype=pl.Int64))
+    frame = frame.with_columns(pl.col(k).cast(pl.Categorical) for k in ("entity", "region") if k in frame.columns)
     return frame.with_row_index("row").filter(pl.Series(keep_types(data, ("invention", "utility"))))
 
 
@@ -112,10 +113,10 @@ def _of_classes(data: Data, level: str, aggregate: str, unbiased: bool) -> Measu
         data, _without_designs(data).with_columns(k=pl.col("symbols") if data.has("symbols") else pl.lit(1.0)), level
     )
     counts = rows.group_by(*keys, "group").agg(pl.col("k").sum())
-    return _summary(data, breadth.patent_sums(counts, keys), aggregate, unbiased, findings, meta)
+    return _summary(data, breadth.patent_sums(counts, keys), aggregate=aggregate, unbiased=unbiased, findings=findings, meta=meta)
 
 
-def _summary(data: Data, sums: pl.DataFrame, aggregate: str, unbiased: bool, findings: list[Finding], meta: dict[str, Any]) -> Measured:
+def _summary(data: Data, sums: pl.DataFrame, *, aggregate: str, unbiased: bool, findings: list[Finding], meta: dict[str, Any]) -> Measured:
     column = "width_unbiased" if unbiased else "width"
     found = breadth.by_region(breadth.width(sums), _CELL, column, "median" if aggregate == "median" else "mean")
     return Measured([_cell_block(data, found)], tuple(findings), meta=meta)
@@ -124,6 +125,7 @@ def _summary(data: Data, sums: pl.DataFrame, aggregate: str, unbiased: bool, fin
 def _cell_block(data: Data, found: pl.DataFrame) -> Block:
     """Every time with every region, those without patents too."""
     keys = product_of(_CELL, [data.labels(k) for k in _CELL])
+    found = found.with_columns(pl.col("region").cast(pl.String))
     rows = pl.DataFrame(keys).join(found, on=list(_CELL), how="left", nulls_equal=True, maintain_order="left")
     n, used = rows["n"].fill_null(0).to_numpy(), rows["n_used"].fill_null(0).to_numpy()
     reasons = {"no-patents": n == 0, "no-symbols": used == 0}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, listed
@@ -42,15 +43,17 @@ def capital_stock(
     base: int | None = None,
     warm_up: int = 8,
     used_from: int | None = None,
+    negative: str = "raise",
 ) -> Measured:
     """One stock per time and region; real investment, and the share that the first stock still has, beside it."""
     years = data.labels("time").to_numpy()
     findings = out_of_range("delta", delta, 0, 1, open_ends=True) + out_of_range("growth_years", growth_years, 1, np.inf, whole=True)
     findings += out_of_range("warm_up", warm_up, 0, np.inf, whole=True)
     findings += [] if assumed_growth is None else out_of_range("assumed_growth", assumed_growth, -1, 1, open_ends=True)
-    findings += _input_findings(data, years, k0, base, price_form)
+    below = _negative(data, negative)
+    findings += _input_findings(data, years, k0, base) + _price_findings(data, price_form) + [f for f in below if f.severity == "error"]
     fail(findings, "capital-stock")
-    series = _real_investment(data, price_form, 0 if base is None else int(np.searchsorted(years, base)))
+    series = _real_investment(data, price_form, 0 if base is None else int(np.searchsorted(years, base)), gaps=negative == "gap")
     rate = data.cube("time", "region", value="depreciation").values if data.has("depreciation") else delta
     stock = capital.perpetual_inventory(
         series.real,
@@ -60,11 +63,11 @@ def capital_stock(
         growth=assumed_growth,
         initial=_given_stock(data, series.real) if k0 == "given" else None,
     )
-    warnings = _flagged(data, series, years) + _warm_up(stock, years, warm_up, used_from)
+    warnings = below + _flagged(data, series, years) + _warm_up(stock, years, warm_up, used_from)
     return Measured(_blocks(series, stock, np.isnan(rate)), tuple(warnings), meta=_meta(series, stock, years))
 
 
-def _input_findings(data: Data, years: NDArray[np.int64], k0: str, base: int | None, price_form: str) -> list[Finding]:
+def _input_findings(data: Data, years: NDArray[np.int64], k0: str, base: int | None) -> list[Finding]:
     absent = sorted(set(range(int(years[0]), int(years[-1]) + 1)) - set(years.tolist()))
     findings = []
     if absent:
@@ -83,6 +86,12 @@ def _input_findings(data: Data, years: NDArray[np.int64], k0: str, base: int | N
         )
     if base is not None and base not in years:
         findings.append(Finding("out-of-range", f"base is {base!r}", "parameter base", f"give a year from {years[0]} to {years[-1]}"))
+    return findings
+
+
+def _price_findings(data: Data, price_form: str) -> list[Finding]:
+    """Indices and rates that are on another scale than they should be."""
+    findings = []
     prices = [r for r in ("price", "price_substitute") if data.has(r)]
     for role in prices:
         middle = data.frame[role].median()
@@ -98,9 +107,24 @@ def _input_findings(data: Data, years: NDArray[np.int64], k0: str, base: int | N
     return findings
 
 
-def _real_investment(data: Data, price_form: str, base: int) -> _Series:
+def _negative(data: Data, negative: str) -> list[Finding]:
+    """Investment below zero: an error, a disposal, or a gap."""
+    values = data.number("investment")
+    rows = np.flatnonzero(values < 0)
+    if not len(rows):
+        return []
+    what = f"investment is negative: {listed(values[rows])}"
+    where = data.where(rows, "investment")
+    if negative == "raise":
+        remedy = 'correct the cells; or pass negative="keep" (assets were disposed of) or negative="gap" (not known)'
+        return [Finding("negative-investment", what, where, remedy)]
+    return [Finding("negative-investment", what, where, "nothing, if that is meant", "warning")]
+
+
+def _real_investment(data: Data, price_form: str, base: int, *, gaps: bool) -> _Series:
     cube = data.cube("time", "region", value="investment")
-    nominal, none = cube.values, np.zeros(cube.values.shape, dtype=bool)
+    nominal = np.where(cube.values < 0, np.nan, cube.values) if gaps else cube.values
+    none = np.zeros(cube.values.shape, dtype=bool)
     chained, spliced, no_price = none, none, none
     if data.has("investment_growth"):
         nominal, chained = capital.chain_levels(nominal, data.cube("time", "region", value="investment_growth").values)
@@ -128,6 +152,7 @@ def _blocks(series: _Series, stock: capital.CapitalStock, no_rate: Any) -> list[
     investment = _why(series)
     later = position > stock.start
     reasons: Mapping[str, Any] = {
+        "missing-price": ((stock.start == len(series.real)) & series.no_price.any(axis=0))[None, :],
         "no-investment": (stock.start == len(series.real))[None, :],
         "before-start": position < stock.start,
         "initial-stock-undefined": np.isnan(stock.initial)[None, :],
@@ -150,13 +175,13 @@ def _why(series: _Series) -> Mapping[str, Any]:
     lost = np.isnan(series.real) & ~series.chained
     return {
         "suppressed-input": series.cube.suppressed & lost,
-        "missing-input": ~series.cube.observed & lost,
+        "missing-input": lost & ~series.cube.suppressed & ~series.no_price,
         "missing-price": series.no_price,
     }
 
 
 def _flagged(data: Data, series: _Series, years: NDArray[np.int64]) -> list[Finding]:
-    findings = []
+    findings = _without_base(data, series)
     chained, spliced = (years[f.any(axis=1)].tolist() for f in (series.chained, series.spliced))
     if chained:
         what = f"investment of {listed(chained)} is the last level carried on by growth rates"
@@ -181,6 +206,15 @@ def _flagged(data: Data, series: _Series, years: NDArray[np.int64]) -> list[Find
             )
         )
     return findings
+
+
+def _without_base(data: Data, series: _Series) -> list[Finding]:
+    """Regions whose prices do not reach the base year."""
+    lost = series.no_price.any(axis=0) & ~np.isfinite(series.real).any(axis=0) & series.cube.observed.any(axis=0)
+    if not lost.any():
+        return []
+    what = f"the prices of {listed(series.cube.labels[1].filter(pl.Series(lost)))} do not reach the base year"
+    return [Finding("base-without-price", what, f"column {data.columns['price']!r}", "take as base a year in which all have prices", "warning")]
 
 
 def _warm_up(stock: capital.CapitalStock, years: NDArray[np.int64], warm_up: int, used_from: int | None) -> list[Finding]:
@@ -217,7 +251,7 @@ ENTRIES = (
         roles=(
             Role("region", "key", "region or city"),
             Role("time", "time", "year; no year may be left out"),
-            Role("investment", "number", "investment at current prices (at constant prices where no price is given)", sign="non-negative"),
+            Role("investment", "number", "investment at current prices (at constant prices where no price is given)"),
             Role("price", "number", "price index of investment", required=False, sign="positive"),
             Role(
                 "price_substitute", "number", "price index whose changes stand in where the first has none", required=False, sign="positive"
@@ -252,6 +286,7 @@ ENTRIES = (
             "base": Parameter(None, help="year of constant prices; the first by default"),
             "warm_up": Parameter(8, help="years after which the first stock hardly matters"),
             "used_from": Parameter(None, help="first year whose stock will be used"),
+            "negative": Parameter("raise", ("raise", "keep", "gap"), "negative investment: an error, a disposal of assets, or not known"),
         },
         components=("capital-stock", "real-investment", "initial-share", "level-chained", "price-substituted"),
         unique=("time", "region"),

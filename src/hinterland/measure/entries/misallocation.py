@@ -97,13 +97,13 @@ def _misallocation(data: Data, factor: str, elasticity: str | float, bounds: Seq
 def _betas(data: Data, factor: str, elasticity: str | float, bounds: Sequence[float]) -> _Betas:
     """The elasticity of ``factor``: a column, a number, or estimates."""
     shape = (len(data.labels("time")), len(data.labels("region")))
-    if data.has("elasticity"):
-        cube = data.cube("time", "region", value="elasticity")
+    if data.has("factor_elasticity"):
+        cube = data.cube("time", "region", value="factor_elasticity")
         outside = cube.observed & ~((cube.values > 0) & (cube.values < 1))
         values = np.where(outside, np.nan, cube.values)
         what = f"{outside.sum()} elasticities are not between 0 and 1"
         said = (
-            (Finding("elasticity-outside-bounds", what, f"column {data.columns['elasticity']!r}", "correct them", "warning"),)
+            (Finding("elasticity-outside-bounds", what, f"column {data.columns['factor_elasticity']!r}", "correct them", "warning"),)
             if outside.any()
             else ()
         )
@@ -179,10 +179,10 @@ def _plain(value: float) -> float | None:
 
 
 def _totals(data: Data, cube: Cube, reference: Reference, factor: str) -> dict[str, Array]:
-    """Totals of a wider area by year, from a table with the caller's columns of time, output and the factor, and of elasticity if it has one."""
+    """Totals of a wider area by year, from a table with the caller's columns of time, output and the factor, and of its elasticity where the data have that column."""
     if reference is None:
         return {}
-    roles = ["time", "output", factor, *(["elasticity"] if data.has("elasticity") else [])]
+    roles = ["time", "output", factor, *(["factor_elasticity"] if data.has("factor_elasticity") else [])]
     found = table(reference, "reference", roles, data.columns).with_columns(
         pl.col("time").cast(pl.Int64), pl.exclude("time").cast(pl.Float64, strict=False)
     )
@@ -202,7 +202,7 @@ def _totals(data: Data, cube: Cube, reference: Reference, factor: str) -> dict[s
     fail(findings, "parameter reference")
     ordered = pl.DataFrame({"time": years}).join(found, on="time", how="left", maintain_order="left")
     totals = {"output_total": ordered["output"].to_numpy(), "factor_total": ordered[factor].to_numpy()}
-    return totals | ({"mean_elasticity": ordered["elasticity"].to_numpy()} if "elasticity" in ordered.columns else {})
+    return totals | ({"mean_elasticity": ordered["factor_elasticity"].to_numpy()} if "factor_elasticity" in ordered.columns else {})
 
 
 _PANEL = (Role("region", "key", "region or city"), Role("time", "time", "year"))
@@ -212,8 +212,10 @@ _GROUP = Role(
 )
 _BOUNDS = Parameter(BOUNDS, help="an elasticity outside this open interval has no value")
 _ELASTICITY = Parameter("by-group", help="by-group, pooled, by-region, partial-pooling, or a number between 0 and 1")
-_GIVEN = Role("elasticity", "number", "output elasticity of this factor, instead of an estimate", required=False)
-_REFERENCE = Parameter(None, help="totals: of the table's regions, or a table of time, output and the factor (and elasticity)", table=True)
+_GIVEN = Role("factor_elasticity", "number", "output elasticity of this factor, instead of an estimate", required=False)
+_REFERENCE = Parameter(
+    None, help="totals: of the table's regions, or a table of time, output and the factor (and its elasticity)", table=True
+)
 _COMPONENTS = ("absolute-distortion", "distortion", "relative-intensity")
 _SOURCE = "Aoki (2012); Chen & Hu (2011)"
 
