@@ -34,14 +34,14 @@ def test_worked_example() -> None:
     """Catalogue 3.3, to its printed four decimals."""
     found = capital.perpetual_inventory(EXAMPLE, growth=0.10)
     assert np.round(found.stock[:, 0], 4).tolist() == [510.2041, 569.0676, 630.9420]
-    frame = pl.DataFrame({"prov": ["A"] * 3, "year": [2000, 2001, 2002], "invest": [100.0, 110, 120], "price": [1, 1.02, 1.03]})
+    frame = pl.DataFrame({"prov": ["A"] * 3, "year": [2000, 2001, 2002], "invest": [100.0, 110, 120], "price": [1.0, 1.02, 1.03]})
     m = stock(frame, price="price", price_form="fixed", assumed_growth=0.10)
     assert m.component("capital-stock")["value"].round(4).to_list() == [510.2041, 569.0676, 630.9420]
 
 
 def test_growth_is_the_geometric_mean_of_the_first_five_changes() -> None:
     rng = np.random.default_rng(1)
-    real = rng.uniform(50, 150, (9, 3))
+    real = rng.uniform(90, 110, (9, 3))
     found = capital.perpetual_inventory(real)
     assert np.allclose(found.growth, (real[5] / real[0]) ** 0.2 - 1, rtol=1e-14)
     assert np.allclose(found.initial, real[0] / (found.growth + 0.096), rtol=1e-14)
@@ -124,7 +124,7 @@ def test_stock_is_homogeneous_and_adds_up(seed: int, delta: float, factor: float
 def test_a_gap_ends_the_stock_and_says_why() -> None:
     frame = panel(invest=pl.when(pl.col("prov") == "A", pl.col("year") == 2005).then(None).otherwise("invest"))
     m = stock(frame).component("capital-stock").filter(pl.col("prov") == "A").sort("year")
-    assert m["reason"].to_list() == [*[""] * 5, "missing-input", *["earlier-gap"] * 4] or m["reason"][0] == "initial-stock-undefined"
+    assert m["reason"].unique().to_list() == ["initial-stock-undefined"], "the sixth year is the end of the first five changes"
     frame = panel(invest=pl.when(pl.col("prov") == "A", pl.col("year") == 2006).then(None).otherwise("invest"))
     m = stock(frame).component("capital-stock").filter(pl.col("prov") == "A").sort("year")
     assert m["reason"].to_list() == [*[""] * 6, "missing-input", *["earlier-gap"] * 3]
@@ -197,7 +197,10 @@ def test_prices_that_do_not_reach_the_base() -> None:
     frame = panel(price=pl.when((pl.col("prov") == "A") | (pl.col("year") >= 2003)).then(102.0))
     m = stock(frame, price="price")
     assert "base-without-price" in {f.code for f in m.findings}
-    assert m.component("capital-stock").filter(pl.col("prov") == "B")["reason"].unique().to_list() == ["missing-price"]
+    assert m.component("capital-stock").filter(pl.col("prov") == "B")["reason"].unique().sort().to_list() == [
+        "initial-stock-undefined",
+        "missing-price",
+    ]
     later = stock(frame, price="price", base=2004)
     assert later.component("capital-stock").filter(pl.col("prov") == "B", pl.col("year") == 2009)["reason"].item() == ""
 

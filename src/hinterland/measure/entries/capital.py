@@ -23,13 +23,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """Investment in constant prices and how it came about, each [T, R]."""
+    """Investment in constant prices and how it came about, each [T, R]; ``unreached``: years with a price that does not join the base year."""
 
     cube: Cube
     real: Array
     chained: Mask
     spliced: Mask
     no_price: Mask
+    unreached: Mask
 
 
 def capital_stock(
@@ -125,7 +126,7 @@ def _real_investment(data: Data, price_form: str, base: int, *, gaps: bool) -> _
     cube = data.cube("time", "region", value="investment")
     nominal = np.where(cube.values < 0, np.nan, cube.values) if gaps else cube.values
     none = np.zeros(cube.values.shape, dtype=bool)
-    chained, spliced, no_price = none, none, none
+    chained, spliced, no_price, unreached = none, none, none, none
     if data.has("investment_growth"):
         nominal, chained = capital.chain_levels(nominal, data.cube("time", "region", value="investment_growth").values)
     if data.has("price"):
@@ -133,8 +134,9 @@ def _real_investment(data: Data, price_form: str, base: int, *, gaps: bool) -> _
         substitute = data.cube("time", "region", value="price_substitute").values if data.has("price_substitute") else None
         prices = capital.price_level(index, form="fixed" if price_form == "fixed" else "chain", base=base, substitute=substitute)
         spliced, no_price = prices.spliced, np.isnan(prices.level)
+        unreached = no_price & np.isfinite(index)
         nominal = nominal / prices.level
-    return _Series(cube, nominal, chained, spliced, no_price)
+    return _Series(cube, nominal, chained, spliced, no_price, unreached)
 
 
 def _given_stock(data: Data, real: Array) -> Array:
@@ -210,11 +212,11 @@ def _flagged(data: Data, series: _Series, years: NDArray[np.int64]) -> list[Find
 
 def _without_base(data: Data, series: _Series) -> list[Finding]:
     """Regions whose prices do not reach the base year."""
-    lost = series.no_price.any(axis=0) & ~np.isfinite(series.real).any(axis=0) & series.cube.observed.any(axis=0)
+    lost = series.unreached.any(axis=0)
     if not lost.any():
         return []
-    what = f"the prices of {listed(series.cube.labels[1].filter(pl.Series(lost)))} do not reach the base year"
-    return [Finding("base-without-price", what, f"column {data.columns['price']!r}", "take as base a year in which all have prices", "warning")]
+    what = f"the prices of {listed(series.cube.labels[1].filter(pl.Series(lost)))} begin after the base year or have a gap, so that they do not join it"
+    return [Finding("base-without-price", what, f"column {data.columns['price']!r}", "take as base a year after which no price is missing", "warning")]
 
 
 def _warm_up(stock: capital.CapitalStock, years: NDArray[np.int64], warm_up: int, used_from: int | None) -> list[Finding]:
