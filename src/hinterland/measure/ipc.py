@@ -51,7 +51,9 @@ def read_symbols(frame: pl.DataFrame, column: str, level: IpcLevel = "main-group
         .with_columns(pl.col("text").str.strip_chars())
         .filter(pl.col("text") != "")
     )
-    known = parts.join(_normal_forms(parts["text"].unique(), level), on="text", how="left").with_columns(pl.col("symbol", "group").cast(pl.Categorical))
+    known = parts.join(_normal_forms(parts["text"].unique(), level), on="text", how="left").with_columns(
+        pl.col("symbol", "group").cast(pl.Categorical)
+    )
     numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64), cell=pl.col(column).cast(pl.String))
     read = numbered.join(known, on="cell", how="inner", maintain_order="left_right").drop("cell")
     malformed = read.filter(pl.col("symbol").is_null() & ~pl.col("is_locarno")).select("row", "text")

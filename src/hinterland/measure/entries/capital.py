@@ -216,7 +216,15 @@ def _without_base(data: Data, series: _Series) -> list[Finding]:
     if not lost.any():
         return []
     what = f"the prices of {listed(series.cube.labels[1].filter(pl.Series(lost)))} begin after the base year or have a gap, so that they do not join it"
-    return [Finding("base-without-price", what, f"column {data.columns['price']!r}", "take as base a year after which no price is missing", "warning")]
+    return [
+        Finding(
+            "base-without-price",
+            what,
+            f"column {data.columns['price']!r}",
+            "take as base a year after which no price is missing",
+            "warning",
+        )
+    ]
 
 
 def _warm_up(stock: capital.CapitalStock, years: NDArray[np.int64], warm_up: int, used_from: int | None) -> list[Finding]:
