@@ -89,13 +89,27 @@ def test_by_group_is_a_regression_of_its_own() -> None:
             y=(pl.col("gdp") / pl.col("labour")).log(), x=(pl.col("capital") / pl.col("labour")).log()
         )
         fit = pf.feols("y ~ x | prov + year", east.to_pandas(), vcov={"CRV1": "prov"})
-    m = measure(frame, group="area")
+    m = measure(frame, group="area", year_effects="group")
     estimate = m.component("elasticity-estimate").filter(pl.col("prov") == "r00")["value"].item()
     error = m.component("elasticity-std-error").filter(pl.col("prov") == "r00")["value"].item()
     assert estimate == pytest.approx(fit.coef().iloc[0], rel=1e-7)
     assert error == pytest.approx(fit.se().iloc[0], rel=1e-7)
     assert m.meta["elasticities"]["east"] == {"capital": pytest.approx(estimate), "std_error": pytest.approx(error), "n": 11 * 15}
     assert m.component("elasticity-estimate")["value"].n_unique() == 3
+
+
+def test_groups_share_year_effects_by_default() -> None:
+    """One regression with a slope for each group: pyfixest on interactions (both to 1e-7)."""
+    frame = panel(noise=0.2).with_columns(y=(pl.col("gdp") / pl.col("labour")).log(), x=(pl.col("capital") / pl.col("labour")).log())
+    frame = frame.with_columns((pl.col("x") * (pl.col("area") == a)).alias(f"x_{a}") for a in ("centre", "east", "west"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pyfixest as pf
+
+        fit = pf.feols("y ~ x_centre + x_east + x_west | prov + year", frame.to_pandas(), vcov={"CRV1": "prov"})
+    said = measure(frame, group="area").meta["elasticities"]
+    assert [v["capital"] for v in said.values()] == pytest.approx(fit.coef().to_list(), rel=1e-7)
+    assert [v["std_error"] for v in said.values()] == pytest.approx(fit.se().to_list(), rel=1e-7)
 
 
 def test_residuals_are_those_of_dummies() -> None:

@@ -195,28 +195,33 @@ def estimate_elasticities(
     *,
     rule: str = "by-group",
     group: Codes | None = None,
+    year_effects: str = "common",
     bounds: tuple[float, float] = BOUNDS,
 ) -> Elasticities:
     """Elasticities of every region of a panel.
 
     Args:
         output, capital, labour: ``[T, R]``, constant prices and persons; cells where any is NaN or not positive are left out.
-        rule: ``pooled`` (one slope), ``by-group`` (a regression of its own for each group, year effects of its own), ``by-region`` (one slope
-            per region, common year effects), ``partial-pooling`` (the latter, drawn to their mean by :func:`shrink`).
+        rule: ``pooled`` (one slope), ``by-group`` (one per group), ``by-region`` (one per region), ``partial-pooling`` (the latter, drawn to their
+            mean by :func:`shrink`).
         group: ``[R]`` codes from 0, for ``by-group``.
+        year_effects: ``common`` to all regions, as in the equation; ``group``: of each group, which makes each group a regression of its own.
         bounds: open interval outside which an elasticity is NaN.
     """
     each_region = rule in {"by-region", "partial-pooling"}
     productivity, intensity, time, region = _rows(output, capital, labour, at_least=3 if each_region else 2)
     regions = np.asarray(output).shape[1]
-    sets = group if rule == "by-group" and group is not None else np.zeros(regions, dtype=np.intp)
+    groups = group if rule == "by-group" and group is not None else np.zeros(regions, dtype=np.intp)
+    member = np.arange(regions) if each_region else groups
+    together = groups if year_effects == "group" else np.zeros(regions, dtype=np.intp)
     estimate, error, used = np.full(regions, np.nan), np.full(regions, np.nan), np.zeros(regions, dtype=np.int64)
-    for code in np.unique(sets[region]):
-        rows = np.flatnonzero(sets[region] == code)
-        present, local = np.unique(region[rows], return_inverse=True)
-        slopes = class_slopes(productivity[rows], intensity[rows], local, time[rows], local if each_region else None)
-        place = present if each_region else np.flatnonzero(sets == code)
-        estimate[place], error[place], used[place] = slopes.estimate, slopes.std_error, slopes.n_used
+    for code in np.unique(together[region]):
+        rows = np.flatnonzero(together[region] == code)
+        classes, local = np.unique(member[region[rows]], return_inverse=True)
+        slopes = class_slopes(productivity[rows], intensity[rows], np.unique(region[rows], return_inverse=True)[1], time[rows], local)
+        place = np.searchsorted(classes, member)
+        inside = np.isin(member, classes)
+        estimate[inside], error[inside], used[inside] = (v[place[inside]] for v in (slopes.estimate, slopes.std_error, slopes.n_used))
     if rule == "partial-pooling":
         drawn = shrink(estimate, error)
         estimate, error = drawn.estimate, drawn.std_error

@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import polars as pl
 
-from hinterland.measure.entries import agglomeration, breadth, capital, hsieh_klenow, misallocation, patents
+from hinterland.measure.entries import agglomeration, breadth, capital, hsieh_klenow, misallocation, patent_quality, patents
 from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType(
-    {i.id: i for family in (agglomeration, capital, misallocation, hsieh_klenow, patents, breadth) for i in family.ENTRIES}
+    {i.id: i for family in (agglomeration, capital, misallocation, hsieh_klenow, patents, patent_quality, breadth) for i in family.ENTRIES}
 )
 """Every indicator by id."""
 

@@ -11,13 +11,12 @@ from hinterland.errors import Finding, listed
 from hinterland.measure import knowledge_width as breadth
 from hinterland.measure.data import Data
 from hinterland.measure.entries.arguments import fail
-from hinterland.measure.entries.patents import REGION, TYPE, keep_types
+from hinterland.measure.entries.patent_rows import CELL, REGION, TYPE, keep_types
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.ipc import IPC_LEVELS, read_symbols
 from hinterland.measure.result import Block, Measured, block, product_of
 
 _MODULE = "hinterland.measure.entries.breadth"
-_CELL = ("time", "region")
 
 
 def knowledge_width(
@@ -43,9 +42,9 @@ def portfolio_width(data: Data, *, level: str = "main-group") -> Measured:
     kept = _without_designs(data)
     symbols, findings, meta = _symbols(data, kept, level)
     years = data.labels("time").to_list()
-    found = breadth.portfolio_width(breadth.group_counts(symbols, ["entity", *_CELL])).with_columns(pl.col("region").cast(pl.String))
-    keys = product_of(_CELL, [data.labels(k) for k in _CELL])
-    rows = pl.DataFrame(keys).with_row_index("order").join(found, on=list(_CELL), how="left").sort("region", "time")
+    found = breadth.portfolio_width(breadth.group_counts(symbols, ["entity", *CELL])).with_columns(pl.col("region").cast(pl.String))
+    keys = product_of(CELL, [data.labels(k) for k in CELL])
+    rows = pl.DataFrame(keys).with_row_index("order").join(found, on=list(CELL), how="left").sort("region", "time")
     carried = rows.with_columns(pl.col("value", "stock").fill_null(strategy="forward").over("region")).sort("order")
     value, stock = carried["value"].fill_null(np.nan).to_numpy(), carried["stock"].fill_null(0).to_numpy()
     made = block(keys, value, n_used=stock, reasons={"no-patents": stock == 0})
@@ -56,13 +55,13 @@ def _sums(data: Data, level: str, count: str) -> tuple[pl.DataFrame, list[Findin
     """``s`` and ``s2`` by patent, from symbols, from counts by group, or as given; patents without a symbol have nulls."""
     kept = _without_designs(data)
     if data.has("symbols") and data.has("squares"):
-        given = kept.select(*_CELL, s="symbols", s2="squares")
+        given = kept.select(*CELL, s="symbols", s2="squares")
         fail(_square_findings(data, given), "knowledge-width")
         return given, [], {"input": "sums by patent"}
     lacking = [r for r in ("entity", "item") if not data.has(r)]
     remedy = "pass entity and item; or, for a table of sums by patent, symbols and squares"
     fail([Finding("missing-role", f"knowledge-width needs a column for {r}", f"argument {r}", remedy) for r in lacking], "knowledge-width")
-    keys = ["entity", *_CELL]
+    keys = ["entity", *CELL]
     if data.has("symbols"):
         k = pl.col("symbols") if count == "multiplicity" else (pl.col("symbols") > 0).cast(pl.Float64)
         counts = kept.select(*keys, group="item", k=k).drop_nulls("k")
@@ -85,7 +84,7 @@ def _square_findings(data: Data, sums: pl.DataFrame) -> list[Finding]:
 
 def _symbols(data: Data, rows: pl.DataFrame, level: str) -> tuple[pl.DataFrame, list[Finding], dict[str, Any]]:
     """Rows with ``symbol`` and ``group``, and what was wrong with the symbols."""
-    keys, extra = ["entity", *_CELL], [c for c in ("k",) if c in rows.columns]
+    keys, extra = ["entity", *CELL], [c for c in ("k",) if c in rows.columns]
     if level == "as-given":
         return rows.select(*keys, *extra, symbol="item", group="item"), [], {"level": level}
     read = read_symbols(rows.select(*keys, *extra, "item"), "item", level)  # type: ignore[arg-type]  # one of the parameter's values
@@ -108,7 +107,7 @@ def _without_designs(data: Data) -> pl.DataFrame:
 
 
 def _of_classes(data: Data, level: str, aggregate: str, unbiased: bool) -> Measured:
-    keys = ["entity", *_CELL]
+    keys = ["entity", *CELL]
     rows, findings, meta = _symbols(
         data, _without_designs(data).with_columns(k=pl.col("symbols") if data.has("symbols") else pl.lit(1.0)), level
     )
@@ -118,15 +117,15 @@ def _of_classes(data: Data, level: str, aggregate: str, unbiased: bool) -> Measu
 
 def _summary(data: Data, sums: pl.DataFrame, *, aggregate: str, unbiased: bool, findings: list[Finding], meta: dict[str, Any]) -> Measured:
     column = "width_unbiased" if unbiased else "width"
-    found = breadth.by_region(breadth.width(sums), _CELL, column, "median" if aggregate == "median" else "mean")
+    found = breadth.by_region(breadth.width(sums), CELL, column, "median" if aggregate == "median" else "mean")
     return Measured([_cell_block(data, found)], tuple(findings), meta=meta)
 
 
 def _cell_block(data: Data, found: pl.DataFrame) -> Block:
     """Every time with every region, those without patents too."""
-    keys = product_of(_CELL, [data.labels(k) for k in _CELL])
+    keys = product_of(CELL, [data.labels(k) for k in CELL])
     found = found.with_columns(pl.col("region").cast(pl.String))
-    rows = pl.DataFrame(keys).join(found, on=list(_CELL), how="left", nulls_equal=True, maintain_order="left")
+    rows = pl.DataFrame(keys).join(found, on=list(CELL), how="left", nulls_equal=True, maintain_order="left")
     n, used = rows["n"].fill_null(0).to_numpy(), rows["n_used"].fill_null(0).to_numpy()
     reasons = {"no-patents": n == 0, "no-symbols": used == 0}
     return block(keys, rows["value"].fill_null(np.nan).to_numpy(), n_used=used, coverage=used / np.maximum(n, 1), reasons=reasons)
@@ -155,7 +154,7 @@ def _classes(name: str, role: str, formula: str) -> Indicator:
             Role("item", "key", role),
             Role("symbols", "number", "citations that the row stands for; 1 by default", required=False, sign="non-negative"),
         ),
-        keys=_CELL,
+        keys=CELL,
         compute=f"{_MODULE}:{name}",
         parameters={"level": _CLASS_LEVEL, "aggregate": _AGGREGATE, "unbiased": _UNBIASED},
     )
@@ -186,7 +185,7 @@ ENTRIES = (
             ),
             Role("squares", "number", "sum over groups of squared symbols of the patent", required=False, sign="non-negative"),
         ),
-        keys=_CELL,
+        keys=CELL,
         compute=f"{_MODULE}:knowledge_width",
         parameters={
             "level": _LEVEL,
@@ -209,7 +208,7 @@ ENTRIES = (
             Role("item", "key", "IPC symbol of the patent, one a row or several in a cell"),
             TYPE,
         ),
-        keys=_CELL,
+        keys=CELL,
         compute=f"{_MODULE}:portfolio_width",
         parameters={"level": _LEVEL},
     ),

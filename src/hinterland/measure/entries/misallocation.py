@@ -26,6 +26,15 @@ RULES = ("by-group", "pooled", "by-region", "partial-pooling")
 
 
 @dataclass(frozen=True, slots=True)
+class _Choice:
+    """How elasticities are found."""
+
+    elasticity: str | float
+    year_effects: str
+    bounds: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class _Betas:
     """Elasticities of one factor: [T, R] or broadcast to it, why some are missing, and what there is to say."""
 
@@ -35,10 +44,12 @@ class _Betas:
     meta: dict[str, Any]
 
 
-def output_elasticity(data: Data, *, elasticity: str = "by-group", bounds: Sequence[float] = BOUNDS) -> Measured:
+def output_elasticity(
+    data: Data, *, elasticity: str = "by-group", year_effects: str = "common", bounds: Sequence[float] = BOUNDS
+) -> Measured:
     """Elasticities of capital and labour of each region, with the estimate before the bounds and its standard error."""
     fail(_bounds_findings(bounds), "output-elasticity")
-    found, groups = _estimated(data, elasticity, bounds)
+    found, groups = _estimated(data, _Choice(elasticity, year_effects, bounds))
     labels = {"region": data.labels("region")}
     reasons = {"elasticity-outside-bounds": found.outside, "elasticity-not-estimated": np.isnan(found.estimate)}
     used, rows = found.n_used, len(data.labels("time"))
@@ -56,23 +67,33 @@ def output_elasticity(data: Data, *, elasticity: str = "by-group", bounds: Seque
 
 
 def capital_misallocation(
-    data: Data, *, elasticity: str | float = "by-group", bounds: Sequence[float] = BOUNDS, reference: Reference = None
+    data: Data,
+    *,
+    elasticity: str | float = "by-group",
+    year_effects: str = "common",
+    bounds: Sequence[float] = BOUNDS,
+    reference: Reference = None,
 ) -> Measured:
     """|τ_K|, τ_K and γ_K per time and region."""
-    return _misallocation(data, "capital", elasticity, bounds, reference)
+    return _misallocation(data, "capital", _Choice(elasticity, year_effects, bounds), reference)
 
 
 def labour_misallocation(
-    data: Data, *, elasticity: str | float = "by-group", bounds: Sequence[float] = BOUNDS, reference: Reference = None
+    data: Data,
+    *,
+    elasticity: str | float = "by-group",
+    year_effects: str = "common",
+    bounds: Sequence[float] = BOUNDS,
+    reference: Reference = None,
 ) -> Measured:
     """|τ_L|, τ_L and γ_L per time and region."""
-    return _misallocation(data, "labour", elasticity, bounds, reference)
+    return _misallocation(data, "labour", _Choice(elasticity, year_effects, bounds), reference)
 
 
-def _misallocation(data: Data, factor: str, elasticity: str | float, bounds: Sequence[float], reference: Reference) -> Measured:
+def _misallocation(data: Data, factor: str, choice: _Choice, reference: Reference) -> Measured:
     given = [r for r in ("output", "capital", "labour") if data.has(r)]
     cubes = {r: data.cube("time", "region", value=r) for r in given}
-    betas = _betas(data, factor, elasticity, bounds)
+    betas = _betas(data, factor, choice)
     totals = _totals(data, cubes[factor], reference, factor)
     seen = np.all([c.observed for c in cubes.values()], axis=0)
     found = misallocation.misallocation(cubes["output"].values, cubes[factor].values, betas.values, sample=seen, **totals)
@@ -94,7 +115,7 @@ def _misallocation(data: Data, factor: str, elasticity: str | float, bounds: Seq
     return Measured(blocks, betas.findings, meta=meta)
 
 
-def _betas(data: Data, factor: str, elasticity: str | float, bounds: Sequence[float]) -> _Betas:
+def _betas(data: Data, factor: str, choice: _Choice) -> _Betas:
     """The elasticity of ``factor``: a column, a number, or estimates."""
     shape = (len(data.labels("time")), len(data.labels("region")))
     if data.has("factor_elasticity"):
@@ -108,14 +129,14 @@ def _betas(data: Data, factor: str, elasticity: str | float, bounds: Sequence[fl
             else ()
         )
         return _Betas(values, {"elasticity-outside-bounds": outside, "missing-input": ~cube.observed}, said, {"elasticities": "column"})
-    if isinstance(elasticity, int | float) and not isinstance(elasticity, bool):
-        fail(out_of_range("elasticity", elasticity, 0, 1, open_ends=True), f"{factor}-misallocation")
-        return _Betas(np.full(shape, float(elasticity)), {}, (), {"elasticities": {factor: elasticity}})
-    fail(_bounds_findings(bounds) + _rule_findings(data, elasticity), f"{factor}-misallocation")
-    found, groups = _estimated(data, str(elasticity), bounds)
+    if isinstance(choice.elasticity, int | float) and not isinstance(choice.elasticity, bool):
+        fail(out_of_range("elasticity", choice.elasticity, 0, 1, open_ends=True), f"{factor}-misallocation")
+        return _Betas(np.full(shape, float(choice.elasticity)), {}, (), {"elasticities": {factor: choice.elasticity}})
+    fail(_bounds_findings(choice.bounds) + _rule_findings(data, choice.elasticity), f"{factor}-misallocation")
+    found, groups = _estimated(data, choice)
     reasons = {"elasticity-outside-bounds": found.outside[None, :], "elasticity-not-estimated": np.isnan(found.estimate)[None, :]}
     values = np.broadcast_to(found.capital if factor == "capital" else found.labour, shape)
-    return _Betas(values, reasons, _outside_findings(data, found, bounds), _elasticity_meta(data, found, groups, str(elasticity)))
+    return _Betas(values, reasons, _outside_findings(data, found, choice.bounds), _elasticity_meta(data, found, groups, choice.elasticity))
 
 
 def _rule_findings(data: Data, elasticity: object) -> list[Finding]:
@@ -140,11 +161,18 @@ def _bounds_findings(bounds: Sequence[float]) -> list[Finding]:
     return [Finding("out-of-range", f"bounds is {bounds!r}", "parameter bounds", "give two numbers, 0 ≤ low < high ≤ 1")]
 
 
-def _estimated(data: Data, rule: str, bounds: Sequence[float]) -> tuple[Elasticities, pl.Series | None]:
+def _estimated(data: Data, choice: _Choice) -> tuple[Elasticities, pl.Series | None]:
     cubes = [data.cube("time", "region", value=r).values for r in ("output", "capital", "labour")]
-    groups = region_groups(data) if rule == "by-group" else None
+    groups = region_groups(data) if choice.elasticity == "by-group" else None
     codes = None if groups is None else positions(groups, groups.unique().sort()).astype(np.intp)
-    return elasticities.estimate_elasticities(*cubes, rule=rule, group=codes, bounds=(bounds[0], bounds[1])), groups
+    found = elasticities.estimate_elasticities(
+        *cubes,
+        rule=str(choice.elasticity),
+        group=codes,
+        year_effects=choice.year_effects,
+        bounds=(choice.bounds[0], choice.bounds[1]),
+    )
+    return found, groups
 
 
 def _complete(data: Data) -> Array:
@@ -163,7 +191,7 @@ def _outside_findings(data: Data, found: Elasticities, bounds: Sequence[float]) 
     return (Finding("elasticity-outside-bounds", what, "estimated elasticities", remedy, "warning"),)
 
 
-def _elasticity_meta(data: Data, found: Elasticities, groups: pl.Series | None, rule: str) -> dict[str, Any]:
+def _elasticity_meta(data: Data, found: Elasticities, groups: pl.Series | None, rule: object) -> dict[str, Any]:
     """Elasticities of capital as they were estimated, by group or by region, for the note below a table."""
     names = ["all"] * len(found.estimate) if rule == "pooled" else data.labels("region").to_list() if groups is None else groups.to_list()
     classes = {str(n): i for i, n in enumerate(names)}
@@ -212,6 +240,9 @@ _GROUP = Role(
 )
 _BOUNDS = Parameter(BOUNDS, help="an elasticity outside this open interval has no value")
 _ELASTICITY = Parameter("by-group", help="by-group, pooled, by-region, partial-pooling, or a number between 0 and 1")
+_YEARS = Parameter(
+    "common", ("common", "group"), "year effects of all regions together, or of each group by itself (elasticity = by-group)"
+)
 _GIVEN = Role("factor_elasticity", "number", "output elasticity of this factor, instead of an estimate", required=False)
 _REFERENCE = Parameter(
     None, help="totals: of the table's regions, or a table of time, output and the factor (and its elasticity)", table=True
@@ -238,7 +269,7 @@ def _entry(factor: str, other: str, letter: str, unit: str) -> Indicator:
         ),
         keys=("time", "region"),
         compute=f"hinterland.measure.entries.misallocation:{factor}_misallocation",
-        parameters={"elasticity": _ELASTICITY, "bounds": _BOUNDS, "reference": _REFERENCE},
+        parameters={"elasticity": _ELASTICITY, "year_effects": _YEARS, "bounds": _BOUNDS, "reference": _REFERENCE},
         components=_COMPONENTS,
         unique=("time", "region"),
     )
@@ -265,6 +296,7 @@ ENTRIES = (
             "elasticity": Parameter(
                 "by-group", RULES, "whose slope: the group's, everybody's, the region's, or the region's drawn to the mean"
             ),
+            "year_effects": _YEARS,
             "bounds": _BOUNDS,
         },
         components=("capital-elasticity", "labour-elasticity", "elasticity-estimate", "elasticity-std-error"),
