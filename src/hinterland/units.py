@@ -55,6 +55,7 @@ _ALL = (
     Unit("as-input", "as given", 1.0),
     Unit("index", "index", 1.0, ("指数",)),
     Unit("log", "logarithm", 1.0, ("对数",)),
+    Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
 )
 UNITS: Mapping[str, Unit] = MappingProxyType({u.id: u for u in _ALL})
 """Every unit by id."""
