@@ -62,7 +62,7 @@ def test_a_table(jobs: Path, capfd: pytest.CaptureFixture[str]) -> None:
         (("measure", "jobs.csv", *TABLE, "--set", "refrence=x"), "unknown-argument"),
         (("measure", "jobs.csv", *TABLE, "--column", "value"), "bad-pair"),
         (("measure", *TABLE), "missing-argument"),
-        (("measure", "none.csv", *TABLE), "missing-file"),
+        (("measure", "none.csv", *TABLE), "no-such-file"),
         (("measure", "jobs.csv", "--indicator", "location-quotent"), "did you mean 'location-quotient'"),
         (("measure", "study.toml", "--set", "a=b"), "needs-indicator"),
         (("measure", "jobs.csv", *TABLE, "--name", "lq"), "study-only"),
@@ -81,7 +81,7 @@ def test_bad_use(
 
 def test_a_study_without_measures(jobs: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (jobs / "study.toml").write_text(
-        '[study]\ntitle = "t"\n[panel]\nsource = "jobs.csv"\nunit = "city"\ntime = "jobs"\n[policy]\ncolumn = "jobs"\n[[outcome]]\nname = "jobs"\n',
+        '[study]\ntitle = "t"\n[panel]\nsource = "jobs.csv"\nunit = "city"\ntime = "jobs"\n[policy]\ncolumn = "first"\n[[outcome]]\nname = "y"\n',
         encoding="utf-8",
     )
     assert run("measure", jobs / "study.toml") == 2
