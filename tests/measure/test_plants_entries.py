@@ -152,6 +152,11 @@ def test_distances_with_problems() -> None:
     assert m.frame["reason"].unique().to_list() == ["no-cut-off"]
     gone = places().with_columns(lon=pl.when(pl.int_range(pl.len()) != 320).then("lon"))
     assert hl.measure("duranton-overman", gone, **columns, draws=20).component("dispersion-index")["coverage"][1] == pytest.approx(39 / 40)
+    unweighed = places().with_columns(jobs=pl.when(pl.col("sector") != "wide").then("jobs"))
+    m = hl.measure("duranton-overman", unweighed, **columns, value="jobs", cutoff=500.0, draws=20)
+    full = hl.measure("duranton-overman", places(), **columns, value="jobs", cutoff=500.0, draws=20)
+    near = [f.filter(sector="near").drop("component") for f in (m.frame, full.frame)]
+    assert near[0].equals(near[1]), "a plant without employment is still a site"
     idle = places().with_columns(jobs=pl.lit(0))
     m = hl.measure("duranton-overman", idle, **columns, value="jobs", draws=20)
     assert set(m.component("dispersion-index")["reason"]) == {"too-few-plants", "zero-industry-total"}
