@@ -7,12 +7,24 @@ from types import MappingProxyType
 
 import polars as pl
 
-from hinterland.measure.entries import agglomeration
+from hinterland.measure.entries import (
+    agglomeration,
+    complexity,
+    flows,
+    location,
+    multiregional,
+    production_links,
+    relatedness,
+    security,
+    shift_share,
+    transfer,
+)
 from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
-INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in (agglomeration,) for i in family.ENTRIES})
+_FAMILIES = (agglomeration, shift_share, transfer, flows, location, multiregional, complexity, relatedness, security, production_links)
+INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
 """Every indicator by id."""
 
 
