@@ -18,7 +18,12 @@ def test_undertaking_intensity() -> None:
 def test_kinds_of_link_and_their_threshold() -> None:
     need = np.array([[0.1, 0.02, 0.0], [0.004, 0.0, 0.0], [0.0, 0.0, 0.0]])
     child, parent = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 0])
-    assert [LINKS[k] for k in link_kind(child, parent, need, 0.01)] == ["horizontal", "vertical-upstream", "vertical-downstream", "unrelated"]
+    assert [LINKS[k] for k in link_kind(child, parent, need, 0.01)] == [
+        "horizontal",
+        "vertical-upstream",
+        "vertical-downstream",
+        "unrelated",
+    ]
     # At the lowest threshold the third pair supplies its parent as well, and upstream comes first.
     assert link_kind(child, parent, need, 0.001).tolist() == [0, 1, 1, 3]
     assert link_kind(child, parent, need, 0.05).tolist() == [0, 3, 3, 3]
@@ -54,6 +59,12 @@ def test_patterns() -> None:
 @pytest.mark.parametrize(("threshold", "label"), [(0.0, "gradient"), (0.6, "leapfrog")])
 def test_thresholds_decide(threshold: float, label: str) -> None:
     found = pattern(
-        np.array([0]), np.array([1]), np.array([0]), tier=np.array([2.0, 1]), gap=np.ones((2, 1)), relatedness=np.full((2, 1), 0.5), relatedness_threshold=threshold
+        np.array([0]),
+        np.array([1]),
+        np.array([0]),
+        tier=np.array([2.0, 1]),
+        gap=np.ones((2, 1)),
+        relatedness=np.full((2, 1), 0.5),
+        relatedness_threshold=threshold,
     )
     assert PATTERNS[found.label[0]] == label

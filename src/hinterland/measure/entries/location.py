@@ -52,7 +52,7 @@ def product_cycle(data: Data) -> Measured:
     reasons = {
         "suppressed-input": cube.suppressed,
         "missing-input": ~cube.observed,
-        "too-short": used < 5,
+        "short-cycle": used < 5,
         "not-positive": ~(np.nan_to_num(cube.values) > 0),
     }
     parts = {"product-stage": stage, "saturation": saturation, "logistic-fit": fit}

@@ -123,7 +123,7 @@ def supply_cover(data: Data, *, demand: Any = None) -> Measured:
     found = [formulas.cover(spared["capacity"][t], spared["utilisation"][t], np.nan_to_num(need), ramp=ramp[t]) for t in range(len(known))]
     used = known.sum(axis=1)
     where = axes(time=cubes["capacity"].labels[0], item=items)
-    reasons = {"missing-input": used == 0, "no-demand": ~(need > 0)}
+    reasons = {"missing-input": used == 0, "nothing-to-replace": ~(need > 0)}
     blocks = []
     for component, name in _COVER.items():
         values = np.stack([getattr(f, name) for f in found])
@@ -138,7 +138,7 @@ def _fail_if_not_shares(data: Data, names: list[str]) -> None:
         rows = np.flatnonzero(np.nan_to_num(data.number(name)) > 1)
         if len(rows):
             what = f"{len(rows)} value(s) of {data.columns[name]!r} are above 1"
-            findings.append(Finding("not-a-share", what, data.where(rows, name), "give shares between 0 and 1, not per cent"))
+            findings.append(Finding("share-above-one", what, data.where(rows, name), "give shares between 0 and 1, not per cent"))
     fail_if_any(findings, "supply-cover", InputError)
 
 
