@@ -56,6 +56,7 @@ _ALL = (
     Unit("as-input", "as given", 1.0),
     Unit("km", "length", 1.0, ("公里", "千米", "kilometres")),
     Unit("degree", "angle", 1.0, ("度", "°")),
+    Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
 )
 UNITS: Mapping[str, Unit] = MappingProxyType({u.id: u for u in _ALL})
 """Every unit by id."""

@@ -9,21 +9,47 @@ import polars as pl
 
 from hinterland.measure.entries import (
     agglomeration,
+    border_effect,
+    comovement,
     complexity,
+    composite,
     flows,
     location,
     multiregional,
+    price_convergence,
     production_links,
+    productivity,
     relatedness,
     security,
+    segmentation,
     shift_share,
+    structure,
     transfer,
 )
 from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
-_FAMILIES = (agglomeration, shift_share, transfer, flows, location, multiregional, complexity, relatedness, security, production_links)
+_FAMILIES = (
+    agglomeration,
+    segmentation,
+    border_effect,
+    comovement,
+    price_convergence,
+    structure,
+    composite,
+    productivity,
+    shift_share,
+    transfer,
+    flows,
+    location,
+    multiregional,
+    complexity,
+    relatedness,
+    security,
+    production_links,
+)
+
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
 """Every indicator by id."""
 
