@@ -76,6 +76,19 @@ def test_years_are_aligned() -> None:
     assert all(np.corrcoef(eci[t], eci[t + 1])[0, 1] > 0 for t in range(5))
 
 
+def test_sign_by_a_table() -> None:
+    plain = take("economic-complexity", cells(X))
+    level = plain.frame.select(region="place", value=-pl.col("value"))
+    turned = take("economic-complexity", cells(X), orient=level)
+    assert np.allclose(values(turned), -values(plain)) and turned.meta["sign_correlation"]["-"] == pytest.approx(1)
+    gain = [values(take("complexity-outlook", cells(X), **m)) for m in ({}, {"orient": level})]
+    assert np.allclose(gain[0], -gain[1])
+    for bad in (level.head(1), pl.concat([level, level])):
+        with pytest.raises(hl.InputError) as caught:
+            take("product-complexity", cells(X), orient=bad)
+        assert [f.code for f in caught.value.findings] == ["orient-regions"]
+
+
 def test_what_is_left_out_has_a_reason() -> None:
     x = X.copy()
     x[3], x[:, 2] = 0.0, 0.0

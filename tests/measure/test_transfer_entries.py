@@ -241,6 +241,19 @@ def test_pattern_of_transfer() -> None:
     assert [n.code for n in m.notes] == ["pattern-own-rule"]
 
 
+def test_orientation_turns_the_complexity_gap() -> None:
+    levels, activity = setting()
+    frame = pl.DataFrame({"from": ["H"], "to": ["A"], "sector": ["p"]})
+    roles = {"region": "from", "other": "to", "industry": "sector", "levels": levels, "activity": activity}
+    gaps = [
+        hl.measure("transfer-pattern", frame, orient=levels.with_columns(pl.col("value") * sign), **roles)
+        .component("complexity-gap")["value"]
+        .item()
+        for sign in (1, -1)
+    ]
+    assert gaps[0] == pytest.approx(-gaps[1]) and gaps[0] != 0
+
+
 def test_pattern_without_its_tables() -> None:
     levels, activity = setting()
     frame = pl.DataFrame({"from": ["H"], "to": ["A"], "sector": ["p"]})

@@ -12,7 +12,7 @@ from hinterland.errors import Finding, fail_if_any
 from hinterland.labels import Note
 from hinterland.measure.complexity import Fitness, fitness
 from hinterland.measure.data import Data
-from hinterland.measure.entries.presences import CELLS, PRESENCE, Presences, complexities, presences
+from hinterland.measure.entries.presences import CELLS, ORIENT, PRESENCE, Presences, complexities, presences
 from hinterland.measure.indicator import Indicator, Parameter
 from hinterland.measure.result import Measured, dense
 
@@ -31,19 +31,18 @@ def ubiquity(data: Data, *, threshold: float = 1.0, floor: float = 0.0) -> Measu
     return _along(p, p.stacked([y.ubiquity for y in p.years], "i"), "i")
 
 
-def economic_complexity(data: Data, *, threshold: float = 1.0, floor: float = 0.0) -> Measured:
+def economic_complexity(data: Data, *, threshold: float = 1.0, floor: float = 0.0, orient: Any = None) -> Measured:
     """One value per time and region."""
-    return _solved(data, threshold, floor, "r")
+    return _solved(presences(data, threshold, floor), orient, "r")
 
 
-def product_complexity(data: Data, *, threshold: float = 1.0, floor: float = 0.0) -> Measured:
+def product_complexity(data: Data, *, threshold: float = 1.0, floor: float = 0.0, orient: Any = None) -> Measured:
     """One value per time and industry."""
-    return _solved(data, threshold, floor, "i")
+    return _solved(presences(data, threshold, floor), orient, "i")
 
 
-def _solved(data: Data, threshold: float, floor: float, axis: str) -> Measured:
-    p = presences(data, threshold, floor)
-    found, notes, meta = complexities(p)
+def _solved(p: Presences, orient: Any, axis: str) -> Measured:
+    found, notes, meta = complexities(p, orient)
     empty = [np.full(len(y.regions if axis == "r" else y.industries), np.nan) for y in p.years]
     values = [e if c is None else c.eci if axis == "r" else c.pci for c, e in zip(found, empty, strict=True)]
     inside = [np.ones(len(e)) if c is None else c.regions if axis == "r" else c.industries for c, e in zip(found, empty, strict=True)]
@@ -108,6 +107,7 @@ def _entry(name: str, compute: str, *, formula: str, source: str, axis: str, mor
 
 _COUNT = {"unit": "count", "range": (1.0, None)}
 _FITNESS = {"range": (0.0, None), "parameters": PRESENCE | {"iterations": Parameter(200, help="steps, at most")}}
+_SIGNED = {"parameters": PRESENCE | ORIENT}
 _HIDALGO = "Hidalgo & Hausmann (2009)"
 _ATLAS = "Hidalgo & Hausmann (2009); Hausmann et al. (2014), eq. 3-5"
 _TACCHELLA = "Tacchella et al. (2012), eq. 1"
@@ -118,8 +118,8 @@ _DIVERSITY, _UBIQUITY = r"d_r = \sum_i M_{ri},\; M_{ri} = 1[LQ_{ri} \ge 1]", r"u
 ENTRIES = (
     _entry("diversity", "diversity", formula=_DIVERSITY, source=_HIDALGO, axis="region", more=_COUNT),
     _entry("ubiquity", "ubiquity", formula=_UBIQUITY, source=_HIDALGO, axis="industry", more=_COUNT),
-    _entry("economic-complexity", "economic_complexity", formula=_ECI, source=_ATLAS, axis="region"),
-    _entry("product-complexity", "product_complexity", formula=_PCI, source=_ATLAS, axis="industry"),
+    _entry("economic-complexity", "economic_complexity", formula=_ECI, source=_ATLAS, axis="region", more=_SIGNED),
+    _entry("product-complexity", "product_complexity", formula=_PCI, source=_ATLAS, axis="industry", more=_SIGNED),
     _entry("fitness", "region_fitness", formula=r"F_r \propto \sum_i M_{ri} Q_i", source=_TACCHELLA, axis="region", more=_FITNESS),
     _entry(
         "fitness-complexity",

@@ -17,6 +17,7 @@ from hinterland.measure import relatedness
 from hinterland.measure.complexity import complexity, presence
 from hinterland.measure.data import Data, positions
 from hinterland.measure.entries.axes import axes, codes, union
+from hinterland.measure.entries.presences import ORIENT, orientation
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Measured, block, dense
 from hinterland.measure.second import table
@@ -119,6 +120,7 @@ def pattern(
     *,
     levels: Any = None,
     activity: Any = None,
+    orient: Any = None,
     tiers: int = 4,
     over: Literal["options", "all"] = "all",
     tier_threshold: float = 0.0,
@@ -127,7 +129,7 @@ def pattern(
 ) -> Measured:
     """Four components per flow."""
     regions, industries = union(data, "region", "other"), data.labels("industry")
-    setting = _Setting(_tiers(levels, regions, tiers), *_scores(activity, regions, industries, over))
+    setting = _Setting(_tiers(levels, regions, tiers), *_scores(activity, regions, industries, over, orient))
     found = formulas.pattern(
         codes(data, "region", regions),
         codes(data, "other", regions),
@@ -170,7 +172,7 @@ def _tiers(source: Any, regions: pl.Series, count: int) -> Floats:
     return np.array([known.get(r, np.nan) for r in regions])
 
 
-def _scores(source: Any, regions: pl.Series, industries: pl.Series, over: Literal["options", "all"]) -> tuple[Floats, Floats]:
+def _scores(source: Any, regions: pl.Series, industries: pl.Series, over: Literal["options", "all"], orient: Any) -> tuple[Floats, Floats]:
     """Complexity gap and relatedness of the flows' regions and industries, from a table of activity."""
     where = "parameter activity"
     if source is None:
@@ -184,8 +186,9 @@ def _scores(source: Any, regions: pl.Series, industries: pl.Series, over: Litera
     if (values < 0).any():
         raise InputError(Finding("negative-value", "activity has negative values", where, "give 0 or more"), where)
     p = presence(values)
+    reference = orientation(orient, rows)[p.regions]
     try:
-        pci = complexity(p.matrix).pci
+        pci = complexity(p.matrix, reference=reference if orient is not None else None).pci
     except ValueError as error:
         raise InputError(Finding("activity-too-thin", str(error), where, "give more regions and industries"), where) from error
     omega = relatedness.density(p.matrix, relatedness.proximity(p.matrix))
@@ -282,6 +285,7 @@ ENTRIES = (
             "parameters": {
                 "levels": Parameter(None, help="level of development: a table with columns region and value", table=True),
                 "activity": Parameter(None, help="what regions do: a table with columns region, industry and value", table=True),
+                **ORIENT,
                 "tiers": Parameter(4, help="number of tiers, by quantiles of the level"),
                 "over": Parameter("all", ("options", "all"), "industries whose density counts for z: those the host lacks, or all"),
                 "tier_threshold": Parameter(0.0, help="tier gap above which a flow goes down"),

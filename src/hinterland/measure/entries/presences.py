@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, fail_if_any
+from hinterland.errors import Finding, InputError, fail_if_any
 from hinterland.labels import Note
 from hinterland.measure.complexity import Complexity, Presence, complexity, presence
-from hinterland.measure.data import Cube, Data
+from hinterland.measure.data import Cube, Data, positions
 from hinterland.measure.indicator import Parameter, Role
+from hinterland.measure.second import table
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,6 +29,13 @@ CELLS = (
 PRESENCE = {
     "threshold": Parameter(1.0, help="location quotient from which a region has an industry"),
     "floor": Parameter(0.0, help="regions whose total is below this are left out, in the unit of value"),
+}
+ORIENT = {
+    "orient": Parameter(
+        None,
+        help="what decides the sign: diversity, or a table with columns region and value (such as GDP per head) that complexity should rise with",
+        table=True,
+    )
 }
 
 
@@ -100,10 +109,14 @@ def presences(data: Data, threshold: float, floor: float) -> Presences:
     return Presences(cube, tuple(presence(x, threshold=threshold, floor=floor) for x in cube.values))
 
 
-def complexities(p: Presences) -> tuple[list[Complexity | None], tuple[Note, ...], Mapping[str, Any]]:
-    """Each year's complexity (``None`` where it has none), with signs aligned from year to year, and what is to be said."""
+def complexities(p: Presences, orient: Any = None) -> tuple[list[Complexity | None], tuple[Note, ...], Mapping[str, Any]]:
+    """Each year's complexity (``None`` where it has none), with signs aligned from year to year, and what is to be said.
+
+    Raises:
+        InputError: as :func:`orientation`.
+    """
     found: list[Complexity | None] = []
-    last = np.full(p.cube.values.shape[1], np.nan)
+    last = orientation(orient, p.cube.labels[1])
     for t, year in enumerate(p.years):
         reference = last[year.regions]
         try:
@@ -114,6 +127,27 @@ def complexities(p: Presences) -> tuple[list[Complexity | None], tuple[Note, ...
             last = p.full(t, solved.eci, "r")
         found.append(solved)
     return found, _notes(p, found), _meta(p, found)
+
+
+def orientation(source: Any, regions: pl.Series) -> Floats:
+    """[R] what the first year's complexity must correlate with; NaN throughout where diversity decides.
+
+    Raises:
+        InputError: no table of regions and numbers, fewer than two regions that the data have, or regions that occur twice.
+    """
+    out = np.full(len(regions), np.nan)
+    if source is None:
+        return out
+    where = "parameter orient"
+    found = table(source, "orient", ["region", "value"]).with_columns(
+        pl.col("region").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False)
+    )
+    known = found.filter(pl.col("region").is_in(regions.implode()) & pl.col("value").is_finite())
+    if known["region"].n_unique() < 2 or known["region"].is_duplicated().any():
+        what = f"there are {known.height} rows for {known['region'].n_unique()} regions of the table"
+        raise InputError(Finding("orient-regions", what, where, "give one number for each of at least two regions"), where)
+    out[positions(known["region"], regions)] = known["value"].to_numpy()
+    return out
 
 
 def _notes(p: Presences, found: list[Complexity | None]) -> tuple[Note, ...]:
@@ -136,5 +170,6 @@ def _meta(p: Presences, found: list[Complexity | None]) -> Mapping[str, Any]:
         "dropped_regions": {str(t): regions.gather(y.dropped_regions).to_list() for t, y in zip(_times(p), p.years, strict=True)},
         "dropped_industries": {str(t): industries.gather(y.dropped_industries).to_list() for t, y in zip(_times(p), p.years, strict=True)},
         "eigenvalues": {str(t): [float(v) for v in c.eigenvalues] for t, c in zip(_times(p), found, strict=True) if c is not None},
+        "sign_correlation": {str(t): c.sign_correlation for t, c in zip(_times(p), found, strict=True) if c is not None},
         "residual": max((c.residual for c in found if c is not None and np.isfinite(c.residual)), default=0.0),
     }

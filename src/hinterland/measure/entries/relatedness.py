@@ -15,7 +15,7 @@ from hinterland.measure import relatedness
 from hinterland.measure.complexity import Complexity, specialisation
 from hinterland.measure.data import Data
 from hinterland.measure.entries.axes import axes, codes, union
-from hinterland.measure.entries.presences import CELLS, PRESENCE, Presences, complexities, presences
+from hinterland.measure.entries.presences import CELLS, ORIENT, PRESENCE, Presences, complexities, presences
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Measured, dense
 
@@ -97,10 +97,10 @@ def relative_density(data: Data, *, over: Literal["options", "all"] = "options",
     return _cells(s.presences, values, {"industry-present": held & (over == "options")})
 
 
-def outlook(data: Data, **options: Any) -> Measured:
+def outlook(data: Data, *, orient: Any = None, **options: Any) -> Measured:
     """One value per time and region."""
     s = space(data, **options)
-    p, (found, notes, meta) = s.presences, complexities(s.presences)
+    p, (found, notes, meta) = s.presences, complexities(s.presences, orient)
     values = [
         np.full(len(y.regions), np.nan) if c is None else relatedness.outlook_index(_known(w), y.matrix, _known(c.pci))
         for c, w, y in zip(found, s.density, p.years, strict=True)
@@ -118,17 +118,17 @@ def _known(values: Floats) -> Floats:
     return np.nan_to_num(values)
 
 
-def outlook_gain(data: Data, **options: Any) -> Measured:
+def outlook_gain(data: Data, *, orient: Any = None, **options: Any) -> Measured:
     """One value per time, region and industry."""
     s = space(data, **options)
 
     def gain(t: int, c: Complexity) -> Floats:
         return relatedness.outlook_gain(s.phi[t], s.presences.years[t].matrix, _known(c.pci))
 
-    return _with_complexity(s, gain)
+    return _with_complexity(s, gain, orient)
 
 
-def quadrant(data: Data, **options: Any) -> Measured:
+def quadrant(data: Data, *, orient: Any = None, **options: Any) -> Measured:
     """One value per time, region and industry that the region lacks: 0 to 3."""
     s = space(data, **options)
     omega = s.density
@@ -139,11 +139,13 @@ def quadrant(data: Data, **options: Any) -> Measured:
         return np.where((found < 0) | ~np.isfinite(c.pci)[None, :], np.nan, found)
 
     held = s.presences.stacked([y.matrix for y in years], "ri") == 1
-    return _with_complexity(s, place, {"industry-present": held})
+    return _with_complexity(s, place, orient, {"industry-present": held})
 
 
-def _with_complexity(s: Space, compute: Callable[[int, Complexity], Floats], reasons: Mapping[str, Any] | None = None) -> Measured:
-    found, notes, meta = complexities(s.presences)
+def _with_complexity(
+    s: Space, compute: Callable[[int, Complexity], Floats], orient: Any, reasons: Mapping[str, Any] | None = None
+) -> Measured:
+    found, notes, meta = complexities(s.presences, orient)
     values = [
         np.full(y.matrix.shape, np.nan) if c is None else compute(t, c)
         for t, (c, y) in enumerate(zip(found, s.presences.years, strict=True))
@@ -272,6 +274,7 @@ ENTRIES = (
         source="Hausmann et al. (2014), eq. 8",
         keys=("region",),
         compute="outlook",
+        parameters=_PROXIMITY | ORIENT,
     ),
     _entry(
         "complexity-outlook-gain",
@@ -280,6 +283,7 @@ ENTRIES = (
         source="Hausmann et al. (2014), eq. 9",
         keys=_CELL_KEYS,
         compute="outlook_gain",
+        parameters=_PROXIMITY | ORIENT,
     ),
     _entry(
         "diversification-quadrant",
@@ -288,6 +292,7 @@ ENTRIES = (
         source="Balland, Boschma, Crespo & Rigby (2019)",
         keys=_CELL_KEYS,
         compute="quadrant",
+        parameters=_PROXIMITY | ORIENT,
     ),
     _entry(
         "industry-entry",
