@@ -194,6 +194,11 @@ def test_resilience() -> None:
     cycle = hl.measure("regional-resilience", path, turning="cycle", **ROLES)
     assert cycle.meta["phases"] == [[2000, 2001], [2001, 2002], [2002, 2003]]
     assert np.allclose(cycle.component("resilience")["value"], 0, atol=1e-12), "everybody moves as the nation does"
+    own = hl.measure("regional-resilience", path, turning="regional-cycle", **ROLES)
+    assert own.frame.height == cycle.frame.height and np.allclose(own.component("resilience")["value"], 0, atol=1e-12)
+    late = jobs(np.array([[100.0, 100], [50, 50]]), np.array([[110.0, 100], [50, 50]]), np.array([[100.0, 90], [60, 50]]))
+    phases = hl.measure("regional-resilience", late, turning="regional-cycle", **ROLES).component("resilience")
+    assert phases.select("t", "r").rows() == [(2001, "A"), (2002, "A"), (2002, "B")]
     chosen = hl.measure("regional-resilience", path, turning=[2003, 2001], **ROLES)
     assert chosen.meta["phases"] == [[2001, 2003]]
     flat = hl.measure("regional-resilience", jobs(x, x), **ROLES)

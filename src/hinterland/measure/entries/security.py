@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from hinterland.errors import Finding, InputError, fail_if_any, listed
 from hinterland.labels import Note
 from hinterland.measure import security as formulas
-from hinterland.measure.data import Data, positions
+from hinterland.measure.data import Cube, Data, positions
+from hinterland.measure.division import ratio
 from hinterland.measure.entries.axes import axes
 from hinterland.measure.entries.changes import CELLS, UNIQUE
 from hinterland.measure.indicator import Indicator, Parameter, Role
-from hinterland.measure.result import Measured, dense
+from hinterland.measure.result import Measured, block, dense
 from hinterland.measure.second import reference_vector, table
 from hinterland.measure.turning import turning_points
 
@@ -65,48 +66,65 @@ def resilience(data: Data, *, turning: Any = None, reference: Any = None, floor:
     """Three components per phase and region; time is the phase's last period."""
     cube = data.cube("time", "region", "industry")
     national, findings = reference_vector(data, cube, reference)
-    phases = _phases(cube.labels[0], np.nansum(cube.values, axis=(1, 2)), turning)
-    known = np.stack([np.isfinite(cube.values[a]) & np.isfinite(cube.values[b]) for a, b in phases])
-    found = []
-    for (a, b), both in zip(phases, known, strict=True):
-        start, end = np.where(both, cube.values[a], np.nan), np.where(both, cube.values[b], np.nan)
-        rates = None if national is None else np.divide(national[b], national[a], out=np.ones(len(national[a])), where=national[a] > 0) - 1
-        found.append(formulas.resilience(start, end, rates=rates, floor=floor))
-    where = axes(time=cube.labels[0].gather([b for _, b in phases]), region=cube.labels[1])
-    used = known.sum(axis=2)
-    parts = {"resilience": "index", "actual-change": "actual", "expected-change": "expected"}
-    times = cube.labels[0].to_list()
+    phases = _phases(cube, turning)
+    solved = {p: _phase(cube.values, national, p, floor) for p in sorted({p for p, _ in phases})}
+    region = np.array([r for _, r in phases])
+    keys = {"time": cube.labels[0].gather([b for (_, b), _ in phases]), "region": cube.labels[1].gather(region)}
+    used = np.array([solved[p][1][r] for p, r in phases])
     blocks = []
-    for component, name in parts.items():
-        values = np.stack([getattr(f, name) for f in found])
+    for component, name in {"resilience": "index", "actual-change": "actual", "expected-change": "expected"}.items():
+        values = np.array([getattr(solved[p][0], name)[r] for p, r in phases])
         reasons = {"missing-input": used == 0, "no-expected-change": ~np.isfinite(values)}
-        blocks.append(dense(where, values, n_used=used, coverage=used / known.shape[2], reasons=reasons, component=component))
-    return Measured(blocks, findings, meta={"phases": [[times[a], times[b]] for a, b in phases]})
+        blocks.append(block(keys, values, n_used=used, coverage=used / cube.values.shape[2], reasons=reasons, component=component))
+    return Measured(blocks, findings, meta={"phases": _phases_in_words(cube, phases)})
 
 
-def _phases(times: pl.Series, total: Floats, turning: Any) -> list[tuple[int, int]]:
-    """First and last position of each phase.
+def _phase(values: Floats, national: Floats | None, phase: tuple[int, int], floor: float) -> tuple[formulas.Resilience, Floats]:
+    """Resilience of every region over one phase, and how many industries it rests on."""
+    first, last = phase
+    both = np.isfinite(values[first]) & np.isfinite(values[last])
+    start, end = np.where(both, values[first], np.nan), np.where(both, values[last], np.nan)
+    rates = None if national is None else ratio(national[last], national[first]) - 1
+    return formulas.resilience(start, end, rates=rates, floor=floor), both.sum(axis=1)
+
+
+def _phases(cube: Cube, turning: Any) -> list[tuple[tuple[int, int], int]]:
+    """First and last position of each phase, with the region that it is of.
 
     Raises:
         InputError: one period, or turning points that are not in the table.
     """
-    where, years = "parameter turning", times.to_list()
+    where, years = "parameter turning", cube.labels[0].to_list()
+    regions = range(cube.values.shape[1])
     if len(years) < 2:
         what = f"the table has one period: {years}"
         raise InputError(Finding("change-needs-two-periods", what, "argument time", "give a table with at least two periods"), "a change")
+    if turning == "regional-cycle":
+        return [(p, r) for r in regions for p in pairwise(turning_points(np.nansum(cube.values[:, r], axis=1)))]
     if turning is None:
-        return [(0, len(years) - 1)]
-    if isinstance(turning, str):
-        if turning != "cycle":
-            raise InputError(Finding("unknown-value", f"turning is {turning!r}", where, "give 'cycle', or a list of years"), where)
-        at = turning_points(total)
+        at = [0, len(years) - 1]
+    elif turning == "cycle":
+        at = turning_points(np.nansum(cube.values, axis=(1, 2)))
+    elif isinstance(turning, str):
+        remedy = "give 'cycle', 'regional-cycle', or a list of years"
+        raise InputError(Finding("unknown-value", f"turning is {turning!r}", where, remedy), where)
     else:
-        absent = [t for t in turning if t not in years]
-        if absent or len(turning) < 2:
-            what = f"turning points are {listed(turning)}" + (f"; the table lacks {listed(absent)}" if absent else "")
-            raise InputError(Finding("turning-points", what, where, "give at least two years that the table has"), where)
-        at = sorted(years.index(t) for t in turning)
-    return list(pairwise(at))
+        at = _years(list(turning), years)
+    return [(p, r) for p in pairwise(at) for r in regions]
+
+
+def _years(turning: list[Any], years: list[Any]) -> list[int]:
+    absent = [t for t in turning if t not in years]
+    if absent or len(turning) < 2:
+        what = f"turning points are {listed(turning)}" + (f"; the table lacks {listed(absent)}" if absent else "")
+        remedy = "give at least two years that the table has"
+        raise InputError(Finding("turning-points", what, "parameter turning", remedy), "parameter turning")
+    return sorted(years.index(t) for t in turning)
+
+
+def _phases_in_words(cube: Cube, phases: list[tuple[tuple[int, int], int]]) -> list[list[Any]]:
+    times = cube.labels[0].to_list()
+    return [[times[a], times[b]] for a, b in sorted({p for p, _ in phases})]
 
 
 def supply_cover(data: Data, *, demand: Any = None) -> Measured:
@@ -242,7 +260,8 @@ ENTRIES = (
             "unique": UNIQUE,
             "parameters": {
                 "turning": Parameter(
-                    None, help="turning points: a list of years, 'cycle' for peaks and troughs of the total, or the first and last period"
+                    None,
+                    help="turning points: a list of years, 'cycle' for peaks and troughs of the total, 'regional-cycle' for those of each region, or the first and last period",
                 ),
                 "reference": Parameter(
                     None,
