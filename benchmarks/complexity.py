@@ -69,8 +69,10 @@ def _from_frame(x: np.ndarray) -> Callable[[], float]:
         from hinterland.measure.complexity import complexity, presence
         from hinterland.measure.relatedness import density, proximity
 
-        wide = frame.pivot("industry", index="region", values="value").drop("region").to_numpy()
-        p = presence(np.ascontiguousarray(wide))
+        at = tuple(frame[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in ("region", "industry"))
+        wide = np.zeros((at[0].max() + 1, at[1].max() + 1))
+        wide[at] = frame["value"].to_numpy()
+        p = presence(wide)
         c = complexity(p.matrix)
         density(p.matrix, proximity(p.matrix))
         return float(c.eci[0])
