@@ -56,7 +56,6 @@ _ALL = (
     Unit("as-input", "as given", 1.0),
     Unit("index", "index", 1.0, ("指数",)),
     Unit("log", "logarithm", 1.0, ("对数",)),
-    Unit("as-input", "as given", 1.0),
     Unit("km", "length", 1.0, ("公里", "千米", "kilometres")),
     Unit("degree", "angle", 1.0, ("度", "°")),
     Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
