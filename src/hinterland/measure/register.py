@@ -13,15 +13,25 @@ from hinterland.measure.entries import (
     breadth,
     capital,
     comovement,
+    complexity,
     composite,
+    flows,
+    gravity,
     hsieh_klenow,
+    location,
     misallocation,
+    multiregional,
     patent_quality,
     patents,
     price_convergence,
+    production_links,
     productivity,
+    relatedness,
+    security,
     segmentation,
+    shift_share,
     structure,
+    transfer,
 )
 from hinterland.measure.indicator import Indicator
 
@@ -42,6 +52,16 @@ _FAMILIES = (
     patents,
     patent_quality,
     breadth,
+    shift_share,
+    transfer,
+    gravity,
+    flows,
+    location,
+    multiregional,
+    complexity,
+    relatedness,
+    security,
+    production_links,
 )
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
