@@ -7,12 +7,14 @@ from types import MappingProxyType
 
 import polars as pl
 
-from hinterland.measure.entries import agglomeration
+from hinterland.measure.entries import agglomeration, convergence, density, inequality, markov, spatial
 from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
-INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in (agglomeration,) for i in family.ENTRIES})
+INDICATORS: Mapping[str, Indicator] = MappingProxyType(
+    {i.id: i for family in (agglomeration, inequality, convergence, density, markov, spatial) for i in family.ENTRIES}
+)
 """Every indicator by id."""
 
 
