@@ -105,7 +105,7 @@ def _pairs(regions: pl.Series, source: Any) -> csr_array:
 
 
 def _two_columns(source: Any) -> pl.DataFrame:
-    frame = table(source, "neighbours", [])
+    frame = table(source, "neighbours")
     if frame.width < 2:
         what = f"the table of neighbours has {frame.width} column(s)"
         raise InputError(
@@ -141,7 +141,7 @@ def _places(source: Any) -> pl.DataFrame:
         if source == "cities":
             return seats
         return provinces().select(region="province_code", seat="capital_adcode").join(seats, left_on="seat", right_on="region").drop("seat")
-    frame = table(source, "coordinates", [])
+    frame = table(source, "coordinates")
     first = [c for c in frame.columns if c not in ("lon", "lat")][:1]
     found = table(frame, "coordinates", [*first, "lon", "lat"])
     code = normalise_codes(found[first[0]], typed=True).cast(pl.String).alias("region")

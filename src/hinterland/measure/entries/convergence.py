@@ -98,7 +98,7 @@ def _controls(data: Data, regions: pl.Series, source: Any) -> Floats:
     if source is None:
         return np.empty((len(regions), 0))
     region = data.columns["region"]
-    frame = table(source, "controls", [])
+    frame = table(source, "controls")
     key = table(source, "controls", ["region"], data.columns)["region"]
     names = [c for c in frame.columns if c != region and frame.schema[c].is_numeric()]
     if not names or key.is_duplicated().any():
