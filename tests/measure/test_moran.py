@@ -212,3 +212,26 @@ def test_seeds_repeat() -> None:
     assert moran(y, w, Draws(99, 4)).p_permutation == moran(y, w, Draws(99, 4)).p_permutation
     assert np.array_equal(local_moran(y, w, Draws(99, 4)).p_value, local_moran(y, w, Draws(99, 4)).p_value)
     assert not np.array_equal(moran(y, w, Draws(99, 4)).draws, moran(y, w, Draws(99, 5)).draws)
+
+
+def test_few_draws_cannot_survive_many_tests() -> None:
+    rng = np.random.default_rng(12)
+    table = pl.DataFrame({"id": [f"r{i:03d}" for i in range(200)], "v": rng.normal(size=200)})
+    where = pl.DataFrame({"id": table["id"], "lon": rng.uniform(100, 110, 200), "lat": rng.uniform(25, 35, 200)})
+    options = {"region": "id", "value": "v", "nearest": 4, "coordinates": where}
+    few = measure("local-moran", table, draws=99, **options)  # type: ignore[arg-type]
+    assert (
+        [f.code for f in few.findings] == ["few-permutations"] and "at least 80" in few.findings[0].what and "draws=1600" in few.findings[0].remedy
+    )
+    assert measure("local-moran", table, draws=1600, **options).findings == ()  # type: ignore[arg-type]
+    assert measure("local-moran", table, draws=99, adjust="none", **options).findings == ()  # type: ignore[arg-type]
+
+
+def test_draws_of_ranks_are_distinct_and_even() -> None:
+    from hinterland.measure.lisa import draw_ranks
+
+    for others, size in ((30, 4), (6, 5), (5, 5)):
+        ranks = draw_ranks(others, size, Draws(20_000, 1))
+        assert ranks.shape == (size, 20_000) and (np.diff(np.sort(ranks, axis=0), axis=0) > 0).all()
+        share = np.bincount(ranks.ravel(), minlength=others) / 20_000
+        assert np.abs(share - size / others).max() < 5 * np.sqrt(size / others * (1 - size / others) / 20_000) + 1e-12

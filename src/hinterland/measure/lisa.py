@@ -18,7 +18,7 @@ from hinterland.measure.moran import DRAWS, Draws, flat, permutation_p
 
 QUADRANTS = ("high-high", "low-high", "low-low", "high-low")
 """Own value and that of the neighbours, above or below the mean; numbered from 1 in this order, as in PySAL."""
-_BLOCK = 4_000_000
+_BLOCK = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,35 @@ def conditional_draws(z: Floats, weights: csr_array, value: Floats, draws: Draws
     """
     n = len(z)
     cards = np.diff(weights.indptr)
-    widest = int(cards.max())
-    rng = np.random.default_rng(draws.seed)
-    ranks = np.stack([rng.choice(n - 1, widest, replace=False) for _ in range(draws.count)], axis=1)
+    ranks = draw_ranks(n - 1, int(cards.max()), draws)
+    low, high = z[ranks], z[ranks + 1]
     p = np.full(n, np.nan)
     size = max(_BLOCK // draws.count, 1)
     for start in range(0, n, size):
         i = np.arange(start, min(start + size, n))
         drawn = np.zeros((len(i), draws.count))
-        for k in range(widest):
-            held = np.flatnonzero(cards[i] > k)
-            w = weights.data[weights.indptr[i[held]] + k]
-            pick = ranks[k] + (ranks[k] >= i[held, None])
-            drawn[held] += w[:, None] * z[pick]
+        for k in range(int(cards[i].max())):
+            more = cards[i] > k
+            held = slice(None) if more.all() else np.flatnonzero(more)
+            w = weights.data[weights.indptr[i[held]] + k, None]
+            # The others of region i are the ranks below i, and those from i on one place further up.
+            drawn[held] += w * np.where(ranks[k] < i[held, None], low[k], high[k])
         p[i] = permutation_p(value[i], (n - 1) / n * z[i, None] * drawn, draws.alternative)
     return p
+
+
+def draw_ranks(others: int, size: int, draws: Draws) -> NDArray[np.int64]:
+    """[size, D] numbers from 0 to ``others`` - 1, no two alike in one draw."""
+    rng = np.random.default_rng(draws.seed)
+    if size * size > others:
+        return np.ascontiguousarray(rng.permuted(np.tile(np.arange(others), (draws.count, 1)), axis=1)[:, :size].T)
+    ranks = rng.integers(0, others, (size, draws.count))
+    while True:
+        ordered = np.sort(ranks, axis=0)
+        twice = np.flatnonzero((ordered[1:] == ordered[:-1]).any(axis=0))
+        if len(twice) == 0:
+            return ranks
+        ranks[:, twice] = rng.integers(0, others, (size, len(twice)))
 
 
 def esda_draws(z: Floats, weights: csr_array, value: Floats, draws: Draws) -> Floats:

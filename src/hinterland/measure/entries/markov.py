@@ -16,7 +16,7 @@ from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_counts
 from hinterland.measure.neighbours import PARAMETERS, Choice, neighbours_of
 from hinterland.measure.result import Block, Measured, block, product_of
-from hinterland.measure.spatial_markov import classified, homogeneity, permuted
+from hinterland.measure.spatial_markov import Permuted, classified, homogeneity, permuted
 from hinterland.measure.weights import row_standardised
 
 _ROLES = (
@@ -115,19 +115,32 @@ def spatial_chain(
     weights = row_standardised(neighbour)
     found = classified(grid.value, weights, cut)
     counts = found.counts(step)
+    coverage = float(((found.own[:-step] >= 0) & (found.own[step:] >= 0) & (found.around[:-step] >= 0)).mean())
+    drawn = permuted(grid.value, weights, found, draws=draws, seed=seed, scheme=scheme, step=step) if draws else None
     names = class_names(cut.classes)
-    pairs = (found.own[:-step] >= 0) & (found.own[step:] >= 0) & (found.around[:-step] >= 0)
-    coverage = float(pairs.mean())
+    tied = (*_tied(found.cutoffs), *_tied(found.lag_cutoffs, " of the neighbours"))
+    return Measured(
+        [*_conditional(counts, names, coverage), *_tests(counts, drawn, coverage)],
+        (*said, *tied, *_sparse(counts, least, names.to_list(), names)),
+        meta={"cutoffs": np.atleast_2d(found.cutoffs).tolist(), "lag_cutoffs": np.atleast_2d(found.lag_cutoffs).tolist()},
+    )
+
+
+def _conditional(counts: Floats, names: pl.Series, coverage: float) -> list[Block]:
+    """Transitions and steady state by the neighbours' class."""
     p = probabilities(counts)
-    blocks = _matrix(("neighbour_class", "from_class", "to_class"), [names, names, names], counts, p, coverage)
     steady = np.stack([steady_state(q) for q in p])
     keys = product_of(("neighbour_class", "from_class"), [names, names])
-    used = np.repeat(counts.sum(axis=(1, 2)), cut.classes)
+    used = np.repeat(counts.sum(axis=(1, 2)), len(names))
     reasons = {"no-steady-state": np.isnan(steady).ravel()}
-    blocks.append(block(keys, steady.ravel(), n_used=used, coverage=coverage, reasons=reasons, component="steady-state"))
-    test = homogeneity(counts)
-    drawn = permuted(grid.value, weights, found, draws=draws, seed=seed, scheme=scheme, step=step) if draws else None
-    results = {
+    long_run = block(keys, steady.ravel(), n_used=used, coverage=coverage, reasons=reasons, component="steady-state")
+    return [*_matrix(("neighbour_class", "from_class", "to_class"), [names, names, names], counts, p, coverage), long_run]
+
+
+def _tests(counts: Floats, drawn: Permuted | None, coverage: float) -> list[Block]:
+    """Whether the neighbours' class matters."""
+    test, n = homogeneity(counts), int(counts.sum())
+    values = {
         "likelihood-ratio": test.likelihood_ratio,
         "pearson": test.pearson,
         "degrees-of-freedom": float(test.degrees),
@@ -136,19 +149,17 @@ def spatial_chain(
         "likelihood-ratio-permutation-p": drawn.p_likelihood_ratio if drawn else float("nan"),
         "pearson-permutation-p": drawn.p_pearson if drawn else float("nan"),
     }
-    empty = int(counts.sum()) == 0
-    for name, value in results.items():
-        codes = {"no-transitions": [empty or (np.isnan(value) and "permutation" not in name)], "no-draws": [np.isnan(value)]}
-        blocks.append(block({}, value, n_used=int(counts.sum()), coverage=coverage, reasons=codes, component=name))
-    findings = (
-        *said,
-        *_tied(found.cutoffs),
-        *_tied(found.lag_cutoffs, " of the neighbours"),
-        *_sparse(counts, least, names.to_list(), names),
-    )
-    return Measured(
-        blocks, findings, meta={"cutoffs": np.atleast_2d(found.cutoffs).tolist(), "lag_cutoffs": np.atleast_2d(found.lag_cutoffs).tolist()}
-    )
+    return [
+        block(
+            {},
+            v,
+            n_used=n,
+            coverage=coverage,
+            reasons={"no-transitions": [n == 0 or (np.isnan(v) and "permutation" not in k)], "no-draws": [np.isnan(v)]},
+            component=k,
+        )
+        for k, v in values.items()
+    ]
 
 
 def class_names(k: int) -> pl.Series:

@@ -35,6 +35,8 @@ _GLOBAL = {
     "normal-p": "p_value",
     "permutation-p": "p_permutation",
 }
+_TOGETHER = 5
+"""More regions than these at the smallest p-value is too much to ask before one of them counts."""
 _LOCAL = ("local-moran-i", "spatial-lag", "lisa-quadrant", "lisa-p", "lisa-q", "lisa-cluster")
 Statistic = Callable[..., Autocorrelation]
 
@@ -98,7 +100,26 @@ def local(data: Data, *, alpha: float, adjust: str, engine: str, draws: int, see
         for name, value in _local_values(got, alpha, adjust).items():
             rows[name][t, seen] = value
     reasons = {"suppressed-input": cube.suppressed, "missing-input": ~cube.observed, "no-variation": constant, "no-neighbours": lonely}
-    return Measured([_local_rows(cube, k, v, reasons, draws) for k, v in rows.items()], findings)
+    few = _few_draws(draws, alternative, alpha, int(cube.observed.sum(axis=1).max())) if adjust == "fdr" else ()
+    return Measured([_local_rows(cube, k, v, reasons, draws) for k, v in rows.items()], (*findings, *few))
+
+
+def _few_draws(draws: int, alternative: str, alpha: float, tests: int) -> tuple[Finding, ...]:
+    """With few draws no single region can survive the adjustment: the smallest p-value is too large for so many tests."""
+    least = (2 if alternative == "two-sided" else 1) / (draws + 1)
+    together = int(np.ceil(least * tests / alpha))
+    if draws == 0 or together <= _TOGETHER:
+        return ()
+    what = f"with {draws} permutations the smallest p-value is {least:g}: of {tests} regions at least {together} must reach it before one counts at {alpha:g}"
+    return (
+        Finding(
+            "few-permutations",
+            what,
+            "parameter draws",
+            f"pass draws={int(np.ceil(least * (draws + 1) * tests / alpha / _TOGETHER))} or more",
+            "warning",
+        ),
+    )
 
 
 def _local_rows(cube: Cube, component: str, value: Floats, reasons: Mapping[str, Any], draws: int) -> Block:
@@ -160,6 +181,7 @@ ENTRIES = (
         keys=("time", "region"),
         parameters={
             **_TESTS,
+            "draws": Parameter(9999, help="conditional permutations; 0 for none; the adjustment for many tests needs many"),
             "alpha": Parameter(0.05, help="rate of false discoveries at which a cluster counts"),
             "adjust": Parameter("fdr", ("fdr", "none"), "for many tests: Benjamini and Hochberg, or not at all"),
             "engine": Parameter("own", ("own", "esda"), "whose conditional permutations: esda needs the extra spatial"),
