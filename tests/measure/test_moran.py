@@ -221,7 +221,9 @@ def test_few_draws_cannot_survive_many_tests() -> None:
     options = {"region": "id", "value": "v", "nearest": 4, "coordinates": where}
     few = measure("local-moran", table, draws=99, **options)  # type: ignore[arg-type]
     assert (
-        [f.code for f in few.findings] == ["few-permutations"] and "at least 80" in few.findings[0].what and "draws=1600" in few.findings[0].remedy
+        [f.code for f in few.findings] == ["few-permutations"]
+        and "at least 80" in few.findings[0].what
+        and "draws=1600" in few.findings[0].remedy
     )
     assert measure("local-moran", table, draws=1600, **options).findings == ()  # type: ignore[arg-type]
     assert measure("local-moran", table, draws=99, adjust="none", **options).findings == ()  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from hinterland.errors import Finding, InputError, listed
 from hinterland.measure.data import Data, Floats
 from hinterland.measure.entries.panel import yearly_grid
 from hinterland.measure.indicator import Indicator, Parameter, Role
-from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_counts
+from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_codes, transition_counts
 from hinterland.measure.neighbours import PARAMETERS, Choice, neighbours_of
 from hinterland.measure.result import Block, Measured, block, product_of
 from hinterland.measure.spatial_markov import Permuted, classified, homogeneity, permuted
@@ -42,18 +42,18 @@ _HERE = "hinterland.measure.entries.markov"
 Classes = int | Sequence[float]
 
 
-def cut_of(classes: Any, quantiles: str) -> Cut:
+def cut_of(classes: Any, quantiles: str, shared: bool = False) -> Cut:
     """What the parameters say of classes.
 
     Raises:
         InputError: neither a number of classes from 2 to 100 nor increasing cutoffs.
     """
     if isinstance(classes, int) and not isinstance(classes, bool) and 2 <= classes <= 100:
-        return Cut(classes, quantiles == "pooled")
+        return Cut(classes, quantiles == "pooled", shared=shared)
     if isinstance(classes, list | tuple) and classes and all(isinstance(c, int | float) for c in classes):
         fixed = tuple(float(c) for c in classes)
         if all(np.isfinite(fixed)) and all(a < b for a, b in pairwise(fixed)):
-            return Cut(len(fixed) + 1, fixed=fixed)
+            return Cut(len(fixed) + 1, fixed=fixed, shared=shared)
     remedy = "give a whole number from 2 to 100, or cutoffs that increase"
     raise InputError(Finding("out-of-range", f"classes is {classes!r}", "parameter classes", remedy), "arguments")
 
@@ -64,7 +64,7 @@ def chain(data: Data, *, classes: Classes = 4, quantiles: str = "pooled", relati
     y = yearly_grid(data, step, relative).value
     cutoffs = cut.cutoffs(y)
     own = classify(y, cutoffs)
-    counts = transition_counts(own[:-step], own[step:], cut.classes)[0]
+    counts = transition_counts(transition_codes(own, cut.classes, step), cut.classes)[0]
     p, n, coverage = probabilities(counts), int(counts.sum()), float(((own[:-step] >= 0) & (own[step:] >= 0)).mean())
     names = class_names(cut.classes)
     start = counts.sum(axis=1) / n if n else np.full(cut.classes, np.nan)
@@ -98,6 +98,7 @@ def spatial_chain(
     relative: bool = True,
     step: int = 1,
     least: int = 5,
+    neighbour_classes: str = "quantiles",
     draws: int = 99,
     seed: int = 0,
     scheme: Any = "exchange",
@@ -108,7 +109,7 @@ def spatial_chain(
     islands: str = "attach",
 ) -> Measured:
     """Transitions by the class of the neighbours, and tests that these do not matter."""
-    cut = cut_of(classes, quantiles)
+    cut = cut_of(classes, quantiles, neighbour_classes == "own")
     fail_if_not_count(draws, "draws")
     grid = yearly_grid(data, step, relative)
     neighbour, said = neighbours_of(grid.regions, Choice(neighbours, nearest, within_km, coordinates, islands))
@@ -209,6 +210,7 @@ def _sparse(counts: Floats, least: int, strata: list[str], names: pl.Series) -> 
 
 
 _DRAWS = {
+    "neighbour_classes": Parameter("quantiles", ("quantiles", "own"), "quantiles of the neighbours' means, or the cutoffs of own values"),
     "draws": Parameter(99, help="permutations of trajectories over regions; 0 for none"),
     "seed": Parameter(0, help="of the permutations"),
     "scheme": Parameter(
