@@ -53,6 +53,7 @@ _ALL = (
     Unit("10k-count", "number", 1e4, ("万件", "万个")),
     Unit("index", "index", 1.0, ("指数",)),
     Unit("log", "logarithm", 1.0, ("对数",)),
+    Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
 )
 UNITS: Mapping[str, Unit] = MappingProxyType({u.id: u for u in _ALL})
 """Every unit by id."""

@@ -1,183 +1,134 @@
-"""Who neighbours whom, as callers say it: pairs, numbers of nearest regions, or a distance; and what becomes of islands."""
+"""Which pairs of regions are compared: provinces found by name, neighbours, all pairs, distances between seats."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
 
-from hinterland.data.cells import normalise_codes
 from hinterland.data.geography import cities, province_adjacency, provinces
-from hinterland.errors import Finding, InputError, fail_if_any, listed
+from hinterland.errors import Finding, InputError, did_you_mean, listed
 from hinterland.measure.data import positions
-from hinterland.measure.indicator import Parameter
-from hinterland.measure.inequality import Floats
-from hinterland.measure.second import table
-from hinterland.measure.weights import attach_islands, from_pairs, islands, nearest, row_standardised, within
+from hinterland.measure.second import Second, table
+from hinterland.measure.segmentation import Pairs
 
-PARAMETERS = {
-    "neighbours": Parameter(
-        None,
-        help="pairs of contiguous regions: a table whose first two columns are regions, or 'provinces' for the packaged borders",
-        table=True,
-    ),
-    "nearest": Parameter(None, help="each region's neighbours are this many nearest ones by great circle"),
-    "within_km": Parameter(None, help="neighbours are the regions no further away than this by great circle"),
-    "coordinates": Parameter(
-        None,
-        help="longitude and latitude of each region in degrees: a table of region, lon, lat; or 'cities' or 'provinces' for the packaged seats of government",
-        table=True,
-    ),
-    "islands": Parameter(
-        "attach", ("attach", "refuse", "keep"), "a region without neighbours gets its nearest one, is an error, or stays alone"
-    ),
-}
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+EARTH_KM = 6371.0088
+KINDS = ("contiguous", "all", "distance")
+_NAMES = ("province_code", "name_zh", "short_zh", "abbreviation_zh", "name_en", "iso_3166_2")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """How neighbours are chosen: the parameters of :data:`PARAMETERS`, exactly one of the first three."""
-
-    neighbours: Any
-    nearest: int | None
-    within_km: float | None
-    coordinates: Any
-    islands: str
+@cache
+def _lookup() -> dict[str, int]:
+    """Every way to write a province → its position in :func:`~hinterland.data.geography.provinces`."""
+    rows = provinces().select(_NAMES)
+    found = {str(v).casefold(): i for i, row in enumerate(rows.iter_rows()) for v in row if v is not None}
+    return found | {code[:2]: i for i, code in enumerate(rows["province_code"])}
 
 
-def neighbours_of(regions: pl.Series, choice: Choice) -> tuple[csr_array, tuple[Finding, ...]]:
-    """[R, R] ones between neighbours in the order of ``regions``, and warnings: islands that were attached or stay alone.
-
-    Raises:
-        InputError: no way or several ways of choosing; a number out of range; coordinates that are needed and missing; islands that are refused
-            or cannot be attached; nobody with a neighbour.
-    """
-    fail_if_any(_choice_findings(choice), "the neighbours", InputError)
-    places = None if choice.coordinates is None else coordinates_of(regions, choice.coordinates)
-    if choice.neighbours is not None:
-        found = _pairs(regions, choice.neighbours)
-    elif choice.nearest is not None:
-        found = nearest(_needed(places), int(choice.nearest))
-    else:
-        found = within(_needed(places), float(_needed(choice.within_km)))
-    found, findings = _islands(regions, found, places, choice.islands)
-    if found.nnz == 0:
-        raise InputError(
-            Finding("no-neighbours", "no region has a neighbour", "the neighbours", "check the codes of the pairs, or widen the distance"),
-            "the neighbours",
-        )
-    return found, findings
+def find_provinces(labels: pl.Series) -> Ints:
+    """[n] position of each label (a code of six or two digits, a Chinese or an English name) among the 31 provinces, −1 where it is none."""
+    known = _lookup()
+    return np.array([known.get(str(x).strip().casefold(), -1) for x in labels], dtype=np.int64)
 
 
-def _needed(value: Any) -> Any:
-    if value is None:
-        what = "neighbours by distance need the regions' coordinates"
-        raise InputError(
-            Finding("no-places", what, "parameter coordinates", "give a table of region, lon, lat; or 'cities' or 'provinces'"),
-            "the neighbours",
-        )
-    return value
+def seats() -> Floats:
+    """[31, 2] longitude and latitude of the provinces' seats of government, degrees."""
+    at = provinces().join(cities(), left_on="capital_adcode", right_on="adcode", how="left", maintain_order="left")
+    return at.select("lon", "lat").to_numpy()
 
 
-def _choice_findings(choice: Choice) -> list[Finding]:
-    given = {
-        k: v for k, v in (("neighbours", choice.neighbours), ("nearest", choice.nearest), ("within_km", choice.within_km)) if v is not None
-    }
-    findings = []
-    if len(given) != 1:
-        what = f"neighbours are chosen in {len(given)} ways{': ' + ', '.join(given) if given else ''}"
-        findings.append(Finding("ways-of-neighbours", what, "parameters neighbours, nearest, within_km", "give exactly one of the three"))
-    for name, value in (("nearest", choice.nearest), ("within_km", choice.within_km)):
-        whole = isinstance(value, int) or (name == "within_km" and isinstance(value, float))
-        if value is not None and (isinstance(value, bool) or not whole or not 0 < value < np.inf):
-            findings.append(Finding("out-of-range", f"{name} is {value!r}", f"parameter {name}", "give a number above 0"))
-    return findings
+def great_circle(a: Floats, b: Floats) -> Floats:
+    """[n, m] kilometres between points ``a`` [n, 2] and ``b`` [m, 2] (longitude, latitude in degrees) on a sphere."""
+    (x, y), (u, v) = np.radians(a).T[:, :, None], np.radians(b).T[:, None, :]
+    half = np.sin((y - v) / 2) ** 2 + np.cos(y) * np.cos(v) * np.sin((x - u) / 2) ** 2
+    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(half, 1.0))))
 
 
-def _pairs(regions: pl.Series, source: Any) -> csr_array:
-    """Ones for the pairs of a table both of whose regions are among ``regions``."""
-    pairs = province_adjacency() if isinstance(source, str) and source == "provinces" else _two_columns(source)
-    both = pairs.filter(pl.all_horizontal(pl.col("a", "b").is_in(regions.implode())))
-    return from_pairs(positions(both["a"], regions), positions(both["b"], regions), len(regions))
+def pair_set(labels: pl.Series, pairs: str | Second, distances: Second | None, strait: bool) -> tuple[Pairs, tuple[Finding, ...]]:
+    """The pairs of ``labels`` that are compared.
 
-
-def _two_columns(source: Any) -> pl.DataFrame:
-    frame = table(source, "neighbours")
-    if frame.width < 2:
-        what = f"the table of neighbours has {frame.width} column(s)"
-        raise InputError(
-            Finding("missing-column", what, "parameter neighbours", "give two columns of regions, one pair a row"), "the neighbours"
-        )
-    return pl.DataFrame([normalise_codes(frame[frame.columns[i]], typed=True).cast(pl.String).alias(name) for i, name in enumerate("ab")])
-
-
-def coordinates_of(regions: pl.Series, source: Any) -> Floats:
-    """[R, 2] longitude and latitude of ``regions``.
+    Args:
+        pairs: ``contiguous`` (the packaged borders of provinces), ``all``, ``distance`` (all, weighted by inverse distance), or a table of
+            columns ``region`` and ``other``, each pair once or both ways round.
+        distances: for ``distance``: a table of ``region``, ``other``, ``distance`` (positive); ``None`` takes those between provinces' seats.
+        strait: count Hainan and Guangdong as neighbours.
 
     Raises:
-        InputError: columns missing, coordinates outside their range, regions without.
+        InputError: an unknown kind, labels that are no provinces where provinces are needed, distances that are not positive.
     """
-    places = _places(source)
-    ordered = pl.DataFrame({"region": regions}).join(places, on="region", how="left", maintain_order="left")
-    lacking = ordered.filter(pl.any_horizontal(pl.col("lon", "lat").is_null() | pl.col("lon", "lat").is_nan()))["region"]
-    odd = ordered.filter((pl.col("lon").abs() > 180) | (pl.col("lat").abs() > 90))["region"]
+    if isinstance(pairs, str) and pairs == "all":
+        return Pairs.every(len(labels)), ()
+    if isinstance(pairs, str) and pairs == "distance":
+        return Pairs.by_distance(_seat_distances(labels) if distances is None else _listed_distances(labels, distances)), ()
+    if isinstance(pairs, str) and pairs == "contiguous":
+        return _contiguous(labels, strait), ()
+    if isinstance(pairs, str) and "." not in pairs:
+        raise InputError(Finding("unknown-value", f"pairs is {pairs!r}", "parameter pairs", did_you_mean(pairs, KINDS)), "parameter pairs")
+    return _listed_pairs(labels, pairs)
+
+
+def _contiguous(labels: pl.Series, strait: bool) -> Pairs:
+    at = _fail_unless_provinces(labels, "pairs", 'give pairs as a table of columns region and other, or pass pairs="all"')
+    place = np.full(provinces().height, -1)
+    place[at] = np.arange(len(at))
+    codes = provinces()["province_code"]
+    borders = province_adjacency(hainan_guangdong=strait)
+    a, b = (place[positions(borders[c], codes)] for c in "ab")
+    both = (a >= 0) & (b >= 0)
+    return Pairs.of(a[both], b[both])
+
+
+def _fail_unless_provinces(labels: pl.Series, argument: str, remedy: str) -> Ints:
+    at = find_provinces(labels)
+    unknown = labels.filter(pl.Series(at < 0))
+    twice = labels.filter(pl.Series(np.bincount(at[at >= 0], minlength=provinces().height)[at] > 1) & pl.Series(at >= 0))
     findings = []
-    if len(lacking):
-        what = f"{len(lacking)} region(s) have no coordinates: {listed(lacking)}"
-        findings.append(Finding("no-places", what, "parameter coordinates", "add the rows, or leave these regions out"))
-    if len(odd):
-        what = f"coordinates of {listed(odd)} are outside their range"
-        findings.append(Finding("coordinates-out-of-range", what, "parameter coordinates", "give degrees, longitude first"))
-    fail_if_any(findings, "the coordinates", InputError)
-    return ordered.select("lon", "lat").to_numpy()
+    if len(unknown):
+        what = f"{len(unknown)} region(s) are not known as provinces: {listed(unknown)}"
+        findings.append(Finding("not-a-province", what, f"parameter {argument}", remedy))
+    if len(twice):
+        findings.append(Finding("duplicate-province", f"labels name one province twice: {listed(twice)}", "regions", "write each one way"))
+    if findings:
+        raise InputError(findings, f"parameter {argument}")
+    return at
 
 
-def _places(source: Any) -> pl.DataFrame:
-    if isinstance(source, str) and source in ("cities", "provinces"):
-        seats = cities().select(pl.col("adcode").alias("region"), "lon", "lat")
-        if source == "cities":
-            return seats
-        return provinces().select(region="province_code", seat="capital_adcode").join(seats, left_on="seat", right_on="region").drop("seat")
-    frame = table(source, "coordinates")
-    first = [c for c in frame.columns if c not in ("lon", "lat")][:1]
-    found = table(frame, "coordinates", [*first, "lon", "lat"])
-    code = normalise_codes(found[first[0]], typed=True).cast(pl.String).alias("region")
-    return pl.DataFrame([code, found["lon"].cast(pl.Float64), found["lat"].cast(pl.Float64)]).unique(
-        "region", keep="first", maintain_order=True
-    )
-
-
-def _islands(regions: pl.Series, found: csr_array, places: Floats | None, rule: str) -> tuple[csr_array, tuple[Finding, ...]]:
-    alone = regions.filter(pl.Series(islands(found)))
-    if not len(alone):
+def _listed_pairs(labels: pl.Series, pairs: Second) -> tuple[Pairs, tuple[Finding, ...]]:
+    frame = table(pairs, "pairs", ["region", "other"]).select(pl.col("region", "other").cast(pl.String))
+    known = frame.filter(pl.all_horizontal(pl.col("region", "other").is_in(labels.implode())))
+    found = Pairs.of(positions(known["region"], labels), positions(known["other"], labels))
+    strangers = pl.concat([frame["region"], frame["other"]]).unique(maintain_order=True)
+    strangers = strangers.filter(strangers.is_null() | ~strangers.is_in(labels.implode()))
+    if not len(strangers):
         return found, ()
-    what = f"{len(alone)} region(s) have no neighbour: {listed(alone)}"
-    if rule == "keep":
-        return found, (
-            Finding(
-                "island", f"{what}; they stay alone", "the neighbours", "pass islands='attach' to give each its nearest region", "warning"
-            ),
+    what = f"{len(strangers)} region(s) of the pairs are not in the table: {listed(strangers)}; {frame.height - known.height} pair(s) are left out"
+    remedy = "nothing, if the table is a part of the country; otherwise write the names alike"
+    return found, (Finding("unknown-pair", what, "parameter pairs", remedy, "warning"),)
+
+
+def _seat_distances(labels: pl.Series) -> Floats:
+    remedy = "give distances as a table of columns region, other and distance"
+    place = seats()[_fail_unless_provinces(labels, "distances", remedy)]
+    return great_circle(place, place)
+
+
+def _listed_distances(labels: pl.Series, distances: Second) -> Floats:
+    frame = table(distances, "distances", ["region", "other", "distance"])
+    frame = frame.with_columns(pl.col("region", "other").cast(pl.String), pl.col("distance").cast(pl.Float64, strict=False))
+    apart = frame.filter(pl.col("region") != pl.col("other"), pl.all_horizontal(pl.col("region", "other").is_in(labels.implode())))
+    bad = apart.filter(pl.col("distance").is_null() | ~pl.col("distance").is_finite() | (pl.col("distance") <= 0))
+    if bad.height:
+        what = f"{bad.height} distance(s) are missing or not positive: {listed(bad['region'] + '–' + bad['other'])}"
+        raise InputError(
+            Finding("bad-distance", what, "parameter distances", "give kilometres above 0 for every pair"), "parameter distances"
         )
-    if rule == "refuse" or places is None or len(regions) < 2:
-        remedy = "add pairs for them; or give coordinates, so that each is attached to its nearest region; or pass islands='keep'"
-        raise InputError(Finding("island", what, "the neighbours", remedy), "the neighbours")
-    joined, who = attach_islands(found, places)
-    said = listed(f"{regions[j.region]} to {regions[j.neighbour]} ({j.km:.0f} km)" for j in who)
-    remedy = "nothing, if that is meant; otherwise add pairs, or pass islands='keep' or 'refuse'"
-    return joined, (
-        Finding(
-            "island-attached",
-            f"{len(who)} region(s) had no neighbour and were attached to the nearest: {said}",
-            "the neighbours",
-            remedy,
-            "warning",
-        ),
-    )
-
-
-def weights_of(found: csr_array, style: str = "row") -> csr_array:
-    """Weights of neighbours: rows that add up to one, or ones (``binary``)."""
-    return row_standardised(found) if style == "row" else found
+    out = np.full((len(labels), len(labels)), np.nan)
+    a, b = positions(apart["region"], labels), positions(apart["other"], labels)
+    out[b, a] = apart["distance"].to_numpy()
+    out[a, b] = apart["distance"].to_numpy()
+    return out

@@ -7,14 +7,42 @@ from types import MappingProxyType
 
 import polars as pl
 
-from hinterland.measure.entries import agglomeration, convergence, density, inequality, markov, spatial
+from hinterland.measure.entries import (
+    agglomeration,
+    border_effect,
+    comovement,
+    composite,
+    convergence,
+    density,
+    inequality,
+    markov,
+    price_convergence,
+    productivity,
+    segmentation,
+    spatial,
+    structure,
+)
 from hinterland.measure.indicator import Indicator
 
 __all__ = ["INDICATORS", "indicators"]
 
-INDICATORS: Mapping[str, Indicator] = MappingProxyType(
-    {i.id: i for family in (agglomeration, inequality, convergence, density, markov, spatial) for i in family.ENTRIES}
+_FAMILIES = (
+    agglomeration,
+    segmentation,
+    border_effect,
+    comovement,
+    price_convergence,
+    structure,
+    composite,
+    productivity,
+    inequality,
+    convergence,
+    density,
+    markov,
+    spatial,
 )
+
+INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
 """Every indicator by id."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hinterland.data.panel import Panel
 from hinterland.errors import StudyError, fail_if_any
 from hinterland.evaluate.covariates import plain_names
-from hinterland.study.measuring import measure_columns
+from hinterland.study.measure_columns import made_by_measures
 from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
 
@@ -17,7 +17,7 @@ def made_columns(study: Study) -> frozenset[str]:
     """The columns that are not in the data file itself: joined, measured, derived, or taken from the packaged geography."""
     panel = study.panel
     joined = (j.rename.get(c, c) for j in panel.join for c in j.columns)
-    return frozenset({*panel.derive, *measure_columns(study.measure), *(name.replace("-", "_") for name in panel.regions), *joined})
+    return frozenset({*panel.derive, *made_by_measures(study.measure), *(name.replace("-", "_") for name in panel.regions), *joined})
 
 
 def with_made_roles(panel: Panel, study: Study) -> Panel:

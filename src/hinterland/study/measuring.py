@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from hinterland.data.panel import Column, Panel
-from hinterland.errors import Finding, InputError, StudyError, did_you_mean, fail_if_any, listed
+from hinterland.errors import Finding, InputError, StudyError, did_you_mean, fail_if_any
 from hinterland.measure.entry import measure
 from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Measure
@@ -145,58 +145,42 @@ def filtered(frame: pl.DataFrame, expression: str) -> pl.DataFrame:
     return kept
 
 
-def column_values(work: Workspace, name: str) -> tuple[pl.DataFrame, str, str | None]:
-    """The values that become a column of the panel, with the names of their columns of regions and periods.
+def selected_values(work: Workspace, name: str) -> pl.DataFrame:
+    """The values of the component and of the keys that the study selects.
 
     Raises:
-        StudyError: values without regions, keys that are not selected, several values of one region and period.
+        StudyError: none has them.
     """
-    table = work.study.measure[name]
-    found = work.measured(name)
-    indicator, frame, where = INDICATORS[table.indicator], found.frame, work.loaded.where("measure", name, "column")
-    names = {k: found.meta["roles"].get(k, k) for k in indicator.keys}
+    table, found = work.study.measure[name], work.measured(name)
+    frame, names = found.frame, key_columns(work, name)
+    findings: list[Finding] = []
     if table.component is not None:
         frame = frame.filter(pl.col("component") == table.component)
-    for key, value in table.select.items():
-        frame = frame.filter(pl.col(names[key]).cast(pl.String) == str(value))
         if frame.is_empty():
-            known = found.frame[names[key]].cast(pl.String).unique().sort()
-            raise StudyError(
-                Finding("nothing-selected", f"there is no {key} {str(value)!r}", where, did_you_mean(str(value), known)), "measure"
-            )
-    region, time = names["region"], names.get("time")
-    time = time if time in frame.columns else None
-    keys = [region, *([time] if time else [])]
-    if frame.select(keys).is_duplicated().any():
-        others = [k for k, n in names.items() if n in frame.columns and n not in keys and k not in table.select]
-        remedy = f"choose one with select = {{ {others[0]} = … }}" if others else "choose one with component"
-        raise StudyError(
-            Finding("several-values", f"measure {name!r} has several values for each {' and '.join(keys)}", where, remedy), "measure"
-        )
-    return frame.select(*keys, pl.col("value").alias(str(table.column))), region, time
+            findings.append(_nothing(work, name, "component", table.component, found.frame["component"]))
+    for key, value in table.select.items():
+        known = found.frame[names[key]].cast(pl.String)
+        if str(value) not in set(known):
+            findings.append(_nothing(work, name, key, str(value), known))
+        frame = frame.filter(pl.col(names[key]).cast(pl.String) == str(value))
+    fail_if_any(findings, f"measure {name}", StudyError)
+    return frame
 
 
-def with_measures(work: Workspace, panel: Panel) -> Panel:
-    """The panel with a column for each measure that makes one."""
-    from hinterland.data.readers import join_columns
-
-    for name, table in work.study.measure.items():
-        if table.column is None:
-            continue
-        frame, region, time = column_values(work, name)
-        if table.region is not None:
-            panel.require([table.region], f"measure.{name}.region")
-        keyed = panel if table.region is None else replace(panel, unit=table.region)
-        joined = join_columns(keyed, frame, unit=region, time=time, columns=[table.column], name=f"measure.{name}")
-        unit = INDICATORS[table.indicator].unit
-        made = Column(f"measured: {table.indicator} from {table.source}", unit)
-        panel = replace(joined, unit=panel.unit, columns={**joined.columns, table.column: made})
-    return panel
+def key_columns(work: Workspace, name: str) -> dict[str, str]:
+    """Result key → column of a measure's values."""
+    found = work.measured(name)
+    return {k: found.meta["roles"].get(k, k) for k in INDICATORS[found.id].keys}
 
 
-def measure_columns(measures: Mapping[str, MeasureTable]) -> frozenset[str]:
-    """The columns of the panel that measures make."""
-    return frozenset(t.column for t in measures.values() if t.column is not None)
+def _nothing(work: Workspace, name: str, key: str, value: str, known: pl.Series) -> Finding:
+    where = work.loaded.where("measure", name, "component" if key == "component" else "select")
+    return Finding(
+        "nothing-selected",
+        f"no value of measure {name!r} has the {key} {value!r}",
+        where,
+        did_you_mean(value, known.drop_nulls().unique().sort()),
+    )
 
 
 def measure_sources(measures: Mapping[str, MeasureTable]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -232,20 +216,26 @@ def findings_of(work: Workspace) -> list[Finding]:
         try:
             result = work.measured(name)
             found += [_placed(work, name, f) for f in result.findings]
-            if table.component is not None and result.frame.filter(pl.col("component") == table.component).is_empty():
-                said = f"measure {name!r} has no component {table.component!r}"
-                found.append(
-                    Finding(
-                        "nothing-selected",
-                        said,
-                        work.loaded.where("measure", name, "component"),
-                        listed(result.frame["component"].unique()),
-                    )
-                )
+            boundaries(work, name)
+            selected_values(work, name)
         except InputError as error:
             failed.add(name)
             found += error.findings
     return found
+
+
+def boundaries(work: Workspace, name: str) -> pl.DataFrame | None:
+    """The boundaries of a measure's regions (see :func:`~hinterland.study.outlines.outlines`), where the study names a file of them."""
+    from hinterland.study.outlines import outlines
+
+    table, found = work.study.measure[name], work.measured(name)
+    column = found.meta["roles"].get("region", "region")
+    if table.boundaries is None or column not in found.frame.columns:
+        return None
+    try:
+        return outlines(work.path(table.boundaries), table.boundary_key, found.frame[column].drop_nulls().unique().cast(pl.String))
+    except InputError as error:
+        raise StudyError([_placed(work, name, f) for f in error.findings], f"measure {name}") from error
 
 
 def _measures_used(table: MeasureTable) -> Iterator[str]:

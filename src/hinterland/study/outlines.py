@@ -11,11 +11,12 @@ import polars as pl
 
 from hinterland.errors import Finding, StudyError, did_you_mean, listed
 
-_SCHEMA = {"region": pl.String(), "part": pl.Int64(), "ring": pl.Int64(), "lon": pl.Float64(), "lat": pl.Float64()}
+_SCHEMA = {"region": pl.String(), "shape": pl.Int64(), "part": pl.Int64(), "ring": pl.Int64(), "lon": pl.Float64(), "lat": pl.Float64()}
 
 
 def outlines(path: Path, key: str, regions: pl.Series) -> pl.DataFrame:
-    """Points of the boundaries of ``regions``: ``region``, ``part`` (polygon), ``ring`` (0 outer, then holes), ``lon``, ``lat``.
+    """Points of the boundaries: ``region`` (of a shape that is none of ``regions``: null), ``shape``, ``part`` (polygon), ``ring`` (0 outer, then
+    holes), ``lon``, ``lat`` (degrees).
 
     Raises:
         StudyError: no GeoJSON, no such property, or a file none of whose shapes is a region of the measure.
@@ -31,9 +32,8 @@ def outlines(path: Path, key: str, regions: pl.Series) -> pl.DataFrame:
         what = f"no shape is one of the regions: shapes are like {listed(labels[:3])}, regions like {listed(sorted(known)[:3])}"
         raise StudyError(Finding("no-shapes", what, str(path), "name the property that holds the regions' codes or names"), "boundaries")
     rows = [
-        (region, part, ring, float(x), float(y))
-        for feature, label in zip(features, labels, strict=True)
-        if (region := wanted[label]) is not None
+        (wanted[label], shape, part, ring, float(x), float(y))
+        for shape, (feature, label) in enumerate(zip(features, labels, strict=True))
         for part, polygon in enumerate(_polygons(feature.get("geometry") or {}))
         for ring, points in enumerate(polygon)
         for x, y, *_ in points

@@ -31,7 +31,7 @@ MEASURE_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "measure_places": {**dict.fromkeys(("measure", "region", "name_zh", "name_en", "level"), _TEXT), "lon": _REAL, "lat": _REAL},
     "measure_outlines": {
         **dict.fromkeys(("measure", "region"), _TEXT),
-        **dict.fromkeys(("part", "ring"), _WHOLE),
+        **dict.fromkeys(("shape", "part", "ring"), _WHOLE),
         **dict.fromkeys(("lon", "lat"), _REAL),
     },
 }

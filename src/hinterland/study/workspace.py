@@ -113,7 +113,7 @@ class Workspace:
     @cached_property
     def panel(self) -> Panel:
         """The panel: read, merged, joined, measured, derived, filtered."""
-        from hinterland.study.measuring import with_measures
+        from hinterland.study.measure_columns import with_measures
 
         table = self.study.panel
         panel = with_measures(self, self.raw_panel)

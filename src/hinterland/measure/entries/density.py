@@ -13,7 +13,7 @@ from hinterland.measure.density import kernel_density, silverman, stochastic_ker
 from hinterland.measure.entries.inequality import Years, years_of
 from hinterland.measure.entries.panel import relative_to_mean, yearly_grid
 from hinterland.measure.indicator import Indicator, Parameter, Role
-from hinterland.measure.neighbours import PARAMETERS, Choice, neighbours_of
+from hinterland.measure.neighbour_choice import PARAMETERS, Choice, neighbours_of
 from hinterland.measure.result import Block, Measured, block, product_of
 from hinterland.measure.weights import lag, row_standardised
 

@@ -14,7 +14,7 @@ from hinterland.measure.data import Data, Floats
 from hinterland.measure.entries.panel import yearly_grid
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_codes, transition_counts
-from hinterland.measure.neighbours import PARAMETERS, Choice, neighbours_of
+from hinterland.measure.neighbour_choice import PARAMETERS, Choice, neighbours_of
 from hinterland.measure.result import Block, Measured, block, product_of
 from hinterland.measure.spatial_markov import Permuted, classified, homogeneity, permuted
 from hinterland.measure.weights import row_standardised

@@ -13,7 +13,7 @@ from hinterland.measure.entries.markov import fail_if_not_count
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.lisa import LocalMoran, false_discovery, local_moran
 from hinterland.measure.moran import Autocorrelation, Draws, flat, geary, moran, weight_moments
-from hinterland.measure.neighbours import PARAMETERS, Choice, neighbours_of, weights_of
+from hinterland.measure.neighbour_choice import PARAMETERS, Choice, neighbours_of, weights_of
 from hinterland.measure.result import Block, Measured, dense
 from hinterland.measure.weights import among
 from hinterland.measure.weights import islands as alone

@@ -10,7 +10,7 @@ import polars as pl
 
 from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Measure
-from hinterland.study.outlines import outlines
+from hinterland.study.measuring import boundaries
 from hinterland.study.places import places
 from hinterland.study.schema_measure import MeasureTable
 from hinterland.study.step import Step
@@ -32,8 +32,8 @@ def measure(work: Workspace, step: Step) -> Output:
         parts.append(("measure_findings", pl.DataFrame([{"measure": name, **asdict(f)} for f in found.findings])))
     if "region" in values.columns:
         parts.append(("measure_places", places(values["region"].drop_nulls().unique().sort()).with_columns(measure=pl.lit(name))))
-        if table.boundaries is not None:
-            drawn = outlines(work.path(table.boundaries), table.boundary_key, values["region"].drop_nulls().unique())
+        drawn = boundaries(work, name)
+        if drawn is not None:
             parts.append(("measure_outlines", drawn.with_columns(measure=pl.lit(name))))
     return output(parts)
 

@@ -8,7 +8,7 @@ import pytest
 
 from hinterland.data.geography import province_adjacency, provinces
 from hinterland.errors import InputError
-from hinterland.measure.neighbours import Choice, coordinates_of, neighbours_of
+from hinterland.measure.neighbour_choice import Choice, coordinates_of, neighbours_of
 from hinterland.measure.weights import arc_km, attach_islands, from_pairs, nearest, on_sphere, row_standardised, within
 
 
