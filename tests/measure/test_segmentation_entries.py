@@ -166,7 +166,7 @@ def test_identical_prices_have_no_integration_index() -> None:
         ({"pairs": "contigous"}, "unknown-value"),
         ({"pairs": "distance"}, "not-a-province"),
         ({"pairs": "distance", "distances": TRIANGLE.with_columns(distance=pl.Series([1.0, 0.0, 2.0]))}, "bad-distance"),
-        ({"pairs": TRIANGLE.rename({"other": "neighbour"})}, "missing-column"),
+        ({"pairs": TRIANGLE.rename({"other": "neighbour"})}, "unknown-column"),
         ({"least_goods": 2}, "out-of-range"),
         ({"scale": 0.0}, "out-of-range"),
         ({"input": "growth"}, "unknown-value"),

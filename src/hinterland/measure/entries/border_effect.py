@@ -94,16 +94,14 @@ def _said(names: Sequence[str], fits: Sequence[BorderEffect | EstimationError]) 
         if isinstance(f, EstimationError)
     ]
     done = [f for f in fits if isinstance(f, BorderEffect)]
-    for code, count, what in (
-        (
-            "zero-margin",
-            sum(int(f.zero_margin.sum()) for f in done),
-            "flow(s) of exporters that sell nothing, or importers that buy nothing,",
-        ),
-        ("separated-flows", sum(int(f.separated.sum()) for f in done), "zero(s) that distance, border and effects predict perfectly"),
-    ):
-        if count:
-            findings.append(Finding(code, f"{count} {what} say nothing and are left out", "flows", "nothing", "warning"))
+    silent = sum(int(f.zero_margin.sum()) for f in done)
+    if silent:
+        what = f"{silent} flow(s) of exporters that sell nothing, or importers that buy nothing, say nothing and are left out"
+        findings.append(Finding("zero-margin", what, "flows", "nothing", "warning"))
+    separated = sum(int(f.separated.sum()) for f in done)
+    if separated:
+        what = f"{separated} zero(s) that distance, border and effects predict perfectly say nothing and are left out"
+        findings.append(Finding("separated-flows", what, "flows", "nothing", "warning"))
     return findings
 
 
