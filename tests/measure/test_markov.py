@@ -195,9 +195,9 @@ COLUMNS = {"region": "city", "value": "gdp", "time": "year"}
 def test_the_entry_of_the_chain() -> None:
     m = measure("markov-chain", frame(trajectories(80, 8, 7)), **COLUMNS)  # type: ignore[arg-type]
     p = m.component("transition-probability")
-    assert p.height == 16 and p.group_by("from_class").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 4)
+    assert p.height == 16 and p.group_by("group").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 4)
     assert m.component("transition-count")["value"].sum() == 80 * 7
-    assert m.component("steady-state")["to_class"].null_count() == 4
+    assert m.component("steady-state")["other_group"].null_count() == 4
     assert m.component("shorrocks-mobility").height == 1
     assert len(m.meta["cutoffs"][0]) == 3
 
@@ -218,7 +218,7 @@ def test_sparse_rows_and_ties_are_said() -> None:
     codes = [f.code for f in m.findings]
     assert codes == ["tied-cutoffs", "sparse-rows"]
     assert "class 4 (0)" in m.findings[1].what
-    assert m.component("transition-probability").filter(pl.col("from_class") == "4")["reason"].to_list() == ["no-transitions"] * 4
+    assert m.component("transition-probability").filter(pl.col("group") == "4")["reason"].to_list() == ["no-transitions"] * 4
     assert m.component("shorrocks-mobility")["reason"].to_list() == ["no-transitions"]
 
 

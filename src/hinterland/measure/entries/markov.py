@@ -1,4 +1,7 @@
-"""Markov chains of classes, alone and given the neighbours: what each indicator reads, and how its rows are made."""
+"""Markov chains of classes, alone and given the neighbours: what each indicator reads, and how its rows are made.
+
+In the keys of results ``group`` is the class at the start, ``other_group`` the class after, and ``item`` the class of the neighbours at the start.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +71,8 @@ def chain(data: Data, *, classes: Classes = 4, quantiles: str = "pooled", relati
     p, n, coverage = probabilities(counts), int(counts.sum()), float(((own[:-step] >= 0) & (own[step:] >= 0)).mean())
     names = class_names(cut.classes)
     start = counts.sum(axis=1) / n if n else np.full(cut.classes, np.nan)
-    blocks = _matrix(("from_class", "to_class"), [names, names], counts, p, coverage)
-    alone = {"from_class": names}
+    blocks = _matrix(("group", "other_group"), [names, names], counts, p, coverage)
+    alone = {"group": names}
     blocks.append(
         block(alone, start, n_used=n, coverage=coverage, reasons={"no-transitions": np.isnan(start)}, component="initial-class-share")
     )
@@ -131,11 +134,11 @@ def _conditional(counts: Floats, names: pl.Series, coverage: float) -> list[Bloc
     """Transitions and steady state by the neighbours' class."""
     p = probabilities(counts)
     steady = np.stack([steady_state(q) for q in p])
-    keys = product_of(("neighbour_class", "from_class"), [names, names])
+    keys = product_of(("item", "group"), [names, names])
     used = np.repeat(counts.sum(axis=(1, 2)), len(names))
     reasons = {"no-steady-state": np.isnan(steady).ravel()}
     long_run = block(keys, steady.ravel(), n_used=used, coverage=coverage, reasons=reasons, component="steady-state")
-    return [*_matrix(("neighbour_class", "from_class", "to_class"), [names, names, names], counts, p, coverage), long_run]
+    return [*_matrix(("item", "group", "other_group"), [names, names, names], counts, p, coverage), long_run]
 
 
 def _tests(counts: Floats, drawn: Permuted | None, coverage: float) -> list[Block]:
@@ -228,7 +231,7 @@ ENTRIES = (
         formula=r"p_{ij} = \frac{n_{ij}}{\sum_j n_{ij}},\quad \pi = \pi P",
         source="Quah (1993); mobility: Formby, Smith and Zheng (2004)",
         roles=_ROLES,
-        keys=("from_class", "to_class"),
+        keys=("group", "other_group"),
         compute=f"{_HERE}:chain",
         parameters=_PARAMETERS,
         components=("transition-probability", "transition-count", "initial-class-share", "steady-state", *_MOBILITY.values()),
@@ -242,7 +245,7 @@ ENTRIES = (
         formula=r"p_{ij\mid l} = \frac{n_{lij}}{\sum_j n_{lij}},\quad LR = 2\sum_{lij} n_{lij}\ln\frac{p_{ij\mid l}}{p_{ij}}",
         source="Rey (2001); Bickenbach and Bode (2003)",
         roles=_ROLES,
-        keys=("neighbour_class", "from_class", "to_class"),
+        keys=("item", "group", "other_group"),
         compute=f"{_HERE}:spatial_chain",
         parameters={**_PARAMETERS, **_DRAWS, **PARAMETERS},
         components=(
