@@ -9,6 +9,9 @@ from itertools import permutations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 from scipy.stats import kstest
 
@@ -205,6 +208,18 @@ def test_the_entry_of_local_moran() -> None:
     assert plain.component("lisa-p")["value"].to_list() == plain.component("lisa-q")["value"].to_list()
     with pytest.raises(InputError):
         measure("local-moran", frame(y), neighbours=PAIRS, alpha=2, **COLUMNS)  # type: ignore[arg-type]
+
+
+@given(arrays(np.float64, 20, elements=st.floats(-100, 100)), st.floats(0.001, 1e6), st.floats(-1e3, 1e3), st.permutations(range(20)))
+def test_unit_origin_and_order_do_not_matter(y: np.ndarray, scale: float, shift: float, order: list[int]) -> None:
+    assume(np.ptp(y) > 1e-3)
+    w = weights(20)
+    moved = csr_array(w[order][:, order])
+    for statistic in (moran, geary):
+        first = statistic(y, w, Draws(0))
+        for again in (statistic(scale * (y + shift), w, Draws(0)), statistic(y[order], moved, Draws(0))):
+            assert (again.value, again.variance) == pytest.approx((first.value, first.variance), rel=1e-6, abs=1e-6)
+    assert local_moran(y, w, Draws(0)).value[order] == pytest.approx(local_moran(y[order], moved, Draws(0)).value, rel=1e-6, abs=1e-6)
 
 
 def test_seeds_repeat() -> None:

@@ -119,7 +119,7 @@ def theil_by_group(data: Data) -> Measured:
             rows(share * np.nan_to_num(inside), "group-theil-within", whole),
             rows(between, "group-theil-between", whole),
             rows(share, "value-share", whole),
-            rows(weight, "weight-share", {}),
+            rows(weight, "weight-share", {"zero-total": np.isnan(weight).ravel()}),
         ]
     )
 

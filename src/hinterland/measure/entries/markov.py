@@ -14,7 +14,7 @@ import polars as pl
 
 from hinterland.errors import Finding, InputError, listed
 from hinterland.measure.data import Data, Floats
-from hinterland.measure.entries.panel import yearly_grid
+from hinterland.measure.entries.panel import plain, yearly_grid
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_codes, transition_counts
 from hinterland.measure.neighbour_choice import PARAMETERS, Choice, neighbours_of
@@ -82,7 +82,7 @@ def chain(data: Data, *, classes: Classes = 4, quantiles: str = "pooled", relati
     )
     blocks += _mobility(p, start, n, coverage)
     findings = (*_tied(cutoffs), *_sparse(counts[None], least, [""], names))
-    return Measured(blocks, findings, meta={"cutoffs": np.atleast_2d(cutoffs).tolist()})
+    return Measured(blocks, findings, meta={"cutoffs": plain(cutoffs)})
 
 
 def _mobility(p: Floats, start: Floats, n: int, coverage: float) -> list[Block]:
@@ -126,7 +126,7 @@ def spatial_chain(
     return Measured(
         [*_conditional(counts, names, coverage), *_tests(counts, drawn, coverage)],
         (*said, *tied, *_sparse(counts, least, names.to_list(), names)),
-        meta={"cutoffs": np.atleast_2d(found.cutoffs).tolist(), "lag_cutoffs": np.atleast_2d(found.lag_cutoffs).tolist()},
+        meta={"cutoffs": plain(found.cutoffs), "lag_cutoffs": plain(found.lag_cutoffs)},
     )
 
 
