@@ -10,12 +10,18 @@ import polars as pl
 from hinterland.measure.entries import (
     agglomeration,
     border_effect,
+    breadth,
+    capital,
     comovement,
     composite,
     convergence,
     density,
+    hsieh_klenow,
     inequality,
     markov,
+    misallocation,
+    patent_quality,
+    patents,
     price_convergence,
     productivity,
     segmentation,
@@ -40,6 +46,12 @@ _FAMILIES = (
     density,
     markov,
     spatial,
+    capital,
+    misallocation,
+    hsieh_klenow,
+    patents,
+    patent_quality,
+    breadth,
 )
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
