@@ -1,6 +1,6 @@
 """Global spatial autocorrelation: Moran's I and Geary's C, with all permutations in one sparse product.
 
-Moran, P. A. P. (1950), *Biometrika* 37; Geary, R. C. (1954), *The Incorporated Statistician* 5; moments from Cliff & Ord (1981), *Spatial Processes*, pp. 21 and 44-46.
+Moran, P. A. P. (1950), *Biometrika* 37; Geary, R. C. (1954), *The Incorporated Statistician* 5; moments from Cliff & Ord (1981), *Spatial Processes*, ch. 1 and 2.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def moran(y: Floats, weights: csr_array, draws: Draws = DRAWS, moments: Moments 
 
 
 def moran_variance(z: Floats, m: Moments) -> float:
-    """Variance of I under randomisation (Cliff & Ord 1981, eq. 1.44) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
+    """Variance of I under randomisation (Cliff & Ord 1981, ch. 1) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
     n = len(z)
     if n < 4:
         return float("nan")
@@ -158,7 +158,7 @@ def geary(y: Floats, weights: csr_array, draws: Draws = DRAWS, moments: Moments 
 
 
 def geary_variance(z: Floats, m: Moments) -> float:
-    """Variance of C under randomisation (Cliff & Ord 1981, eq. 1.46) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
+    """Variance of C under randomisation (Cliff & Ord 1981, ch. 1) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
     n = len(z)
     if n < 4:
         return float("nan")
