@@ -128,10 +128,29 @@ def sum_columns(values: Sequence[str]) -> list[str]:
 
 def _added(frame: pl.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pl.DataFrame:
     """Rows of the same cell added up, sorted by key; sums of nothing observed are null."""
-    frame = frame.sort(*keys, maintain_order=True)
-    if frame.select(pl.struct(*keys).rle_id().n_unique()).item() < frame.height:
-        frame = frame.group_by(*keys, maintain_order=True).agg(pl.col(c).sum() for c in sum_columns(values))
+    cell = _number_of_cell(frame, keys)
+    order = cell.arg_sort()
+    cell = cell.gather(order)
+    frame = frame[order]
+    if (cell.head(-1) == cell.tail(-1)).any():
+        firsts = [pl.col(k).first() for k in keys]
+        sums = [pl.col(c).sum() for c in sum_columns(values)]
+        frame = frame.group_by(cell.alias("_cell"), maintain_order=True).agg(*firsts, *sums).drop("_cell")
     return _emptied(frame, values)
+
+
+def _number_of_cell(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """[rows] UInt64: one number per cell, in the order of the keys. Sorting by it is faster than by several columns."""
+    number = pl.zeros(frame.height, pl.UInt64, eager=True)
+    for key in keys:
+        column, kind = frame[key], frame.schema[key]
+        if not isinstance(kind, pl.Enum):
+            column = column.cast(pl.String)
+            kind = pl.Enum(column.unique().drop_nulls().sort())
+            column = column.cast(kind)
+        rank = (column.to_physical().cast(pl.UInt64) + 1).fill_null(0)
+        number = number * (len(kind.categories) + 1) + rank
+    return number
 
 
 def _emptied(frame: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:

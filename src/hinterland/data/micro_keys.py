@@ -41,6 +41,7 @@ class Key:
         level: ``prefecture``, ``division``, … ; ``label`` takes every text as it is.
         standard: edition of GB/T 4754 whose divisions are known; ``None`` knows those of all editions.
         known: labels that exist, where there is a list of them.
+        absent: what a row without a label is said to lack.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Key:
     level: str = "label"
     standard: str | None = None
     known: frozenset[str] | None = None
+    absent: str = "has no value"
 
     @property
     def cuts(self) -> bool:
@@ -58,14 +60,16 @@ class Key:
         return self.keep is not None and self.keep < self.digits
 
 
-def region_key(name: str, column: str, level: str, digits: int, known: Collection[str] | None = None) -> Key:
+def region_key(
+    name: str, column: str, level: str, digits: int, *, known: Collection[str] | None = None, absent: str = "has no value"
+) -> Key:
     """A column of region codes. Raises ``InputError`` for a level that does not exist or has more digits than the codes."""
     keep = _digits_of(level, REGION_LEVELS, digits, f"{name}_level")
     known = None if known is None else frozenset(known)
-    return Key(name, column, "label" if keep is None else "region", digits, keep, level, None, known)
+    return Key(name, column, "label" if keep is None else "region", digits, keep, level, known=known, absent=absent)
 
 
-def industry_key(name: str, column: str, level: str, digits: int, standard: str | None, known: Collection[str] | None = None) -> Key:
+def industry_key(name: str, column: str, level: str, digits: int, standard: str | None, *, known: Collection[str] | None) -> Key:
     """A column of industry codes. Raises ``InputError`` for a level or edition that does not exist."""
     keep = _digits_of(level, INDUSTRY_LEVELS, digits, f"{name}_level")
     if standard is not None:
@@ -201,7 +205,7 @@ def _unknown(key: Key) -> pl.Expr:
 
 
 _SAID = {
-    "missing": ("code-missing", "has no value", "fill in the code, or leave these rows out before"),
+    "missing": ("code-missing", "", "fill in the code, or leave these rows out before"),
     "malformed": ("code-malformed", "is no code of its kind", "correct the codes, or their number of digits in the arguments"),
     "unknown": ("code-unknown", "is a code that does not exist", "correct it, name its edition of the standard, or list it as known"),
 }
@@ -222,5 +226,5 @@ def problems(key: Key, table: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]
             continue
         bad = bad.join(rows, on="raw", how="left", nulls_equal=True).sort("n", "text", descending=[True, False])
         where = f"column {key.column!r}" if problem == "missing" else f"column {key.column!r}: {listed(bad['text'].to_list())}"
-        findings.append(Finding(code, f"in {bad['n'].sum()} row(s) the {key.name} {what}", where, remedy, "warning"))
+        findings.append(Finding(code, f"in {bad['n'].sum()} row(s) the {key.name} {what or key.absent}", where, remedy, "warning"))
     return findings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from hinterland.errors import Finding, InputError, did_you_mean, listed
 if TYPE_CHECKING:
     import narwhals as nw
 
-Engine = Literal["duckdb", "polars", "spark"]
+EngineName = Literal["duckdb", "polars", "spark"]
 _SUFFIXES = (".parquet", ".csv")
 
 
@@ -79,8 +78,8 @@ class Reader:
 @contextmanager
 def reading(engine: str, memory_limit: str, threads: int) -> Iterator[Reader]:
     """A reader on ``engine``. ``memory_limit`` and ``threads`` are DuckDB's, which spills to a temporary folder beyond the limit."""
-    if engine not in get_args(Engine):
-        remedy = did_you_mean(str(engine), get_args(Engine))
+    if engine not in get_args(EngineName):
+        remedy = did_you_mean(str(engine), get_args(EngineName))
         raise InputError(Finding("unknown-engine", f"engine {engine!r} is not known", "argument engine", remedy))
     if engine != "duckdb":
         yield Reader(engine)
@@ -96,7 +95,12 @@ def reading(engine: str, memory_limit: str, threads: int) -> Iterator[Reader]:
 def _connection(folder: Path, memory_limit: str, threads: int) -> Any:
     import duckdb
 
-    config = {"memory_limit": memory_limit, "threads": threads, "temp_directory": str(folder / "spill"), "preserve_insertion_order": False}
+    config: dict[str, Any] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "temp_directory": str(folder / "spill"),
+        "preserve_insertion_order": False,
+    }
     try:
         return duckdb.connect(config=config)
     except duckdb.Error as error:
@@ -107,7 +111,7 @@ def _connection(folder: Path, memory_limit: str, threads: int) -> Any:
 def matching(source: str | Path | Sequence[str | Path]) -> tuple[list[Path], str]:
     """The files of a path, a pattern or a list of either, in order of name, and their suffix, which all must share."""
     wanted = [source] if isinstance(source, str | Path) else list(source)
-    files = sorted({Path(f) for one in wanted for f in (glob.glob(str(one), recursive=True) or [str(one)])})
+    files = sorted({f for one in wanted for f in _matched(Path(one))})
     absent = [str(f) for f in files if not f.exists()]
     if absent or not files:
         what = f"no file matches {listed(absent)}" if absent else "no file is named"
@@ -117,6 +121,13 @@ def matching(source: str | Path | Sequence[str | Path]) -> tuple[list[Path], str
         what = f"micro-data have the suffix {listed(suffixes)}"
         raise InputError(Finding("unknown-format", what, listed(map(str, files), 3), "use Parquet or CSV files, all of one kind"))
     return files, suffixes[0]
+
+
+def _matched(path: Path) -> list[Path]:
+    """The files of a pattern; a path that is none, or matches nothing, as it is."""
+    if not any(mark in str(path) for mark in "*?["):
+        return [path]
+    return list(Path(path.anchor).glob(str(path.relative_to(path.anchor)))) or [path]
 
 
 def _duckdb_read(connection: Any, paths: list[str], suffix: str) -> Any:

@@ -125,7 +125,9 @@ def sums_of(value: Value, columns: Collection[str]) -> dict[str, nw.Expr]:
     import narwhals as nw
 
     x = nw.col(value.name)
-    counts = [c for c in columns if c.startswith(f"{value.name}_") and c.removeprefix(f"{value.name}_") in ("suppressed", "bad", "infinite")]
+    counts = [
+        c for c in columns if c.startswith(f"{value.name}_") and c.removeprefix(f"{value.name}_") in ("suppressed", "bad", "infinite")
+    ]
     return {
         value.name: x.sum(),
         f"{value.name}_squares": (x * x).sum(),
