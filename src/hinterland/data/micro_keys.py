@@ -7,7 +7,7 @@ cannot cut. Everything else happens on the few different labels that come back, 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -205,10 +205,15 @@ def _unknown(key: Key) -> pl.Expr:
 
 
 _SAID = {
-    "missing": ("code-missing", "", "fill in the code, or leave these rows out before"),
-    "malformed": ("code-malformed", "is no code of its kind", "correct the codes, or their number of digits in the arguments"),
-    "unknown": ("code-unknown", "is a code that does not exist", "correct it, name its edition of the standard, or list it as known"),
+    "missing": Finding("code-missing", "", "", "fill in the code, or leave these rows out before", "warning"),
+    "malformed": Finding(
+        "code-malformed", "is no code of its kind", "", "correct the codes, or their number of digits in the arguments", "warning"
+    ),
+    "unknown": Finding(
+        "code-unknown", "is a code that does not exist", "", "correct it, name its edition of the standard, or list it as known", "warning"
+    ),
 }
+"""What is said of each problem; the rest of the sentence is filled in."""
 
 
 def problems(key: Key, table: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]:
@@ -220,11 +225,12 @@ def problems(key: Key, table: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]
         rows: ``raw`` and ``n``, the number of rows of each.
     """
     findings = []
-    for problem, (code, what, remedy) in _SAID.items():
+    for problem, said in _SAID.items():
         bad = table.filter(pl.col("problem") == problem)
         if bad.is_empty():
             continue
         bad = bad.join(rows, on="raw", how="left", nulls_equal=True).sort("n", "text", descending=[True, False])
-        where = f"column {key.column!r}" if problem == "missing" else f"column {key.column!r}: {listed(bad['text'].to_list())}"
-        findings.append(Finding(code, f"in {bad['n'].sum()} row(s) the {key.name} {what or key.absent}", where, remedy, "warning"))
+        shown = "" if problem == "missing" else f": {listed(bad['text'].to_list())}"
+        what = f"in {bad['n'].sum()} row(s) the {key.name} {said.what or key.absent}"
+        findings.append(replace(said, what=what, where=f"column {key.column!r}{shown}"))
     return findings

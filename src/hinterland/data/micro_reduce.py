@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -87,7 +87,7 @@ def _one_pass(reduction: Reduction, engine: Engine, *, guard: bool) -> tuple[pl.
         findings += _unreadable(reduction, value, engine) if bad else []
     for name, (_, said) in reduction.checks.items():
         count = int(cells[name].sum())
-        findings += [Finding(said.code, said.what.format(count=count), said.where, said.remedy)] if count else []
+        findings += [replace(said, what=said.what.format(count=count))] if count else []
     fail_if_any(findings, opened.name)
     return cells, opened.engine
 
