@@ -132,7 +132,9 @@ def test_zero_totals_have_reasons_and_nothing_is_infinite() -> None:
 
 
 def test_catalogue_is_whole() -> None:
+    from hinterland.labels import catalogue
     from hinterland.measure.entry import compute_of
+    from hinterland.measure.indicator import LABEL_KEYS, NUMBER_KEYS
     from hinterland.measure.register import INDICATORS
     from hinterland.units import UNITS
 
@@ -146,3 +148,5 @@ def test_catalogue_is_whole() -> None:
         names = [r.name for r in indicator.roles]
         assert len(set(names) | set(indicator.parameters)) == len(names) + len(indicator.parameters), indicator.id
         assert set(indicator.unique) <= set(names), indicator.id
+        assert set(indicator.keys) <= {*LABEL_KEYS, *NUMBER_KEYS, "time"}, indicator.id
+        assert catalogue("en").get(f"indicator_family.{indicator.family}"), indicator.id

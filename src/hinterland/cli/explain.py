@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hinterland.study.glossary import Entry
 
 _TITLES = {
+    "indicator": ("Indicators", "指标"),
+    "parameter": ("Parameters of indicators", "指标的参数"),
     "method": ("Estimators", "估计方法"),
     "option": ("Options of estimators", "估计方法的选项"),
     "study-key": ("Keys of the study file", "研究文件的键"),

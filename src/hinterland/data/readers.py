@@ -130,6 +130,27 @@ def load_frame(source: Any) -> pl.DataFrame:
     return table.frame
 
 
+def read_numbers(
+    path: str | Path,
+    *,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+    missing: Sequence[str] = (),
+    keep: Sequence[str] = (),
+) -> pl.DataFrame:
+    """:func:`read_table` with further marks of a missing value; columns that hold one of the marks in ``keep`` stay as written.
+
+    Raises:
+        PanelError: the file cannot be read, or a column of numbers has cells that are none.
+    """
+    table = load_table(path, encoding=encoding, sheet=sheet)
+    texts = [c for c, t in table.frame.schema.items() if t == pl.String]
+    marked = [c for c in texts if keep and table.frame[c].str.strip_chars().is_in(list(keep)).any()]
+    table = convert(table, Wanted(text=marked, missing=missing))
+    fail_if_any(table.findings, table.source, PanelError)
+    return table.frame
+
+
 def load_table(source: Any, *, encoding: str | None = None, sheet: str | int | None = None) -> Table:
     """A file or frame as a :class:`~hinterland.data.table.Table`, its text cells not yet converted."""
     if isinstance(source, str | Path):

@@ -78,6 +78,19 @@ class World:
             )
         return float(found[0])
 
+    def input(self, name: str) -> pl.DataFrame:
+        """The raw input called ``name``.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        known = {"prices": self.prices}
+        if name not in known:
+            raise InputError(
+                Finding("unknown-input", f"this world has no input {name!r}", "World.input", did_you_mean(name, known)), "world"
+            )
+        return known[name]
+
     def truth_for(self, policy: Cohorts) -> pl.DataFrame:
         """The truths as :attr:`truth` has them, for the sample and the treated cells that another rule makes.
 

@@ -8,6 +8,11 @@ from typing import Literal
 
 from hinterland.labels import Language, catalogue
 
+LABEL_KEYS = ("region", "other", "industry", "other_industry", "group", "other_group", "item", "entity")
+"""What a label that identifies a result may be called (``time`` beside it), in the order of tables."""
+NUMBER_KEYS = ("point",)
+"""What a number that identifies a result may be called: where along an axis (a distance, an income) the value lies."""
+
 Kind = Literal["key", "time", "number"]
 Sign = Literal["any", "non-negative", "positive"]
 
@@ -57,7 +62,7 @@ class Indicator:
         formula: one line of LaTeX.
         source: author (year), equation.
         roles: columns that it reads.
-        keys: result keys, in order: roles, or names of its own such as ``other``.
+        keys: result keys, in order, out of ``LABEL_KEYS``, ``NUMBER_KEYS`` and ``time``.
         compute: ``module:function``, which takes the :class:`~hinterland.measure.data.Data` and the parameters by name and returns
             :class:`~hinterland.measure.result.Measured`.
         parameters: choices of the formula by name.

@@ -22,6 +22,7 @@ from hinterland.report.displacement import displacement
 from hinterland.report.doses import doses
 from hinterland.report.leave_out import leave_out
 from hinterland.report.matching import matching
+from hinterland.report.measures import measures
 from hinterland.report.mechanism import mechanism
 from hinterland.report.outcome_family import outcome_family
 from hinterland.report.recommendations import recommendations
@@ -44,6 +45,7 @@ def document(record: Record, language: Language) -> Document:
     makers: tuple[tuple[str, Maker, bool], ...] = (
         ("data", _data, True),
         ("descriptives", _descriptives, True),
+        ("measures", measures, True),
         ("baseline", _baseline, True),
         ("trends", _trends, True),
         ("sensitivity", sensitivity, True),
@@ -54,7 +56,7 @@ def document(record: Record, language: Language) -> Document:
         ("mechanism", mechanism, True),
         ("outcomes", _outcomes, True),
         ("advice", advice, True),
-        ("caveats", lambda r, _, o: _caveats(r, o), True),
+        ("caveats", lambda r, _, o: _caveats(r, o) if o else (), True),
         ("appendix", lambda r, s, _: appendix(r, s), False),
     )
     made = ((key, make(record, speaker, outcome), numbered) for key, make, numbered in makers)
@@ -96,6 +98,8 @@ def _summary(record: Record, outcome: str) -> tuple[Prose, ...]:
 
 
 def _data(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
+    if not outcome:
+        return ()
     blocks: list[Block] = [Prose(description.question(record, outcome)), Prose(description.panel(record))]
     policy = description.policy(record)
     if policy:

@@ -130,7 +130,7 @@ def _widths(table: Table, whole: bool) -> list[float]:
         words = [_length(w) for text in (heading.text, *(cells if heading.align == "left" else ())) for w in text.split()]
         numbers = [] if heading.align == "left" else [_length(c) for c in cells]
         longest = [_length(heading.text), *map(_length, cells)] if whole else []
-        found.append(_GAP + _LETTER * max(3, *(min(n, _LONGEST) for n in (*longest, *words)), *numbers))
+        found.append(_GAP + _LETTER * max([3, *(min(n, _LONGEST) for n in (*longest, *words)), *numbers]))
     return found
 
 

@@ -23,6 +23,7 @@ from hinterland.study.curve import curve_findings
 from hinterland.study.estimators import covariance_not_taken, covariances_of
 from hinterland.study.groups import group_findings
 from hinterland.study.load import LoadedStudy
+from hinterland.study.measuring import findings_of
 from hinterland.study.provenance import input_files
 from hinterland.study.step import headline_for, methods_for
 from hinterland.study.workspace import Workspace
@@ -66,9 +67,12 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         work: of the study.
         tried: outcomes and estimators to be tried; all by default.
     """
-    findings: list[Finding] = []
-    _gather(findings, lambda: work.panel)
-    if not findings:
+    findings: list[Finding] = findings_of(work)
+    if not work.study.evaluates:
+        return Checked(tuple(sorted(_once(findings), key=lambda f: f.severity)), ())
+    if not any(f.severity == "error" for f in findings):
+        _gather(findings, lambda: work.panel)
+    if not any(f.severity == "error" for f in findings):
         findings += work.panel.findings
         _gather(findings, work.cohorts)
     designs: list[str] = []

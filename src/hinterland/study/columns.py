@@ -8,14 +8,16 @@ from dataclasses import replace
 from hinterland.data.panel import Panel
 from hinterland.errors import StudyError, fail_if_any
 from hinterland.evaluate.covariates import plain_names
-from hinterland.study.schema import PanelTable, Study
+from hinterland.study.measure_columns import made_by_measures
+from hinterland.study.schema import Study
 from hinterland.study.unbuilt import Problem
 
 
-def made_columns(panel: PanelTable) -> frozenset[str]:
-    """The columns that are not in the data file itself: joined, derived, or taken from the packaged geography."""
+def made_columns(study: Study) -> frozenset[str]:
+    """The columns that are not in the data file itself: joined, measured, derived, or taken from the packaged geography."""
+    panel = study.panel
     joined = (j.rename.get(c, c) for j in panel.join for c in j.columns)
-    return frozenset({*panel.derive, *(name.replace("-", "_") for name in panel.regions), *joined})
+    return frozenset({*panel.derive, *made_by_measures(study.measure), *(name.replace("-", "_") for name in panel.regions), *joined})
 
 
 def with_made_roles(panel: Panel, study: Study) -> Panel:
@@ -26,7 +28,7 @@ def with_made_roles(panel: Panel, study: Study) -> Panel:
     """
     from hinterland.data.checks import check_roles
 
-    table, made = study.panel, made_columns(study.panel)
+    table, made = study.panel, made_columns(study)
     switched = None if study.policy.reversible else study.policy.treatment
     weight, cluster, treatment = (n if n in made else None for n in (table.weight, table.cluster, switched))
     coordinates = table.coordinates if made.intersection(table.coordinates or ()) else None

@@ -11,6 +11,7 @@ from hinterland.evaluate.methods import METHODS
 from hinterland.study import curve
 from hinterland.study.columns import clashes
 from hinterland.study.consistency_battery import battery_inconsistencies
+from hinterland.study.consistency_measure import least_problems, measure_problems
 from hinterland.study.consistency_mechanism import mechanism_problems
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.groups import group_problems
@@ -23,7 +24,12 @@ from hinterland.study.unbuilt import Problem
 
 def inconsistencies(study: Study) -> Iterator[Problem]:
     """Every rule that ``study`` breaks: key path, code, what, remedy."""
-    yield from _policy(study)
+    yield from least_problems(study)
+    yield from measure_problems(study)
+    if not study.evaluates:
+        return
+    if "policy" in study.model_fields_set:
+        yield from _policy(study)
     yield from _panel(study)
     yield from _outcomes(study)
     yield from clashes(study)

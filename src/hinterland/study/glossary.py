@@ -13,11 +13,13 @@ from pydantic import BaseModel
 from hinterland.errors import Finding, InputError
 from hinterland.evaluate.methods import METHODS, Method
 from hinterland.labels import Language, catalogue
+from hinterland.measure.indicator import Indicator
+from hinterland.measure.register import INDICATORS
 from hinterland.study import unbuilt
 from hinterland.study.load import table_type
 from hinterland.study.schema import Study
 
-Kind = Literal["method", "option", "study-key", "word", "note", "finding", "not-available-yet"]
+Kind = Literal["indicator", "parameter", "method", "option", "study-key", "word", "note", "finding", "not-available-yet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Entry:
 @cache
 def entries(language: Language = "en") -> tuple[Entry, ...]:
     """Every entry, by kind."""
-    return (*_methods(language), *_keys(Study, ""), *_labels(language), *_unbuilt())
+    return (*_indicators(language), *_methods(language), *_keys(Study, ""), *_labels(language), *_unbuilt())
 
 
 def explain(name: str, language: Language = "en") -> tuple[Entry, ...]:
@@ -45,7 +47,9 @@ def explain(name: str, language: Language = "en") -> tuple[Entry, ...]:
     every = entries(language)
     wanted = name.strip().strip("[]")
     wanted = _called().get(wanted.lower(), wanted)
-    found = tuple(e for e in every if e.id == wanted or (e.kind in {"option", "study-key"} and e.id.rpartition(".")[0] == wanted))
+    found = tuple(
+        e for e in every if e.id == wanted or (e.kind in {"option", "parameter", "study-key"} and e.id.rpartition(".")[0] == wanted)
+    )
     if wanted == "study":
         found = tuple(e for e in every if e.kind == "study-key")
     if not found:
@@ -77,6 +81,33 @@ def _nearest(wanted: str, ids: list[str]) -> str:
     if close:
         return f"did you mean {' or '.join(repr(c) for c in list(dict.fromkeys(close))[:4])}?"
     return "`hinterland explain` lists everything that can be explained"
+
+
+def _indicators(language: Language) -> Iterator[Entry]:
+    for indicator in INDICATORS.values():
+        yield Entry(indicator.id, "indicator", _indicator_text(indicator, language), indicator.name(language))
+        for name, parameter in indicator.parameters.items():
+            values = f"; one of {', '.join(map(repr, parameter.values))}" if parameter.values else ""
+            yield Entry(f"{indicator.id}.{name}", "parameter", f"{parameter.help} (default {parameter.default!r}{values})")
+
+
+def _indicator_text(indicator: Indicator, language: Language) -> str:
+    words = catalogue(language)
+    columns = [f"{r.name} ({r.help})" if r.required else f"[{r.name}] ({r.help})" for r in indicator.roles]
+    low, high = ("" if x is None else f"{x:g}" for x in indicator.range)
+    parts = [
+        indicator.meaning(language),
+        f"{words['indicator_said.caution']} {indicator.caution(language)}",
+        f"{words['indicator_said.formula']} {indicator.formula}",
+        f"{words['indicator_said.source']} {indicator.source}",
+        f"{words['indicator_said.unit']} {words.get(f'unit.{indicator.unit}', indicator.unit)}, {low or '-∞'} … {high or '∞'}",
+        f"{words['indicator_said.columns']} {', '.join(columns)}",
+        f"{words['indicator_said.keys']} {', '.join(indicator.keys)}",
+    ]
+    if indicator.components:
+        named = [f"{c} ({words.get(f'component.{c}', c)})" for c in indicator.components]
+        parts.append(f"{words['indicator_said.components']} {', '.join(named)}")
+    return "\n".join(parts)
 
 
 def _methods(language: Language) -> Iterator[Entry]:

@@ -16,6 +16,7 @@ from hinterland.study.plan_curve import curve_steps
 from hinterland.study.plan_displacement import displacement_steps
 from hinterland.study.plan_heterogeneity import heterogeneity_steps
 from hinterland.study.plan_matching import matching_steps, matching_variants
+from hinterland.study.plan_measure import measure_steps
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderated_by_segmentation, moderation_steps
 from hinterland.study.schema import OutcomeTable, Study
@@ -23,6 +24,7 @@ from hinterland.study.step import Step, base_methods, headline_for, methods_for,
 from hinterland.study.variant import BASELINE, Variant
 
 KINDS = (
+    "measure",
     "data",
     "policy",
     "describe",
@@ -69,7 +71,13 @@ def _steps(study: Study) -> Iterator[Step]:
     resolved = study.resolved()
     mediators = [] if study.mechanism is None else list(study.mechanism.mediators)
     panel = {key: value for key, value in resolved["panel"].items() if key != "labels"}
-    yield Step("data", "data", {"panel": panel})
+    measures = tuple(measure_steps(study))
+    yield from measures
+    if not study.evaluates:
+        yield _report(study, [s.id for s in measures])
+        return
+    made = tuple(f"measure/{name}" for name, table in study.measure.items() if table.column is not None)
+    yield Step("data", "data", {"panel": panel}, made)
     yield Step("policy", "policy", {"policy": resolved["policy"]}, ("data",))
     yield Step(
         "describe",
@@ -77,7 +85,7 @@ def _steps(study: Study) -> Iterator[Step]:
         {"outcome": [o.name for o in study.outcome], "covariates": resolved["evaluate"]["covariates"], "mediators": mediators},
         ("data", "policy"),
     )
-    last = ["data", "policy", "describe"]
+    last = [*(s.id for s in measures), "data", "policy", "describe"]
     if study.is_world:
         aims = {o.name: list(methods_for(study, o)) for o in study.outcome}
         aimed: dict[str, Any] = {"outcome": aims, "groups": list(study.heterogeneity.groups), "mediators": mediators}
@@ -94,13 +102,15 @@ def _steps(study: Study) -> Iterator[Step]:
     for step in family_steps(study):
         last.append(step.id)
         yield step
+    yield _report(study, last)
+
+
+def _report(study: Study, after: Iterable[str]) -> Step:
+    """The last step."""
+    resolved = study.resolved()
     labels = resolved["panel"].get("labels", {}) | ({} if study.mechanism is None else resolved["mechanism"]["labels"])
-    yield Step(
-        "report",
-        "report",
-        {"study": resolved["study"], "report": resolved["report"], "outcome": resolved["outcome"], "labels": labels},
-        tuple(last),
-    )
+    settings = {"study": resolved["study"], "report": resolved["report"], "outcome": resolved["outcome"], "labels": labels}
+    return Step("report", "report", settings, tuple(after))
 
 
 def _outcome_steps(study: Study, outcome: OutcomeTable) -> Iterator[Step]:

@@ -37,6 +37,7 @@ from hinterland.study.schema_curve import CurveTable
 from hinterland.study.schema_displacement import ChannelTable
 from hinterland.study.schema_heterogeneity import HeterogeneityTable
 from hinterland.study.schema_matching import MatchTable
+from hinterland.study.schema_measure import MeasureTable
 from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
 
@@ -310,13 +311,22 @@ class ReportTable(Table):
     title: Words | None = Field(default=None, description="Another title than the study's.")
 
 
+def no_panel() -> PanelTable:
+    """The panel of a study that has none."""
+    return PanelTable(source="", unit="", time="")
+
+
 class Study(Table):
     """A study file."""
 
     study: StudyTable
-    panel: PanelTable
-    policy: PolicyTable
-    outcome: tuple[OutcomeTable, ...] = Field(min_length=1, description="The outcomes, the first of which leads the report.")
+    measure: Mapping[Annotated[str, Field(pattern=r"^[\w\-]+$")], MeasureTable] = Field(
+        default_factory=dict,
+        description='Indicators computed from raw inputs, each under a name of your own: segmentation = { indicator = "…" }. A study may have nothing else.',
+    )
+    panel: PanelTable = Field(default_factory=no_panel, description="The data of the evaluation; needed with an outcome.")
+    policy: PolicyTable = Field(default_factory=PolicyTable, description="Who is treated, and from when; needed with an outcome.")
+    outcome: tuple[OutcomeTable, ...] = Field(default=(), description="The outcomes, the first of which leads the report.")
     evaluate: EvaluateTable = Field(default_factory=EvaluateTable)
     diagnostics: DiagnosticsTable = Field(default_factory=DiagnosticsTable)
     robustness: RobustnessTable = Field(default_factory=RobustnessTable)
@@ -330,6 +340,16 @@ class Study(Table):
     )
     mechanism: MechanismTable | None = Field(default=None, description="Through what the policy acts.")
     report: ReportTable = Field(default_factory=ReportTable)
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the study evaluates a policy; otherwise it measures only."""
+        return bool(self.outcome)
+
+    @property
+    def has_panel(self) -> bool:
+        """Whether the study has a panel."""
+        return "panel" in self.model_fields_set
 
     @property
     def is_world(self) -> bool:

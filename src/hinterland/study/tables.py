@@ -10,6 +10,7 @@ import polars as pl
 from hinterland.study.tables_curve import CURVE_TABLES
 from hinterland.study.tables_heterogeneity import HETEROGENEITY
 from hinterland.study.tables_matching import MATCHING
+from hinterland.study.tables_measure import MEASURE_TABLES
 from hinterland.study.tables_mechanism import MECHANISM_TABLES
 from hinterland.study.tables_moderation import MODERATION_TABLES
 
@@ -27,6 +28,7 @@ def _columns(text: str = "", **types: pl.DataType) -> dict[str, pl.DataType]:
 
 TABLES: Mapping[str, Schema] = MappingProxyType(
     {
+        **MEASURE_TABLES,
         "descriptives": _columns(
             "variable sample", n=_WHOLE, mean=_REAL, sd=_REAL, min=_REAL, p25=_REAL, median=_REAL, p75=_REAL, max=_REAL
         ),

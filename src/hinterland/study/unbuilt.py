@@ -14,7 +14,7 @@ TABLES = {
     "stress": "stress tests",
     "monitor": "monitoring",
 }
-VERBS = ("measure", "transfer", "plan", "stress", "monitor", "app", "verify")
+VERBS = ("transfer", "plan", "stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]
 """Key path, code, what, remedy."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.diagnose import Diagnosis
     from hinterland.evaluate.matching import Matched
     from hinterland.evaluate.matching_rule import MatchRule
+    from hinterland.measure.result import Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Workspace:
 
     def __init__(self, loaded: LoadedStudy) -> None:
         self.loaded = loaded
+        self._measured: dict[str, Measure] = {}
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
         self._panels: dict[Variant, Panel] = {}
         self._programmes: dict[str, Programme] = {}
@@ -84,9 +86,17 @@ class Workspace:
         parameters = options.pop("parameters", {})
         return simulate(self.study.panel.source.removeprefix("world:"), **options, **parameters)
 
+    def measured(self, name: str) -> Measure:
+        """The values of the measure called ``name``."""
+        if name not in self._measured:
+            from hinterland.study.measuring import measured
+
+            self._measured[name] = measured(self, name)
+        return self._measured[name]
+
     @cached_property
-    def panel(self) -> Panel:
-        """The panel: read, merged, joined, derived, filtered."""
+    def raw_panel(self) -> Panel:
+        """The panel as measures read it: read, merged, joined, with regions; nothing measured or derived yet."""
         table = self.study.panel
         panel = self._read() if self.world is None else self._of_world(self.world)
         if table.merge is not None:
@@ -98,6 +108,15 @@ class Workspace:
             from hinterland.data.geography import with_regions
 
             panel = with_regions(panel, table.regions)
+        return panel
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The panel: read, merged, joined, measured, derived, filtered."""
+        from hinterland.study.measure_columns import with_measures
+
+        table = self.study.panel
+        panel = with_measures(self, self.raw_panel)
         if table.derive:
             from hinterland.data.derive import derive
 
@@ -107,7 +126,7 @@ class Workspace:
     def _read(self) -> Panel:
         from hinterland.data.readers import read_panel
 
-        table, made = self.study.panel, made_columns(self.study.panel)
+        table, made = self.study.panel, made_columns(self.study)
         return read_panel(
             self.path(table.source),
             unit=table.unit,
@@ -128,14 +147,14 @@ class Workspace:
     def _own_numbers(self) -> list[str]:
         """Outcomes and covariates that must be in the data file itself: neither derived nor joined."""
         table, study = self.study.panel, self.study
-        made = made_columns(table)
+        made = made_columns(study)
         named = [o.name for o in study.outcome] + (plain_names(study.evaluate.covariates) or [])
         level = study.policy.treatment if study.policy.reversible else None
         taken = {table.unit, table.time, table.weight, study.policy.treatment} - {level}
         return [n for n in dict.fromkeys([*named, *([level] if level else [])]) if n not in made and n not in taken]
 
     def _of_world(self, world: World) -> Panel:
-        table, panel, made = self.study.panel, world.panel, made_columns(self.study.panel)
+        table, panel, made = self.study.panel, world.panel, made_columns(self.study)
         coordinates = None if made.intersection(table.coordinates or ()) else table.coordinates
         weight, cluster = (None if n in made else n for n in (table.weight, table.cluster))
         policy = self.study.policy

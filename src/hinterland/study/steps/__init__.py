@@ -15,6 +15,7 @@ from hinterland.study.steps import (
     evaluate,
     heterogeneity,
     matching,
+    measure,
     mechanism,
     moderation,
     placebo,
@@ -30,6 +31,7 @@ Work = Callable[[Workspace, Step], Output]
 
 STEPS: Mapping[str, Work] = MappingProxyType(
     {
+        "measure": measure.measure,
         "data": data.describe_panel,
         "policy": data.policy,
         "describe": data.descriptives,

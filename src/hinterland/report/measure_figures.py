@@ -1,0 +1,205 @@
+"""Figures of measures: rankings with their change, courses over time, matrices, curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from hinterland.report.measure_record import Measured
+from hinterland.report.sentences import Speaker
+from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, RULE, canvas, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 40
+"""Bars that a ranking shows; of more, both ends."""
+_ROWS, _COLUMNS = 40, 32
+"""Rows and columns that a matrix shows."""
+
+
+def figure_of(m: Measured, speaker: Speaker) -> Figure | None:
+    """The figure that goes with the measure's shape; none where its table says it all."""
+    if not m.lead["value"].count():
+        return None
+    match m.shape:
+        case "ranked":
+            return ranking(m, speaker)
+        case "lines":
+            return courses(m, speaker)
+        case "matrix":
+            return matrix(m, speaker)
+        case "curves":
+            return curves(m, speaker)
+        case _:
+            return None
+
+
+def ranking(m: Measured, speaker: Speaker) -> Figure:
+    """Values of the last period, highest first, as dots on a line from the first period's value."""
+    key = m.labels[0]
+    rows = m.last().drop_nulls("value").sort("value", descending=True, maintain_order=True)
+    cut = rows.height > MOST
+    shown = pl.concat([rows.head(MOST // 2), rows.tail(MOST // 2)]) if cut else rows
+    before = dict(m.first().select(key, "value").iter_rows()) if len(m.periods) > 1 else {}
+    place = np.arange(shown.height, 0, -1, dtype=np.float64) - (np.arange(shown.height) >= MOST // 2 if cut else 0)
+    then = np.array([np.nan if before.get(k) is None else before[k] for k in shown[key]], dtype=np.float64)
+    now = shown["value"].to_numpy()
+    with drawing():
+        figure, (axes,) = canvas(0.9 + 0.17 * (shown.height + cut))
+        _reference(axes, m)
+        axes.hlines(place, np.where(np.isfinite(then), then, now), now, color=BLUE, alpha=0.45, linewidth=1.2)
+        if before:
+            axes.plot(then, place, "o", color="white", markeredgecolor=MUTED, markersize=4, label=str(m.periods[0]))
+        axes.plot(now, place, "o", color=BLUE, markersize=4.5, label=str(m.periods[-1]) if m.periods else "_")
+        axes.set_yticks(place, [m.place(speaker, key, k) for k in shown[key]], fontsize=7.5)
+        axes.set_ylim(place.min() - 0.8, place.max() + 0.8)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color=RULE, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(_unit(m, speaker))
+        if before:
+            axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.1)
+    return figure
+
+
+def _unit(m: Measured, speaker: Speaker) -> str:
+    name = m.component_name(speaker, m.components[0])
+    return (
+        f"{name} ({speaker.name(str(m.facts['unit']), 'unit')})"
+        if speaker.language == "en"
+        else f"{name}（{speaker.name(str(m.facts['unit']), 'unit')}）"
+    )
+
+
+def _reference(axes: Axes, m: Measured) -> None:
+    """A line at 1 for quotients, at 0 for numbers of either sign."""
+    values = m.lead["value"].drop_nulls()
+    if str(m.facts["indicator"]).endswith("location-quotient"):
+        axes.axvline(1, color=MUTED, linewidth=0.8)
+    elif len(values) and float(values.min()) < 0 < float(values.max()):  # type: ignore[arg-type]
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+
+
+def courses(m: Measured, speaker: Speaker) -> Figure:
+    """One line per component over time; components of another size in a panel of their own."""
+    from matplotlib.ticker import MaxNLocator
+
+    named = [c for c in m.components if m.of(c)["value"].count() > 1][:6]
+    groups = _by_size(m, named)
+    with drawing():
+        figure, panels = canvas(2.9, len(groups))
+        for axes, components in zip(panels, groups, strict=True):
+            for component in components:
+                k = named.index(component)
+                rows = m.of(component).sort("time")
+                label = m.component_name(speaker, component)
+                axes.plot(
+                    rows["time"],
+                    rows["value"].fill_null(np.nan),
+                    color=CYCLE[k],
+                    marker=MARKERS[k],
+                    markersize=3.5,
+                    linewidth=1.3,
+                    label=label,
+                )
+            axes.grid(axis="y", color=RULE, linewidth=0.5)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_xlabel("")
+            if len(named) > 1:
+                axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=1 if len(groups) > 1 else 2, borderaxespad=0.1)
+            else:
+                axes.set_ylabel(_unit(m, speaker))
+    return figure
+
+
+def _by_size(m: Measured, components: list[str]) -> list[list[str]]:
+    """Components whose largest values are within a factor of 20 of one another share a panel; three panels at most."""
+    groups: list[tuple[float, list[str]]] = []
+    for component in components:
+        size = float(np.nanmax(np.abs(m.of(component)["value"].drop_nulls().to_numpy()))) or 1e-12
+        near = next((g for s, g in groups if 1 / 20 <= size / s <= 20), None)
+        if near is None and len(groups) < 3:
+            groups.append((size, [component]))
+        else:
+            (near if near is not None else groups[-1][1]).append(component)
+    return [g for _, g in groups]
+
+
+def matrix(m: Measured, speaker: Speaker) -> Figure:
+    """Values of the last period as shades: rows and columns with the largest means first where there are too many."""
+    row, column = m.labels
+    rows = m.last()
+    wide = [_leading(rows, key, most) for key, most in ((row, _ROWS), (column, _COLUMNS))]
+    grid = np.full((len(wide[0]), len(wide[1])), np.nan)
+    at = [{label: i for i, label in enumerate(labels)} for labels in wide]
+    for a, b, value in rows.select(row, column, "value").iter_rows():
+        if a in at[0] and b in at[1] and value is not None:
+            grid[at[0][a], at[1][b]] = value
+    with drawing():
+        figure, (axes,) = canvas(1.6 + 0.165 * grid.shape[0])
+        top = float(np.nanquantile(grid, 0.98))
+        low = float(np.nanmin(grid))
+        wide_range = max(abs(low), top)
+        limits = (low, max(top, low + 1e-12)) if low >= 0 else (-wide_range, wide_range)
+        image = axes.pcolormesh(np.ma.masked_invalid(grid), cmap="Blues" if low >= 0 else "RdBu_r", vmin=limits[0], vmax=limits[1])
+        axes.invert_yaxis()
+        axes.set_yticks(np.arange(grid.shape[0]) + 0.5, [m.place(speaker, row, x) for x in wide[0]], fontsize=7)
+        axes.set_xticks(np.arange(grid.shape[1]) + 0.5, [_short(m.place(speaker, column, x)) for x in wide[1]], fontsize=6.5, rotation=90)
+        axes.tick_params(length=0)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+        bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.01, extend="max")
+        bar.outline.set_visible(False)
+        bar.set_label(_unit(m, speaker), fontsize=8)
+    return figure
+
+
+def _short(label: str, most: int = 16) -> str:
+    return label if len(label) <= most else f"{label[: most - 1]}…"
+
+
+def _leading(rows: pl.DataFrame, key: str, most: int) -> list[str]:
+    """Labels in their own order; those with the largest mean size where there are too many."""
+    labels = rows[key].drop_nulls().unique().sort()
+    if len(labels) <= most:
+        return labels.to_list()
+    mean = (
+        rows.drop_nulls(key)
+        .group_by(key)
+        .agg(pl.col("value").abs().mean())
+        .sort("value", descending=True, nulls_last=True, maintain_order=False)
+    )
+    kept = set(mean.sort(["value", key], descending=[True, False], nulls_last=True)[key].head(most))
+    return [x for x in labels if x in kept]
+
+
+def curves(m: Measured, speaker: Speaker) -> Figure:
+    """Values along an axis: one curve for up to six periods, from grey to blue."""
+    periods: list[int | None] = [*m.periods] or [None]
+    chosen = [periods[i] for i in sorted({round(x) for x in np.linspace(0, len(periods) - 1, min(6, len(periods)))})]
+    with drawing():
+        figure, (axes,) = canvas(3.2)
+        for k, period in enumerate(chosen):
+            rows = m.lead if period is None else m.lead.filter(pl.col("time") == period)
+            for _, part in rows.group_by(*(m.labels or ["measure"]), maintain_order=True):
+                line = part.sort("point")
+                latest = k == len(chosen) - 1
+                axes.plot(
+                    line["point"],
+                    line["value"].fill_null(np.nan),
+                    color=ORANGE if latest else BLUE,
+                    alpha=0.25 + 0.75 * (k + 1) / len(chosen),
+                    linewidth=1.8 if latest else 1.1,
+                    label="_" if period is None else str(period),
+                )
+        axes.set_ylabel(_unit(m, speaker))
+        axes.set_xlabel(speaker.ui("axis.point"))
+        axes.axhline(0, color=INK, linewidth=0.5)
+        if m.periods:
+            axes.legend(loc="upper right")
+    return figure

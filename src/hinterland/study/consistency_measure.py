@@ -1,0 +1,80 @@
+"""What must hold between the keys of [measure], and what a study needs at least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hinterland.errors import did_you_mean
+from hinterland.measure.indicator import Indicator
+from hinterland.measure.read import named_columns
+from hinterland.measure.register import INDICATORS
+from hinterland.study.measuring import measures_used
+from hinterland.study.schema import Study
+from hinterland.study.schema_measure import MeasureTable
+from hinterland.study.unbuilt import Problem
+
+
+def least_problems(study: Study) -> Iterator[Problem]:
+    """A study evaluates outcomes (which needs a panel and a policy), measures, or both."""
+    given = study.model_fields_set
+    if not study.outcome and not study.measure:
+        yield ("outcome",), "missing-key", "outcome is missing", "add a table [[outcome]] with its name, or tables [measure.…]"
+    needed = ("panel", "policy") if study.outcome or not study.measure else ()
+    for table in needed:
+        if table not in given:
+            yield (table,), "missing-key", f"{table} is missing", f"add the table [{table}]"
+    if not study.outcome and study.measure:
+        for table in ("policy", "evaluate", "diagnostics", "robustness", "heterogeneity", "moderation", "displacement", "mechanism"):
+            if table in given:
+                yield (table,), "no-outcome", f"[{table}] has no meaning without an outcome", "add a table [[outcome]], or remove it"
+
+
+def measure_problems(study: Study) -> Iterator[Problem]:
+    """Every rule that the measures break."""
+    before: list[str] = []
+    for name, table in study.measure.items():
+        indicator, path = INDICATORS[table.indicator], ("measure", name)
+        _, _, findings = named_columns(indicator, {**table.columns, **table.parameters})
+        yield from ((path, f.code, f.what, f.remedy) for f in findings if f.code != "missing-role")
+        yield from (((*path, "columns"), f.code, f.what, f.remedy.replace("pass ", "add ")) for f in findings if f.code == "missing-role")
+        yield from _sources(study, name, table, before)
+        yield from _column(study, name, table, indicator)
+        before.append(name)
+
+
+def _sources(study: Study, name: str, table: MeasureTable, before: list[str]) -> Iterator[Problem]:
+    path = ("measure", name, "source")
+    for used in measures_used(table):
+        if used not in before:
+            later = used in study.measure
+            what = f"measure {name!r} builds on {used!r}, which {'comes after it' if later else 'the study does not have'}"
+            yield path, "unknown-measure", what, "write it above" if later else did_you_mean(used, study.measure)
+    sources = [table.source, *(j.source for j in table.join), *(v for v in table.parameters.values() if isinstance(v, str))]
+    if any(s.startswith("world:") for s in sources) and not study.is_world:
+        what = f"measure {name!r} asks for an input of a simulated world, and the panel is none"
+        yield path, "world-only", what, 'set [panel] source = "world:demonstration-zones", or name a file'
+    if table.source == "panel" and "panel" not in study.model_fields_set:
+        yield path, "missing-key", f"measure {name!r} reads the panel, and the study has none", "add the table [panel]"
+
+
+def _column(study: Study, name: str, table: MeasureTable, indicator: Indicator) -> Iterator[Problem]:
+    path = ("measure", name)
+    if table.component is not None and table.component not in indicator.components:
+        what = f"{indicator.id} has no component {table.component!r}"
+        yield (*path, "component"), "unknown-value", what, did_you_mean(table.component, indicator.components)
+    for key in table.select:
+        if key not in indicator.keys:
+            yield (*path, "select"), "unknown-value", f"{indicator.id} has no key {key!r}", did_you_mean(key, indicator.keys)
+    if table.column is None:
+        for key in ("region",):
+            if getattr(table, key) is not None:
+                yield (*path, key), "column-only", f"measure.{name}.{key} has a meaning with column only", "name the column, or remove it"
+        return
+    if "panel" not in study.model_fields_set:
+        yield (*path, "column"), "missing-key", f"measure {name!r} makes a column, and the study has no panel", "add the table [panel]"
+    if "region" not in indicator.keys or "region" not in table.columns:
+        what = f"the values of {indicator.id} are not by region, and make no column of the panel"
+        yield (*path, "column"), "no-regions", what, "remove column"
+    if indicator.components and table.component is None:
+        what = f"{indicator.id} has several numbers: {', '.join(indicator.components)}"
+        yield (*path, "component"), "missing-key", what, "name the one that becomes the column"

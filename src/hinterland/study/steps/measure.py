@@ -1,0 +1,83 @@
+"""Measures: their values, what they are, what was found, and where their regions are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+
+from hinterland.measure.register import INDICATORS
+from hinterland.measure.result import Measure
+from hinterland.study.measuring import boundaries
+from hinterland.study.places import places
+from hinterland.study.schema_measure import MeasureTable
+from hinterland.study.step import Step
+from hinterland.study.steps.output import Output, notes_table, output
+from hinterland.study.workspace import Workspace
+
+
+def measure(work: Workspace, step: Step) -> Output:
+    """One measure."""
+    name = step.group
+    table, found = work.study.measure[name], work.measured(name)
+    values = _values(name, found)
+    parts = [
+        ("measures", values),
+        ("measure_models", pl.DataFrame([_model(name, table, found)], infer_schema_length=None)),
+        ("notes", notes_table(step.id, found.notes)),
+    ]
+    if found.findings:
+        parts.append(("measure_findings", pl.DataFrame([{"measure": name, **asdict(f)} for f in found.findings])))
+    if "region" in values.columns:
+        parts.append(("measure_places", places(values["region"].drop_nulls().unique().sort()).with_columns(measure=pl.lit(name))))
+        drawn = boundaries(work, name)
+        if drawn is not None:
+            parts.append(("measure_outlines", drawn.with_columns(measure=pl.lit(name))))
+    return output(parts)
+
+
+def _values(name: str, found: Measure) -> pl.DataFrame:
+    """The values with their keys under the names of the catalogue."""
+    roles = found.meta["roles"]
+    keys = {roles.get(k, k): k for k in INDICATORS[found.id].keys}
+    frame = found.frame.rename({old: new for old, new in keys.items() if old in found.frame.columns})
+    return frame.with_columns(measure=pl.lit(name), indicator=pl.lit(found.id))
+
+
+def _model(name: str, table: MeasureTable, found: Measure) -> dict[str, Any]:
+    indicator, meta, frame = INDICATORS[found.id], found.meta, found.frame
+    time = meta["roles"].get("time", "time")
+    years = frame[time].drop_nulls() if time in frame.columns else pl.Series(dtype=pl.Int64)
+    own = {k: v for k, v in meta.items() if k not in {"parameters", "roles"}}
+    return {
+        "measure": name,
+        "indicator": found.id,
+        "family": indicator.family,
+        "input": table.source,
+        "variant": meta["variant"],
+        "unit": meta["unit"],
+        "formula": meta["formula"],
+        "source": meta["source"],
+        "component": table.component or "",
+        "components": json.dumps(list(dict.fromkeys(frame["component"])) if "component" in frame.columns else []),
+        "keys": json.dumps(list(indicator.keys)),
+        "column": table.column,
+        "region_column": table.region,
+        "selected": json.dumps(dict(table.select), ensure_ascii=False),
+        "roles": json.dumps(meta["roles"], ensure_ascii=False),
+        "parameters": json.dumps(meta["parameters"], ensure_ascii=False, default=str),
+        "meta": json.dumps(own, ensure_ascii=False, default=str),
+        "input_hash": meta["input_hash"],
+        "label_en": None if table.label is None else table.label.en,
+        "label_zh": None if table.label is None else table.label.zh,
+        "n_rows": meta["n_rows"],
+        "n_results": frame.height,
+        "n_values": meta["n_values"],
+        "first": years.min() if len(years) else None,
+        "last": years.max() if len(years) else None,
+        "low": indicator.range[0],
+        "high": indicator.range[1],
+        "coverage": frame["coverage"].mean() if frame.height else None,
+    }
