@@ -102,6 +102,8 @@ def staged(key: Key, dtype: nw.dtypes.DType) -> nw.Expr:
     if dtype == nw.String:
         text = column.str.strip_chars()
         return _year_of(text) if key.kind == "time" else _cut_text(text, key) if key.cuts else text
+    if key.kind != "label" and dtype.is_float():
+        column, dtype = nw.when(column % 1.0 == 0.0).then(column).cast(nw.Int64), nw.Int64()
     if dtype.is_integer():
         return _cut_integer(column.cast(nw.Int64), key) if key.cuts else column
     return column.cast(nw.String)

@@ -112,7 +112,7 @@ def _repeated(owners: Any, tables: Links) -> list[Finding]:
 
 def fail_if_reserved(region: str, reads: tuple[str, ...]) -> str:
     """Name of the joined region; raises ``InputError`` where the links have a column of that name already."""
-    name = f"parents.{region}"
+    name = f"{region} of parents"
     if name in reads:
         raise InputError(Finding("duplicate-column", f"the links have a column {name!r}", "argument links", "rename it"))
     return name

@@ -50,7 +50,7 @@ class Reader:
     scratch: Path | None = None
 
     def open(self, source: Any) -> Opened:
-        """A path, several, a pattern with ``*``, or a lazy frame."""
+        """A path, several, a pattern with ``*``, or a frame."""
         if not isinstance(source, str | Path | list | tuple):
             return _frame(source)
         files, suffix = matching(source)
@@ -65,7 +65,7 @@ class Reader:
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pl.DataFrame:
         """The rows of a lazy frame, and the end of this reader: DuckDB gives its memory back before the rows are read from a file."""
-        if self.connection is None or self.scratch is None:
+        if self.scratch is None or not frame.implementation.is_duckdb():
             return from_arrow(frame)
         result = self.scratch / "result.parquet"
         try:
@@ -153,10 +153,11 @@ def _spark_read(paths: list[str], suffix: str) -> Any:
 
 
 def _lazy(native: Any) -> nw.LazyFrame[Any]:
+    """A lazy frame as it is; a frame in memory as a lazy one of Polars."""
     import narwhals as nw
 
     frame: Any = nw.from_native(native)
-    lazy: nw.LazyFrame[Any] = frame.lazy() if isinstance(frame, nw.DataFrame) else frame
+    lazy: nw.LazyFrame[Any] = nw.from_native(frame.to_polars().lazy()) if isinstance(frame, nw.DataFrame) else frame
     return lazy
 
 
