@@ -82,6 +82,13 @@ def test_firms(session: Any, folder: Path, levels: dict[str, str]) -> None:
     assert len(session.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) == 3, "the driver and two workers"
 
 
+def test_reproducible_sums_have_the_same_bits(session: Any, folder: Path) -> None:
+    roles: dict[str, Any] = {"region": "county", "values": ["capital"], "reproducible": True}
+    here = reduce_firms(folder / "firms.parquet", **roles)
+    there = reduce_firms(session.read.parquet(str(folder / "firms.parquet")), **roles)
+    assert there.frame.equals(here.frame)
+
+
 def test_files_and_text(session: Any, folder: Path) -> None:
     roles: dict[str, Any] = {"region": "county", "industry": "class", "time": "year", "values": ["staff"], "suppressed": {"staff": [-1]}}
     same(reduce_firms(folder / "firms.csv", **roles, engine="spark"), reduce_firms(folder / "firms.csv", **roles))

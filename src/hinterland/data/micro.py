@@ -39,6 +39,7 @@ def reduce_firms(
     industry_digits: int = 4,
     industry_standard: str | None = None,
     known: Mapping[str, Collection[str]] | None = None,
+    reproducible: bool = False,
     engine: EngineName = "duckdb",
     memory_limit: str = "2GB",
     threads: int = 2,
@@ -58,6 +59,8 @@ def reduce_firms(
         industry_digits: of a code in the source. A code with one digit fewer has lost a leading zero.
         industry_standard: ``2002``, ``2011`` or ``2017``: whose divisions exist. Without it, those of any edition do.
         known: labels that exist, by key (``{"region": [...]}``), where a list is at hand.
+        reproducible: sums of floats have the same bits whatever the engine, the order of rows and the number of threads; the rows are read
+            twice, and it takes some three times as long. Otherwise their last digits may differ.
         engine: what reads files: ``duckdb``, ``polars``, or ``spark`` (the active session).
         memory_limit, threads: of DuckDB, which goes on in temporary files beyond the limit.
 
@@ -77,7 +80,7 @@ def reduce_firms(
     numbers, findings = values_of(values, suppressed or {})
     fail_if_any([*findings, *fail_if_names_collide(keys, numbers)], "reducing firms")
     reads = [*(k.column for k in keys), *(c for v in numbers for c in v.reads)]
-    reduction = Reduction(lambda reader: opened_with(reader, source, reads), keys, tuple(numbers))
+    reduction = Reduction(lambda reader: opened_with(reader, source, reads), keys, tuple(numbers), exact=reproducible and bool(numbers))
     return reduced(reduction, Engine(engine, memory_limit, threads))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from hinterland.data.micro_cells import Cells, Raw, finished, sum_columns
+from hinterland.data.micro_exact import Steps, added, constants_of, extent
 from hinterland.data.micro_keys import Key, staged
 from hinterland.data.micro_source import Opened, Reader, from_arrow, reading
 from hinterland.data.micro_values import Value, columns_of, number, sums_of, value_findings
@@ -41,12 +43,14 @@ class Reduction:
         prepared: opens the source, with every column that keys and values read.
         keys, values: that make the cells.
         checks: conditions on a row that no row may meet, each with the finding for the rows that do (``{count}`` in its text).
+        exact: whether sums must not depend on the order of rows.
     """
 
     prepared: Callable[[Reader], Opened]
     keys: tuple[Key, ...]
     values: tuple[Value, ...]
     checks: Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], Finding]] = field(default_factory=dict)
+    exact: bool = False
 
 
 def fail_if_names_collide(keys: Sequence[Key], values: Sequence[Value]) -> list[Finding]:
@@ -61,12 +65,25 @@ def fail_if_names_collide(keys: Sequence[Key], values: Sequence[Value]) -> list[
 
 def reduced(reduction: Reduction, engine: Engine) -> Cells:
     """The cells. Sums that are not finite are made again without the numbers that are not."""
-    raw, name = _one_pass(reduction, engine, guard=False)
-    values = reduction.values
-    if not all(raw[c].is_finite().all() for v in values for c in (v.name, f"{v.name}_squares")):
-        raw, name = _one_pass(reduction, engine, guard=True)
-    findings = tuple(value_findings(values, raw))
-    return finished(Raw(whole_counts(raw, [v.name for v in values]), reduction.keys, tuple(v.name for v in values), name, findings))
+    names = [v.name for v in reduction.values]
+    if reduction.exact:
+        raw, name = _one_pass(reduction, engine, guard=True, constants=_constants(reduction, engine))
+        raw = added(raw, [f"{v}{s}" for v in names for s in ("", "_squares")])
+    else:
+        raw, name = _one_pass(reduction, engine, guard=False)
+        if not all(raw[c].is_finite().all() for v in names for c in (v, f"{v}_squares")):
+            raw, name = _one_pass(reduction, engine, guard=True)
+    findings = tuple(value_findings(reduction.values, raw))
+    return finished(Raw(whole_counts(raw, names), reduction.keys, tuple(names), name, findings))
+
+
+def _constants(reduction: Reduction, engine: Engine) -> dict[str, Steps]:
+    """How many rows there are, and the largest of each value, which take a pass."""
+    names = [v.name for v in reduction.values]
+    with engine.reading() as reader:
+        frame = reduction.prepared(reader).frame
+        found = reader.collect(frame.select(**_numbers(frame, reduction, guard=True)).select(**extent(names)))
+    return constants_of(found.row(0, named=True), names)
 
 
 def whole_counts(raw: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:
@@ -76,11 +93,13 @@ def whole_counts(raw: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:
     return raw.with_columns(pl.col(counts).cast(pl.Int64), *zeros)
 
 
-def _one_pass(reduction: Reduction, engine: Engine, *, guard: bool) -> tuple[pl.DataFrame, str]:
+def _one_pass(
+    reduction: Reduction, engine: Engine, *, guard: bool, constants: Mapping[str, Steps] = MappingProxyType({})
+) -> tuple[pl.DataFrame, str]:
     """Every row of the source read once: one row per raw label of the keys, and the name of what computed them."""
     with engine.reading() as reader:
         opened = reduction.prepared(reader)
-        cells = reader.collect(grouped(opened.frame, reduction, guard=guard))
+        cells = reader.collect(grouped(opened.frame, reduction, guard=guard, constants=constants))
     findings = []
     for value in reduction.values:
         bad = int(cells[f"{value.name}_bad"].sum()) if f"{value.name}_bad" in cells.columns else 0
@@ -92,21 +111,27 @@ def _one_pass(reduction: Reduction, engine: Engine, *, guard: bool) -> tuple[pl.
     return cells, opened.engine
 
 
-def grouped(frame: nw.LazyFrame[Any], reduction: Reduction, *, guard: bool = False) -> nw.LazyFrame[Any]:
+def grouped(frame: nw.LazyFrame[Any], reduction: Reduction, *, guard: bool, constants: Mapping[str, Steps]) -> nw.LazyFrame[Any]:
     """The cells as a lazy expression, the only one that touches the rows."""
     import narwhals as nw
 
     schema = dict(frame.collect_schema())
-    numbers: dict[str, nw.Expr] = {}
-    for value in reduction.values:
-        numbers |= columns_of(value, schema, guard=guard)
+    numbers = _numbers(frame, reduction, guard=guard)
     flags = {name: nw.when(check(schema)).then(1).otherwise(0) for name, (check, _) in reduction.checks.items()}
     labels = {k.name: staged(k, schema[k.column]) for k in reduction.keys}
     sums: dict[str, nw.Expr] = {}
     for value in reduction.values:
-        sums |= sums_of(value, numbers)
+        sums |= sums_of(value, numbers, constants)
     sums |= {name: nw.col(name).sum() for name in flags}
     return frame.select(**labels, **numbers, **flags).group_by(*labels).agg(n=nw.len(), **sums)
+
+
+def _numbers(frame: nw.LazyFrame[Any], reduction: Reduction, *, guard: bool) -> dict[str, nw.Expr]:
+    schema = dict(frame.collect_schema())
+    numbers: dict[str, nw.Expr] = {}
+    for value in reduction.values:
+        numbers |= columns_of(value, schema, guard=guard)
+    return numbers
 
 
 def _unreadable(reduction: Reduction, value: Value, engine: Engine) -> list[Finding]:

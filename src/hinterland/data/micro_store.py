@@ -12,7 +12,6 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,16 +59,15 @@ def update_cells(
 ) -> Update:
     """Bring a store of firms' cells up to date with its files.
 
-    Each partition is computed by one thread, ``threads`` of them at once: sums of floats depend on the order of addition, and must come
-    out the same in an update as in a full rebuild.
+    Sums are the reproducible ones of ``reduce_firms``, so that an update leaves the bytes of a full rebuild on any machine.
 
     Args:
         folder: of the store; made if it is not there. One store is for one definition.
         partitions: the files of each partition (a path, several or a pattern), by a name such as the year. All of them, every time:
             partitions that are not named any more are taken out.
-        memory_limit: of all threads together.
-        threads: partitions computed at once.
-        definition: the columns and options of :func:`hinterland.data.micro.reduce_firms` except ``engine``. A store made with others is
+        memory_limit, threads: of DuckDB.
+        definition: the columns and options of :func:`hinterland.data.micro.reduce_firms` except ``engine`` and
+            ``reproducible``. A store made with others is
             computed anew.
 
     Raises:
@@ -81,14 +79,11 @@ def update_cells(
     before = _listed(root)["partitions"] if (root / LIST).exists() else {}
     stale = [n for n in wanted if n not in before or before[n]["key"] != wanted[n]["key"] or not _is_whole(root, before[n])]
     root.mkdir(parents=True, exist_ok=True)
-    limit = _divided(memory_limit, threads)
-
-    def compute(name: str) -> dict[str, Any]:
-        cells = reduce_firms(list(map(str, matching(partitions[name])[0])), memory_limit=limit, threads=1, **definition)
-        return {**wanted[name], **_written(root, name, wanted[name]["key"], cells)}
-
-    with ThreadPoolExecutor(threads) as pool:
-        fresh = dict(zip(stale, pool.map(compute, stale), strict=True))
+    fresh = {}
+    for name in stale:
+        files = list(matching(partitions[name])[0])
+        cells = reduce_firms(files, **definition, reproducible=True, memory_limit=memory_limit, threads=threads)
+        fresh[name] = {**wanted[name], **_written(root, name, wanted[name]["key"], cells)}
     entries = {name: fresh.get(name) or before[name] for name in wanted}
     _replace(root / LIST, json.dumps({"format": FORMAT, "partitions": entries}, ensure_ascii=False, indent=1, sort_keys=True).encode())
     _sweep(root, entries)
@@ -118,8 +113,9 @@ def _bad_names(partitions: Mapping[str, object]) -> list[Finding]:
 
 
 def _bad_options(definition: Mapping[str, object]) -> list[Finding]:
-    bad = [n for n in definition if n == "engine"]
-    return [Finding("unknown-option", "a store is computed by DuckDB", "option engine", "leave it out") for _ in bad]
+    bad = [n for n in ("engine", "reproducible") if n in definition]
+    what = "a store is always computed by DuckDB, reproducibly"
+    return [Finding("unknown-option", what, f"option {n}", "leave it out") for n in bad]
 
 
 def _inputs(source: str | Path | Sequence[str | Path], definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,15 +123,6 @@ def _inputs(source: str | Path | Sequence[str | Path], definition: Mapping[str, 
     prints = [{"file": f.name, **asdict(fingerprint(f))} for f in matching(source)[0]]
     said = json.dumps([FORMAT, definition, [p["sha256"] for p in prints]], sort_keys=True, default=sorted)
     return {"inputs": prints, "key": hashlib.sha256(said.encode()).hexdigest()}
-
-
-def _divided(memory_limit: str, threads: int) -> str:
-    """The part of a limit that one of several threads has."""
-    size = re.fullmatch(r"\s*([\d.]+)\s*([A-Za-z]+)\s*", memory_limit)
-    if size is None or threads < 1:
-        what = f"memory_limit {memory_limit!r} or threads {threads!r} is not understood"
-        raise InputError(Finding("unknown-value", what, "arguments", "write memory_limit such as '3GB', and threads such as 2"))
-    return f"{float(size.group(1)) / threads:.6g}{size.group(2)}"
 
 
 def _written(root: Path, name: str, key: str, cells: Cells) -> dict[str, Any]:

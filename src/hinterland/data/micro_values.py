@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from hinterland.data.cells import MISSING_MARKS
+from hinterland.data.micro_exact import Steps, exact_sums
 from hinterland.errors import Finding, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -120,20 +121,25 @@ def columns_of(value: Value, schema: Schema, *, guard: bool) -> dict[str, nw.Exp
     return {value.name: x, **out}
 
 
-def sums_of(value: Value, columns: Collection[str]) -> dict[str, nw.Expr]:
-    """The aggregates of a value over the rows of a cell. ``columns``: those that :func:`columns_of` made."""
+def sums_of(value: Value, columns: Collection[str], constants: Mapping[str, Steps]) -> dict[str, nw.Expr]:
+    """The aggregates of a value over the rows of a cell.
+
+    Args:
+        value: the number.
+        columns: those that :func:`columns_of` made.
+        constants: of sums that must not depend on the order of rows; empty for plain ones.
+    """
     import narwhals as nw
 
     x = nw.col(value.name)
     counts = [
         c for c in columns if c.startswith(f"{value.name}_") and c.removeprefix(f"{value.name}_") in ("suppressed", "bad", "infinite")
     ]
-    return {
-        value.name: x.sum(),
-        f"{value.name}_squares": (x * x).sum(),
-        f"{value.name}_n": x.count(),
-        **{c: nw.col(c).sum() for c in counts},
-    }
+    numbers = {value.name: x, f"{value.name}_squares": x * x}
+    sums: dict[str, nw.Expr] = {}
+    for name, number_ in numbers.items():
+        sums |= exact_sums(name, number_, constants[name]) if constants else {name: number_.sum()}
+    return {**sums, f"{value.name}_n": x.count(), **{c: nw.col(c).sum() for c in counts}}
 
 
 def value_findings(values: Sequence[Value], cells: pl.DataFrame) -> list[Finding]:
