@@ -63,3 +63,8 @@ def test_import_loads_nothing_heavy(record_property: pytest.FixtureRequest) -> N
     record_property("import_seconds", seconds)  # type: ignore[operator]  # a fixture that is a function
     assert [m for m in HEAVY if m in loaded] == []
     assert sorted(m for m in loaded if m.startswith("hinterland.")) == []
+
+
+def test_the_function_measure_wins_over_the_package_of_that_name() -> None:
+    code = "import hinterland.measure.segmentation, hinterland as hl; assert hl.measure.__module__ == 'hinterland.measure.entry'"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,6 +15,8 @@ from hinterland.data.policy import policy_register, registers
 from hinterland.evaluate.method import REGRESSION_INFERENCE, Method
 from hinterland.evaluate.methods import METHODS
 from hinterland.labels import Language, catalogue, label
+from hinterland.measure.indicator import Indicator
+from hinterland.measure.register import INDICATORS
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "hinterland"
@@ -240,7 +242,46 @@ def guide_page() -> str:
     return f"{before}{MARKS[0]}{accepts_table()}{MARKS[1]}{rest.partition(MARKS[1])[2]}"
 
 
-PAGES = {"findings.md": findings_page, "glossary.md": glossary_page, "register.md": register_page}
+_INDICATORS_HEAD = """# Indicators
+
+Every indicator of the catalogue, by family: `hl.measure(id, table, …)` in Python, `[measure.NAME]` in a study, `hinterland measure` and `hinterland explain ID` on
+the command line. Columns in brackets may be left out. All of them take `state`, `suppressed`, `complete`, `on_negative` and `min_coverage` (see
+[Measures](../explanation/measures/index.md)), and give `value`, `n_used`, `coverage` and, where there is no value, its `reason`.
+"""
+
+
+def indicators_page() -> str:
+    """``indicators.md``: the catalogue."""
+    parts = [_INDICATORS_HEAD]
+    for family in dict.fromkeys(i.family for i in INDICATORS.values()):
+        words = (catalogue(language)[f"indicator_family.{family}"] for language in ("en", "zh"))
+        parts.append(f"## {' '.join(words)}\n")
+        parts += [_indicator(i) for i in INDICATORS.values() if i.family == family]
+    return "\n".join(parts)
+
+
+def _indicator(indicator: Indicator) -> str:
+    """One indicator: what it says, what it reads, what may be chosen, what goes wrong."""
+    low, high = ("" if x is None else f"{x:g}" for x in indicator.range)
+    columns = ", ".join(f"`{r.name}` ({r.help})" if r.required else f"[`{r.name}`] ({r.help})" for r in indicator.roles)
+    lines = [
+        f"### `{indicator.id}`: {indicator.name('en').lower()} {indicator.name('zh')}\n",
+        f"{indicator.meaning('en')}\n\n{indicator.meaning('zh')}\n",
+        f"$${indicator.formula}$$\n",
+        f"* **Source**: {indicator.source}. **Unit**: {label(indicator.unit, 'en', 'unit')}; **range**: {low or '-∞'} to {high or '∞'}.",
+        f"* **Columns**: {columns}. **One value for each**: {', '.join(f'`{k}`' for k in indicator.keys) or 'table'}.",
+    ]
+    if indicator.components:
+        named = ", ".join(f"`{c}` ({label(c, 'en', 'component')})" for c in indicator.components)
+        lines.append(f"* **Components**: {named}.")
+    for name, p in indicator.parameters.items():
+        values = f" One of {', '.join(f'`{v!r}`' for v in p.values)}." if p.values else ""
+        lines.append(f"* `{name}` = `{p.default!r}`: {p.help}.{values}")
+    lines += [f"* **Caution**: {indicator.caution('en')} {indicator.caution('zh')}", ""]
+    return "\n".join(line.replace("..", ".") if line.startswith("* `") else line for line in lines)
+
+
+PAGES = {"findings.md": findings_page, "indicators.md": indicators_page, "glossary.md": glossary_page, "register.md": register_page}
 """Writer of each page."""
 
 

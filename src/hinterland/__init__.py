@@ -5,7 +5,9 @@ The public names are loaded on first use, so that ``import hinterland`` is quick
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -158,6 +160,15 @@ __all__ = [
 
 
 if not TYPE_CHECKING:
+
+    class _Package(ModuleType):
+        """The import system binds a sub-package to its parent; where a public function has the same name, the function wins."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if not (name in _PUBLIC and isinstance(value, ModuleType)):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package
 
     def __getattr__(name: str) -> object:
         if name not in _PUBLIC:

@@ -43,6 +43,7 @@ _ALL = (
     Unit("km2", "area", 1.0, ("平方公里", "平方千米", "km²")),
     Unit("hectare", "area", 0.01, ("公顷", "ha")),
     Unit("mu", "area", 1 / 1500, ("亩",)),
+    Unit("per-km2", "density", 1.0, ("每平方公里",)),
     Unit("kwh", "electricity", 1.0, ("千瓦时", "kWh")),
     Unit("10k-kwh", "electricity", 1e4, ("万千瓦时",)),
     Unit("100m-kwh", "electricity", 1e8, ("亿千瓦时",)),
@@ -51,8 +52,11 @@ _ALL = (
     Unit("permille", "ratio", 0.001, ("‰",)),
     Unit("count", "number", 1.0, ("件", "个", "项")),
     Unit("10k-count", "number", 1e4, ("万件", "万个")),
+    Unit("per-10k-person", "number per head", 1e-4, ("件/万人", "每万人")),
+    Unit("as-input", "as given", 1.0),
     Unit("index", "index", 1.0, ("指数",)),
     Unit("log", "logarithm", 1.0, ("对数",)),
+    Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
 )
 UNITS: Mapping[str, Unit] = MappingProxyType({u.id: u for u in _ALL})
 """Every unit by id."""

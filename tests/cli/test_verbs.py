@@ -13,10 +13,12 @@ from signal import SIGINT, SIGKILL
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from small import STUDY, write_small
 
 import hinterland
 from hinterland.cli.main import invoke
+from hinterland.data.world import simulate
 from hinterland.study.record import STEPS
 
 
@@ -187,6 +189,20 @@ def test_data(tmp_path: Path, call: Call) -> None:
     assert "'cities'" in call("data", "show", "citys").stderr
 
 
+def test_simulate_writes_the_raw_inputs(tmp_path: Path, call: Call) -> None:
+    file, folder = tmp_path / "w.parquet", tmp_path / "new" / "inputs"
+    sizes = ("--units", "60", "--periods", "6", "--set", "sampled_patents=5")
+    done = call("data", "simulate", "demonstration-zones", *sizes, "-o", file, "--inputs", folder)
+    assert done.returncode == 0, done.stderr
+    assert f"wrote 8 tables to {folder}" in done.stderr
+    world = simulate(units=60, periods=6, sampled_patents=5)
+    assert {path.stem for path in folder.iterdir()} == set(world.inputs)
+    for name, frame in world.inputs.items():
+        assert_frame_equal(pl.read_parquet(folder / f"{name}.parquet"), frame)
+    refused = call("data", "simulate", "demonstration-zones", *sizes, "-o", file, "--inputs", file)
+    assert (refused.returncode, "not-a-folder" in refused.stderr) == (2, True)
+
+
 def test_simulate(tmp_path: Path, call: Call) -> None:
     file, truth = tmp_path / "w.parquet", tmp_path / "t.csv"
     done = call(
@@ -228,7 +244,7 @@ def test_usage_errors_leave_with_2(arguments: tuple[str, ...], says: str, tmp_pa
 
 def test_version_and_help(small: Path, call: Call) -> None:
     assert program("--version").stdout == f"hinterland {hinterland.__version__}\n"
-    for verb in ("run", "check", "evaluate", "report", "explain", "data"):
+    for verb in ("run", "check", "measure", "evaluate", "report", "explain", "data"):
         assert call(verb, "--help").returncode == 0
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hinterland.cli import options
 from hinterland.cli.output import fail_if_many, refuse, save_frame, say, write, write_document, write_frame
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer(help="Packaged data: policy registers, geography, simulated worlds.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -65,6 +69,15 @@ def simulate(
     truth: Annotated[
         Path | None, typer.Option("--truth", metavar="FILE", help="Where the true values are written.", show_default=False)
     ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            "--inputs",
+            metavar="DIR",
+            help="Folder for the raw inputs (prices, employment, accounts, patents, …), one .parquet each; made if it is not there.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
     units: Annotated[
         int | None, typer.Option("--units", help="Number of cities; the 293 real ones by default.", show_default=False)
@@ -86,11 +99,22 @@ def simulate(
     if truth is not None:
         save_frame(world.truth, truth, world.truth.to_dicts)
         say(f"wrote {truth}")
+    if inputs is not None:
+        _save_inputs(world.inputs, inputs)
     if file is None:
         write(world.panel.frame.write_csv())
     else:
         save_frame(world.panel.frame, file, world.panel.frame.to_dicts)
         say(f"wrote {file}")
+
+
+def _save_inputs(inputs: Mapping[str, pl.DataFrame], folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        refuse("not-a-folder", f"{str(folder)!r} is a file", f"--inputs {folder}", "name a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in inputs.items():
+        save_frame(frame, folder / f"{name}.parquet", frame.to_dicts)
+    say(f"wrote {len(inputs)} tables to {folder}")
 
 
 def _numbers(texts: list[str]) -> dict[str, float | int]:

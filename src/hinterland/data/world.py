@@ -5,7 +5,7 @@ The data-generating process is written down in ``docs/explanation/world.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from hinterland.data.panel import Panel
 from hinterland.data.policy import PolicyRegister, policy_register
 from hinterland.data.world_draw import draw_basis, draw_outcomes
 from hinterland.data.world_frames import observed_panel, potential_frame
+from hinterland.data.world_inputs import INPUTS, Inputs
 from hinterland.data.world_parameters import Parameters, read_parameters
 from hinterland.data.world_process import stream
 from hinterland.data.world_truth import truth_frame
@@ -43,6 +44,7 @@ class World:
             neighbours' (``…_0``), with no policy anywhere (``…_00``); log means, ``theta``, ``exposure`` and the moderator.
         parameters: what was chosen.
         seed: of every draw.
+        inputs: the statistics from which the panel's indicators are computed, table by table; each is made when it is first asked for.
     """
 
     panel: Panel
@@ -53,6 +55,7 @@ class World:
     potential: pl.DataFrame
     parameters: Parameters
     seed: int
+    inputs: Mapping[str, pl.DataFrame]
 
     def __repr__(self) -> str:
         overall = self.truth.filter(pl.col("parameter") == "att/ln_inventions/overall")["value"]
@@ -79,17 +82,16 @@ class World:
         return float(found[0])
 
     def input(self, name: str) -> pl.DataFrame:
-        """The raw input called ``name``.
+        """The raw input called ``name`` (``"employment"``).
 
         Raises:
             InputError: there is none of that name.
         """
-        known = {"prices": self.prices}
-        if name not in known:
+        if name not in INPUTS:
             raise InputError(
-                Finding("unknown-input", f"this world has no input {name!r}", "World.input", did_you_mean(name, known)), "world"
+                Finding("unknown-input", f"this world has no raw input {name!r}", "World.inputs", did_you_mean(name, INPUTS)), "world"
             )
-        return known[name]
+        return self.inputs[name]
 
     def truth_for(self, policy: Cohorts) -> pl.DataFrame:
         """The truths as :attr:`truth` has them, for the sample and the treated cells that another rule makes.
@@ -148,7 +150,9 @@ def simulate(
     outcomes = draw_outcomes(basis)
     potential = potential_frame(basis, outcomes)
     panel = observed_panel(basis, outcomes)
-    return World(panel, truth_frame(potential, chosen), policy_register(REGISTER), who.policy, basis.market.prices, potential, chosen, seed)
+    prices = basis.market.prices
+    inputs = Inputs(panel, prices, seed, chosen.sampled_patents)
+    return World(panel, truth_frame(potential, chosen), policy_register(REGISTER), who.policy, prices, potential, chosen, seed, inputs)
 
 
 def _fail_if_sizes_impossible(name: str, cohorts: Any, **sizes: Any) -> None:

@@ -45,6 +45,7 @@ class Parameters:
             in every functional form; otherwise treated units start poorer and more industrial, and growth depends on
             both, so parallel trends hold only given ``ln_gdp_pc_base`` and ``share2_base`` (linear, log outcome).
         treated_share: share of units first treated inside the window in synthetic worlds; the register's share if ``None``.
+        sampled_patents: most inventions of a city and year that the raw input ``patents`` holds; changes nothing else.
     """
 
     effect: float = 0.50
@@ -65,6 +66,7 @@ class Parameters:
     pretrend: float = 0.0
     selection: float = 0.0
     treated_share: float | None = None
+    sampled_patents: int = 30
 
 
 @cache
@@ -98,6 +100,7 @@ def _value_findings(name: str, value: Any) -> list[Finding]:
         "dynamics": (1e-6, math.inf),
         "heterogeneity": (0.0, math.inf),
         "neighbours": (1, 100),
+        "sampled_patents": (1, 10**6),
         "neighbour_km": (0.0, math.inf),
         "treated_share": (1e-9, 1.0),
         "effect": (-5.0, 5.0),
@@ -106,8 +109,8 @@ def _value_findings(name: str, value: Any) -> list[Finding]:
     found = []
     if not low <= value <= high:
         found.append(Finding("out-of-range", f"{name} is {value!r}", f"parameter {name}", f"give a number from {low:g} to {high:g}"))
-    if name == "neighbours" and not isinstance(value, int):
-        found.append(Finding("not-whole", f"neighbours is {value!r}", "parameter neighbours", "give a whole number"))
+    if name in ("neighbours", "sampled_patents") and not isinstance(value, int):
+        found.append(Finding("not-whole", f"{name} is {value!r}", f"parameter {name}", "give a whole number"))
     return found
 
 

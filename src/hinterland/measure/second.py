@@ -31,7 +31,7 @@ def table(source: Second, argument: str, columns: Sequence[str], named: Mapping[
     missing = [n for n in wanted if n not in frame.columns]
     if missing:
         findings = [
-            Finding("missing-column", f"the table has no column {n!r}", f"parameter {argument}", did_you_mean(n, frame.columns))
+            Finding("unknown-column", f"the table has no column {n!r}", f"parameter {argument}", did_you_mean(n, frame.columns))
             for n in missing
         ]
         raise InputError(findings, f"parameter {argument}")

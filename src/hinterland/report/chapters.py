@@ -98,7 +98,7 @@ def _summary(record: Record, outcome: str) -> tuple[Prose, ...]:
 
 
 def _data(record: Record, speaker: Speaker, outcome: str) -> tuple[Block, ...]:
-    if not outcome:
+    if not outcome and not record.study("panel", "source"):
         return ()
     blocks: list[Block] = [Prose(description.question(record, outcome)), Prose(description.panel(record))]
     policy = description.policy(record)
