@@ -73,7 +73,7 @@ def test_bad_links(make: Make) -> None:
     for links, parents, options, code in (
         (LINKS, pl.concat([PARENTS, PARENTS.head(1)]), {}, "duplicate-owner"),
         (LINKS.with_columns(share=pl.col("share") * 100), PARENTS, {"capital": "capital", "share": "share"}, "share-outside"),
-        (LINKS, PARENTS, {"share": "share"}, "unused-option"),
+        (LINKS, PARENTS, {"share": "share"}, "share-without-capital"),
         (LINKS.rename({"year": "county of parents"}), PARENTS, {"time": "county of parents"}, "duplicate-column"),
         (LINKS.drop("county"), PARENTS, {}, "unknown-column"),
         (LINKS, PARENTS.drop("county"), {}, "unknown-column"),

@@ -15,7 +15,6 @@ from polars.testing import assert_frame_equal
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import spark_cluster
-
 from hinterland.data.micro import Cells, reduce_firms, reduce_links, reduce_symbols
 from hinterland.errors import InputError
 

@@ -12,9 +12,8 @@ from numpy.testing import assert_allclose
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import spark_cluster
-
 import hinterland as hl
+import spark_cluster
 from hinterland.data.adoption import adoption
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, PanelError
