@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import hinterland as hl
 from hinterland.data.micro import Cells, reduce_links, reduce_symbols
 from hinterland.errors import InputError
 
@@ -132,6 +133,16 @@ def test_widths_are_those_of_a_loop_over_patents(make: Make) -> None:
         assert n_patents == len(want)
         assert total == pytest.approx(sum(want), rel=1e-12)
     assert cells.n == symbols["patent"].n_unique()
+
+
+@pytest.mark.parametrize("make", ENGINES)
+def test_symbols_as_files_write_them_and_the_indicator_of_the_same_name(make: Make) -> None:
+    texts = ["G06F 17/30(2006.01)I", "g06f-017/50", "H04L 12/24 (2006.01)", "G06N3/08", "A01B1/00", "A01B 1/02", "C07D401/12"]
+    frame = pl.DataFrame({"patent": ["x"] * 4 + ["y"] * 3, "city": "340100", "year": 2015, "symbol": texts})
+    cells = reduce_symbols(make(frame), **SYMBOL_ROLES)
+    assert cells.findings == ()
+    measured = hl.measure("knowledge-width", frame, region="city", time="year", entity="patent", item="symbol")
+    assert cells.table("width", "mean")["value"].item() == pytest.approx(measured.frame["value"].item(), rel=1e-14)
 
 
 def test_bad_symbols() -> None:

@@ -140,7 +140,9 @@ def reduce_links(
         *([Key("time", time, "time")] if time else []),
     ]
     if share is not None and capital is None:
-        raise InputError(Finding("share-without-capital", "a share is given, but no capital", "argument share", "name the column of capital too"))
+        raise InputError(
+            Finding("share-without-capital", "a share is given, but no capital", "argument share", "name the column of capital too")
+        )
     values = () if capital is None else (Value("amount", (capital, *([share] if share else []))),)
     tables = Links(links, parents, owner, parent, parent_region, joined, reads)
     return flows(tables, (source, host, *further), values, share, Engine(engine, memory_limit, threads))

@@ -51,9 +51,10 @@ def _opened(reader: Reader, symbols: Symbols) -> tuple[nw.LazyFrame[Any], Mappin
 
 
 def _clean(column: str) -> nw.Expr:
+    """Symbols without blanks, the edition in brackets (``G06F 17/30(2006.01)I``), and the filled group of some files (``G06F-017/30``)."""
     import narwhals as nw
 
-    return nw.col(column).cast(nw.String).str.to_uppercase().str.replace_all(r"\s", "")
+    return nw.col(column).cast(nw.String).str.to_uppercase().str.replace_all(r"\s|\(.*$|-0*", "")
 
 
 def _by_group(frame: nw.LazyFrame[Any], schema: Mapping[str, Any], symbols: Symbols) -> nw.LazyFrame[Any]:
