@@ -322,6 +322,21 @@ def test_bad_sources(tmp_path: Path) -> None:
             cells.table(*arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_a_file_that_is_not_utf8_is_an_error(tmp_path: Path, engine: str) -> None:
+    rows = ["340100,1,合肥"] * 30_000
+    (tmp_path / "gbk.csv").write_bytes("\n".join(["r,v,city", *rows]).encode("gb18030"))
+    with pytest.raises(InputError) as error:
+        reduce_firms(tmp_path / "gbk.csv", region="r", values=["v"], by=["city"], engine=engine)  # type: ignore[arg-type]
+    assert [f.code for f in error.value.findings] == ["corrupt-file"]
+
+
+def test_a_limit_that_is_too_small_is_an_error(tmp_path: Path) -> None:
+    pl.DataFrame({"r": pl.int_range(200_000, eager=True).cast(pl.String)}).write_parquet(tmp_path / "f.parquet")
+    with pytest.raises(InputError, match="memory-limit"):
+        reduce_firms(tmp_path / "f.parquet", region="r", region_level="label", memory_limit="2MB")
+
+
 def test_an_empty_source_has_no_cells() -> None:
     cells = reduce_firms(firms(3).clear().lazy(), **ROLES, values=["staff"])
     assert cells.frame.height == cells.rejected.height == cells.n == 0

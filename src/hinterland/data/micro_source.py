@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -64,15 +64,37 @@ class Reader:
         return Opened(_lazy(native), self.engine, name)
 
     def collect(self, frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-        """The rows of a lazy frame, and the end of this reader: DuckDB gives its memory back before the rows are read from a file."""
+        """The rows of a lazy frame, and the end of this reader: DuckDB gives its memory back before the rows are read from a file.
+
+        Raises:
+            InputError: DuckDB or Polars cannot read the files to their end, or the limit is too small even with temporary files.
+        """
+        from narwhals.exceptions import ComputeError
+
         if self.scratch is None or not frame.implementation.is_duckdb():
-            return from_arrow(frame)
+            try:
+                return from_arrow(frame)
+            except ComputeError as error:
+                raise InputError(_unread(error)) from error
+        import duckdb
+
         result = self.scratch / "result.parquet"
         try:
             frame.sink_parquet(result)
+        except duckdb.OutOfMemoryException as error:
+            what = "the reduction does not fit into its memory limit, temporary files included"
+            finding = Finding("memory-limit", what, "argument memory_limit", "raise the limit, or take fewer threads")
+            raise InputError(finding) from error
+        except duckdb.Error as error:
+            raise InputError(_unread(error)) from error
         finally:
             self.connection.close()
         return pl.read_parquet(result)
+
+
+def _unread(error: Exception) -> Finding:
+    what = f"a file cannot be read: {str(error).splitlines()[0]}"
+    return Finding("corrupt-file", what, "argument source", "write it again as Parquet, or as CSV in UTF-8")
 
 
 @contextmanager
@@ -138,8 +160,7 @@ def _duckdb_read(connection: Any, paths: list[str], suffix: str) -> Any:
             return connection.read_parquet(paths, union_by_name=True)
         return connection.read_csv(paths, all_varchar=True, header=True, union_by_name=True)
     except duckdb.Error as error:
-        what = f"the file cannot be read: {str(error).splitlines()[0]}"
-        raise InputError(Finding("corrupt-file", what, listed(paths, 3), "write it again as Parquet, or as CSV in UTF-8")) from error
+        raise InputError(replace(_unread(error), where=listed(paths, 3))) from error
 
 
 def _spark_read(paths: list[str], suffix: str) -> Any:
