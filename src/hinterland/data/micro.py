@@ -60,7 +60,7 @@ def reduce_firms(
         industry_standard: ``2002``, ``2011`` or ``2017``: whose divisions exist. Without it, those of any edition do.
         known: labels that exist, by key (``{"region": [...]}``), where a list is at hand.
         reproducible: sums of floats have the same bits whatever the engine, the order of rows and the number of threads; the rows are read
-            twice, and it takes some three times as long. Otherwise their last digits may differ.
+            twice, and it takes three to four times as long. Otherwise their last digits may differ.
         engine: what reads files: ``duckdb``, ``polars``, or ``spark`` (the active session).
         memory_limit, threads: of DuckDB, which goes on in temporary files beyond the limit.
 
