@@ -49,7 +49,7 @@ def plain() -> tuple[float, str]:
         duckdb.connect(config={"memory_limit": LIMIT, "threads": THREADS, "temp_directory": spill}) as connection,
     ):
         cells = connection.sql(QUERY, params=[str(FILE)]).pl()
-    return float(cells["capital"].sum()) / 1e12, f"{cells.height} cells"
+    return float(cells["capital"].sum()) / 1e9, f"{cells.height} cells"
 
 
 def ours(*, reproducible: bool) -> tuple[float, str]:
@@ -67,7 +67,7 @@ def ours(*, reproducible: bool) -> tuple[float, str]:
         memory_limit=LIMIT,
         threads=THREADS,
     )
-    return float(cells.frame["capital"].sum()) / 1e12, f"{cells.frame.height} cells"
+    return float(cells.frame["capital"].sum()) / 1e9, f"{cells.frame.height} cells"
 
 
 def one(name: str) -> None:
@@ -88,7 +88,7 @@ def main() -> None:
     try:
         write(rows)
         FILE.read_bytes()  # so that the first contender does not read from the disk what the others find in memory
-        table(f"{rows:,} firms to county × industry × year (answer: total capital, 10^12)", contend(__file__, CONTENDERS), "hinterland")
+        table(f"{rows:,} firms to county × industry × year (answer: total capital, 10^9)", contend(__file__, CONTENDERS), "hinterland")
     finally:
         FILE.unlink(missing_ok=True)
 
