@@ -43,6 +43,7 @@ _ALL = (
     Unit("km2", "area", 1.0, ("平方公里", "平方千米", "km²")),
     Unit("hectare", "area", 0.01, ("公顷", "ha")),
     Unit("mu", "area", 1 / 1500, ("亩",)),
+    Unit("per-km2", "density", 1.0, ("每平方公里",)),
     Unit("kwh", "electricity", 1.0, ("千瓦时", "kWh")),
     Unit("10k-kwh", "electricity", 1e4, ("万千瓦时",)),
     Unit("100m-kwh", "electricity", 1e8, ("亿千瓦时",)),
