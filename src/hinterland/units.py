@@ -52,6 +52,8 @@ _ALL = (
     Unit("permille", "ratio", 0.001, ("‰",)),
     Unit("count", "number", 1.0, ("件", "个", "项")),
     Unit("10k-count", "number", 1e4, ("万件", "万个")),
+    Unit("per-10k-person", "number per head", 1e-4, ("件/万人", "每万人")),
+    Unit("as-input", "as given", 1.0),
     Unit("index", "index", 1.0, ("指数",)),
     Unit("log", "logarithm", 1.0, ("对数",)),
     Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),

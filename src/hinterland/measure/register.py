@@ -10,8 +10,14 @@ import polars as pl
 from hinterland.measure.entries import (
     agglomeration,
     border_effect,
+    breadth,
+    capital,
     comovement,
     composite,
+    hsieh_klenow,
+    misallocation,
+    patent_quality,
+    patents,
     price_convergence,
     productivity,
     segmentation,
@@ -30,6 +36,12 @@ _FAMILIES = (
     structure,
     composite,
     productivity,
+    capital,
+    misallocation,
+    hsieh_klenow,
+    patents,
+    patent_quality,
+    breadth,
 )
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
