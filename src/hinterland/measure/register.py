@@ -14,13 +14,18 @@ from hinterland.measure.entries import (
     capital,
     comovement,
     composite,
+    convergence,
+    density,
     hsieh_klenow,
+    inequality,
+    markov,
     misallocation,
     patent_quality,
     patents,
     price_convergence,
     productivity,
     segmentation,
+    spatial,
     structure,
 )
 from hinterland.measure.indicator import Indicator
@@ -42,6 +47,11 @@ _FAMILIES = (
     patents,
     patent_quality,
     breadth,
+    inequality,
+    convergence,
+    density,
+    markov,
+    spatial,
 )
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})
