@@ -28,6 +28,10 @@ MEASURE_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
         **dict.fromkeys(("low", "high", "coverage"), _REAL),
     },
     "measure_findings": dict.fromkeys(("measure", "code", "what", "where", "remedy", "severity"), _TEXT),
+    "measure_excluded": {
+        **dict.fromkeys(("measure", "owner", "source", "why_en", "why_zh", "region"), _TEXT),
+        **dict.fromkeys(("rule", "time", "n", "before"), _WHOLE),
+    },
     "measure_places": {**dict.fromkeys(("measure", "region", "name_zh", "name_en", "level"), _TEXT), "lon": _REAL, "lat": _REAL},
     "measure_outlines": {
         **dict.fromkeys(("measure", "region"), _TEXT),

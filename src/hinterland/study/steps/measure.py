@@ -12,6 +12,7 @@ from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Measure
 from hinterland.study.measuring import boundaries
 from hinterland.study.places import places
+from hinterland.study.preparing import LeftOut
 from hinterland.study.schema_measure import MeasureTable
 from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, notes_table, output
@@ -28,14 +29,33 @@ def measure(work: Workspace, step: Step) -> Output:
         ("measure_models", pl.DataFrame([_model(name, table, found)], infer_schema_length=None)),
         ("notes", notes_table(step.id, found.notes)),
     ]
+    parts += [("measure_excluded", excluded(name, table, out)) for out in work.left_out(name)]
     if found.findings:
         parts.append(("measure_findings", pl.DataFrame([{"measure": name, **asdict(f)} for f in found.findings])))
     if "region" in values.columns:
-        parts.append(("measure_places", places(values["region"].drop_nulls().unique().sort()).with_columns(measure=pl.lit(name))))
+        known = [values["region"], *(f["region"].cast(pl.String) for t, f in parts if t == "measure_excluded")]
+        regions = pl.concat(known).drop_nulls().unique().sort()
+        parts.append(("measure_places", places(regions).with_columns(measure=pl.lit(name))))
         drawn = boundaries(work, name)
         if drawn is not None:
             parts.append(("measure_outlines", drawn.with_columns(measure=pl.lit(name))))
     return output(parts)
+
+
+def excluded(name: str, table: MeasureTable, out: LeftOut) -> pl.DataFrame:
+    """How many rows of each region and period a rule left out, and why."""
+    reason, rows = out.table.reason, out.rows
+    keys = {k: table.columns.get(k) for k in ("region", "time")}
+    there = rows.select(
+        *((pl.col(c) if c is not None and c in rows.columns else pl.lit(None)).alias(k) for k, c in keys.items()),
+    ).with_columns(pl.col("region").cast(pl.String), pl.col("time").cast(pl.Int64, strict=False))
+    return (
+        there.group_by("region", "time")
+        .agg(n=pl.len())
+        .sort("region", "time", nulls_last=True)
+        .with_columns(measure=pl.lit(name), owner=pl.lit(out.owner), rule=pl.lit(out.rule), source=pl.lit(out.table.source or ""))
+        .with_columns(why_en=pl.lit(reason.en), why_zh=pl.lit(reason.zh), before=pl.lit(out.before))
+    )
 
 
 def _values(name: str, found: Measure) -> pl.DataFrame:
