@@ -46,12 +46,6 @@ def test_unknown_name_is_an_attribute_error() -> None:
         _ = hl.estimat  # type: ignore[attr-defined]
 
 
-def test_loading_a_room_does_not_hide_the_function_of_its_name() -> None:
-    code = "import hinterland as hl, hinterland.measure.register; hl.indicators(); print(hl.measure.__module__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "hinterland.measure.entry"
-
-
 def test_public_functions_are_annotated_throughout() -> None:
     functions = [getattr(hl, n) for n in hl._PUBLIC if inspect.isfunction(getattr(hl, n))]
     bare = [f"{f.__name__}({p.name})" for f in functions for p in inspect.signature(f).parameters.values() if p.annotation is p.empty]

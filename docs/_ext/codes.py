@@ -48,8 +48,28 @@ def _codes(tree: ast.Module, path: Path) -> Iterator[tuple[str, str]]:
         warning = isinstance(node, ast.Call) and (_name(node) in WARNING_HELPERS or any(_is_warning(a) for a in _arguments(node)))
         for given in _given(node):
             yield from ((code, "warning" if warning else "error") for code in _resolve(given, f"{path.name}:{getattr(node, 'lineno', 0)}"))
+        yield from ((code, "error") for code in _tabled(node, nodes, passed))
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in passed for t in node.targets):
             yield from ((code, "error") for code in _resolve(node.value, f"{path.name}:{getattr(node, 'lineno', 0)}"))
+
+
+def _tabled(node: ast.AST, nodes: list[ast.AST], passed: set[str]) -> Iterator[str]:
+    """Codes that a loop takes, row by row, from a table that is written out."""
+    if not isinstance(node, ast.For | ast.comprehension) or not isinstance(node.target, ast.Tuple):
+        return
+    places = [i for i, t in enumerate(node.target.elts) if isinstance(t, ast.Name) and t.id in passed]
+    table: ast.AST | None = node.iter
+    if isinstance(table, ast.Name):
+        wanted = table.id
+        table = next(
+            (n.value for n in nodes if isinstance(n, ast.Assign) and any(isinstance(t, ast.Name) and t.id == wanted for t in n.targets)),
+            None,
+        )
+    if not isinstance(table, ast.Tuple | ast.List):
+        return
+    for row in table.elts:
+        if isinstance(row, ast.Tuple):
+            yield from (str(e.value) for i in places if i < len(row.elts) and isinstance(e := row.elts[i], ast.Constant))
 
 
 def _given(node: ast.AST) -> Iterator[ast.expr]:

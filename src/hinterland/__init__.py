@@ -177,15 +177,6 @@ if not TYPE_CHECKING:
         globals()[name] = value
         return value
 
-    class _Package(ModuleType):
-        """This package, in which loading the room ``measure`` does not hide the function of that name."""
-
-        def __setattr__(self, name: str, value: object) -> None:
-            if not (name in _PUBLIC and isinstance(value, ModuleType)):
-                super().__setattr__(name, value)
-
-    sys.modules[__name__].__class__ = _Package
-
 
 def __dir__() -> list[str]:
     return list(__all__)

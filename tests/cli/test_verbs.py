@@ -244,7 +244,7 @@ def test_usage_errors_leave_with_2(arguments: tuple[str, ...], says: str, tmp_pa
 
 def test_version_and_help(small: Path, call: Call) -> None:
     assert program("--version").stdout == f"hinterland {hinterland.__version__}\n"
-    for verb in ("run", "check", "evaluate", "report", "explain", "data"):
+    for verb in ("run", "check", "measure", "evaluate", "report", "explain", "data"):
         assert call(verb, "--help").returncode == 0
 
 

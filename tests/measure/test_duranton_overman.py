@@ -35,7 +35,7 @@ def test_bands_hold_the_share_of_draws_that_they_say(level: float) -> None:
 
 def test_each_band_on_its_own_is_narrower() -> None:
     draws = np.cumsum(np.random.default_rng(1).normal(size=(1000, 30)), axis=1)
-    both, each = global_bands(draws), global_bands(draws, coverage="each")
+    both, each = global_bands(draws), global_bands(draws, hold="each")
     assert (each[0] >= both[0]).all() and (each[1] <= both[1]).all()
     assert (draws >= each[0]).all(axis=1).mean() >= 0.95
     assert (draws <= each[1]).all(axis=1).mean() >= 0.95

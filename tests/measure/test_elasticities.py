@@ -184,6 +184,16 @@ def test_shrinkage_solves_its_moment_and_its_limits() -> None:
     assert elasticities.shrink([0.3, np.nan], [0.1, 0.1]).estimate[0] == 0.3
 
 
+def test_a_group_of_one_region_has_a_slope_and_no_standard_error() -> None:
+    """Its own score is zero by construction: a clustered error would be nil, not small."""
+    frame = panel(noise=0.1).with_columns(area=pl.when(pl.col("prov") == "r00").then(pl.lit("alone")).otherwise("area"))
+    m = measure(frame, group="area")
+    errors = m.component("elasticity-std-error").filter(pl.col("prov") == "r00")
+    assert errors["reason"].item() == "no-standard-error"
+    assert m.component("elasticity-std-error")["value"].null_count() == 1
+    assert m.component("elasticity-estimate")["value"].null_count() == 0
+
+
 def test_outside_the_bounds_is_nan_and_counted_never_clipped() -> None:
     found = elasticities.within_bounds([0.05, 0.0500001, 0.5, 0.95, 1.4, -0.2, np.nan], np.ones(7), np.ones(7))
     assert np.isnan(found.capital).tolist() == [True, False, False, True, True, True, True]

@@ -179,7 +179,7 @@ def test_firms_without_positive_numbers_are_left_out_and_said() -> None:
 def test_few_firms_and_bad_calls() -> None:
     lonely = pl.DataFrame({"ind": ["a", "b", "b"], "year": [2005] * 3, "va": [1.0, 2, 3], "k": [1.0, 2, 1], "wage": [1.0, 1, 1]})
     m = measure(lonely, alpha=0.4)
-    assert m.component("efficiency")["reason"].to_list() == ["too-few", ""]
+    assert m.component("efficiency")["reason"].to_list() == ["too-few-firms", ""]
     assert m.component("total-efficiency")["coverage"].item() == pytest.approx(5 / 6)
     assert measure(lonely, alpha=0.4, min_firms=1).component("efficiency")["value"][0] == pytest.approx(1.0)
     with pytest.raises(hl.InputError) as caught:

@@ -22,7 +22,7 @@ from hinterland.measure.k_density import (
 )
 from hinterland.measure.k_density_draws import counts_by_draw, draw_sites
 
-Coverage = Literal["both", "each"]
+Hold = Literal["both", "each"]
 
 _EXACT_PLANTS = 1000
 """Up to so many plants the density observed is summed over pairs, of more over bins."""
@@ -91,7 +91,7 @@ def median_distance(sites: Points, seed: int = 0) -> float:
     return float(np.median(sites.along(straight)))
 
 
-def global_bands(draws: Floats, level: float = 0.95, coverage: Coverage = "both") -> tuple[Floats, Floats]:
+def global_bands(draws: Floats, level: float = 0.95, hold: Hold = "both") -> tuple[Floats, Floats]:
     """Bands of one rank at every distance, as narrow as lets no more than a share 1 − ``level`` of the draws leave them anywhere.
 
     The lower band is the k-th smallest draw at each distance, the upper the k-th largest, with the same k everywhere: identical local
@@ -100,12 +100,12 @@ def global_bands(draws: Floats, level: float = 0.95, coverage: Coverage = "both"
     Args:
         draws: [draws, points] densities of random sites.
         level: share of draws that stays inside.
-        coverage: ``both``: inside the two bands at once. ``each``: above the lower, and apart from that below the upper band.
+        hold: ``both``: inside the two bands at once. ``each``: above the lower, and apart from that below the upper band.
     """
     ordered = np.sort(draws, axis=0)
     from_below = rankdata(draws, "max", axis=0).min(axis=1)
     from_above = rankdata(-draws, "max", axis=0).min(axis=1)
-    if coverage == "both":
+    if hold == "both":
         low = high = _largest_rank(np.minimum(from_below, from_above), level)
     else:
         low, high = _largest_rank(from_below, level), _largest_rank(from_above, level)
@@ -118,10 +118,10 @@ def _largest_rank(extreme: Floats, level: float) -> int:
     return int(np.sort(extreme)[outside])
 
 
-def bands_of(draws: Floats, level: float = 0.95, coverage: Coverage = "both") -> Bands:
+def bands_of(draws: Floats, level: float = 0.95, hold: Hold = "both") -> Bands:
     """Local and global bands of [draws, points] densities of random sites."""
     low, high = np.quantile(draws, [1 - level, level], axis=0)
-    return Bands(low, high, *global_bands(draws, level, coverage))
+    return Bands(low, high, *global_bands(draws, level, hold))
 
 
 def departures(density: Floats, bands: Bands) -> tuple[Floats, Floats]:
@@ -146,7 +146,7 @@ def duranton_overman(
     cutoff: float | None = None,
     steps: int = 100,
     level: float = 0.95,
-    coverage: Coverage = "both",
+    hold: Hold = "both",
     reflect: bool = True,
 ) -> KDensity:
     """Density of distances between plants of an industry, and what it would be if they were dealt to sites at random.
@@ -165,7 +165,7 @@ def duranton_overman(
         cutoff: largest distance; the median distance between sites by default.
         steps: between 0 and the cut-off.
         level: of the bands.
-        coverage: of the global bands, see :func:`global_bands`.
+        hold: of the global bands, see :func:`global_bands`.
         reflect: whether the kernel is reflected at 0.
 
     Raises:
@@ -180,7 +180,7 @@ def duranton_overman(
     drawn = draw_sites(len(sites), len(plants), draws, np.random.default_rng(seed))
     total = pair_weight(len(plants), weights)
     counts = counts_by_draw(sites, drawn, width, bins, weights)
-    bands = bands_of(binned_k_density(counts, width, total, at, h, reflect=reflect), level, coverage)
+    bands = bands_of(binned_k_density(counts, width, total, at, h, reflect=reflect), level, hold)
     density = _observed(plants, weights, at, h, (width, bins, total), reflect=reflect)
     above, below = departures(density, bands)
     step = reach / steps

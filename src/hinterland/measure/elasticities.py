@@ -93,7 +93,7 @@ def class_slopes(productivity: ArrayLike, intensity: ArrayLike, region: Codes, t
     """Slopes of ``ln(Y/L)`` on ``ln(K/L)`` by class of regions, net of region effects and of year effects common to all rows.
 
     Standard errors are clustered by region (CR1, with the degrees of freedom of slopes and year effects). Where every region is its own
-    class, a cluster has no say in its own slope's sandwich; the errors are then heteroskedastic between regions and taken as uncorrelated within them.
+    class, a cluster has no say in its own slope's sandwich; the errors are then heteroskedastic between regions and taken as uncorrelated within them. A class of one region beside larger ones has no standard error.
 
     Args:
         productivity: ``[N]`` ln(Y/L).
@@ -113,8 +113,10 @@ def class_slopes(productivity: ArrayLike, intensity: ArrayLike, region: Codes, t
     usable = own > 1e-9 * np.maximum(scale, 1.0)
     estimate, std_error = np.full(classes, np.nan), np.full(classes, np.nan)
     if usable.any():
-        single = classes > 1 and len(np.unique(region * classes + codes)) == classes
+        alone = np.bincount(np.unique(region * classes + codes) % classes, minlength=classes) == 1
+        single = classes > 1 and bool(alone.all())
         estimate[usable], std_error[usable] = _solve(y, x[:, usable], region, len(np.unique(time)), single)
+        std_error[alone & (not single)] = np.nan
     return Slopes(estimate, std_error, counts.astype(np.int64))
 
 

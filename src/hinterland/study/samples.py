@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from hinterland.data.panel import Panel
-from hinterland.errors import Finding, StudyError
+from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 
 
 def between(panel: Panel, years: Sequence[int]) -> Panel:
@@ -32,6 +32,21 @@ def where(panel: Panel, expression: str) -> Panel:
     flagged = derive(panel, {name: expression})
     kept = flagged.filter(pl.col(name).cast(pl.Boolean).fill_null(False))
     return replace(panel, frame=kept.frame.drop(name))
+
+
+def without_columns(panel: Panel, names: Sequence[str], key: str) -> Panel:
+    """The panel without columns that have no role. Raises ``StudyError`` for names that it does not have, and for roles."""
+    roles = {panel.unit, panel.time, panel.weight, panel.cluster, panel.treatment, *(panel.coordinates or ())} - {None}
+    have = panel.frame.columns
+    findings = [
+        Finding("unknown-column", f"there is no column {n!r} to leave out", key, did_you_mean(n, have)) for n in names if n not in have
+    ]
+    findings += [
+        Finding("role-shared", f"column {n!r} has a role and cannot be left out", key, "take it off the list") for n in names if n in roles
+    ]
+    fail_if_any(findings, "panel", StudyError)
+    columns = {c: described for c, described in panel.columns.items() if c not in names}
+    return replace(panel, frame=panel.frame.drop(names), columns=columns)
 
 
 def complete(panel: Panel, columns: Sequence[str]) -> Panel:

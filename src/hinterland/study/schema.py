@@ -121,6 +121,7 @@ class PanelTable(Table):
     rename: Mapping[str, str] = Field(default_factory=dict, description='New names: { old = "new" }.')
     missing: Names = Field(default=(), description="Further marks of a missing value, beside the usual ones.")
     text: Names = Field(default=(), description="Columns to leave as text though they look like numbers.")
+    omit: Names = Field(default=(), description="Columns of the data to leave out, so that measures can take their names.")
     merge: MergeTable | None = Field(
         default=None, description="Bring abolished, divided and re-coded prefectures (Chaohu, 2011) to comparable territories."
     )

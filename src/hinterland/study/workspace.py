@@ -24,7 +24,7 @@ from hinterland.study.columns import made_columns, with_made_roles
 from hinterland.study.estimators import DESIGN_OPTIONS, fit_options, path_options
 from hinterland.study.load import LoadedStudy
 from hinterland.study.programmes import Programme, read_programme
-from hinterland.study.samples import between, complete, where
+from hinterland.study.samples import between, complete, where, without_columns
 from hinterland.study.schema import Study
 from hinterland.study.variant import BASELINE, Variant
 
@@ -116,6 +116,8 @@ class Workspace:
         """The panel as measures read it: read, merged, joined, with regions; nothing measured or derived yet."""
         table = self.study.panel
         panel = self._read() if self.world is None else self._of_world(self.world)
+        if table.omit:
+            panel = without_columns(panel, table.omit, self.loaded.where("panel", "omit"))
         if table.merge is not None:
             from hinterland.data.administrative import merge_administrative
 

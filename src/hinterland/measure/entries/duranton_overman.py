@@ -31,7 +31,7 @@ def duranton_overman(
     cutoff: float | None = None,
     steps: int = 100,
     level: float = 0.95,
-    coverage: estimator.Coverage = "both",
+    hold: estimator.Hold = "both",
     reflect: bool = True,
     least_plants: int = 10,
 ) -> Measured:
@@ -43,47 +43,44 @@ def duranton_overman(
     fail_if_not_whole(least, {"draws": draws, "seed": seed, "steps": steps, "least_plants": least_plants})
     _fail_if_not_lengths({"bandwidth": bandwidth, "cutoff": cutoff})
     fail_if_no_share(level)
-    options: dict[str, Any] = {
-        "draws": draws,
-        "seed": seed,
-        "bandwidth": bandwidth,
-        "cutoff": cutoff,
-        "steps": steps,
-        "level": level,
-        "coverage": coverage,
-    }
+    options: dict[str, Any] = {"draws": draws, "seed": seed, "bandwidth": bandwidth, "steps": steps, "level": level, "hold": hold}
     blocks: list[Block] = []
-    for keys, mine, sites in _industries(data, known):
-        at = points(x[sites], y[sites], coordinates)
-        plants = points(x[mine & known], y[mine & known], coordinates)
-        weights = None if weight is None else weight[mine & known]
-        n, share = len(plants), len(plants) / max(int(mine.sum()), 1)
-        why = _unfit(n, least_plants, weights, silverman_bandwidth(plants) if bandwidth is None else bandwidth)
-        if why:
-            blocks += _empty(keys, n, share, why)
-            continue
-        found = estimator.duranton_overman(plants, at, weights=weights, reflect=reflect, **options)
-        blocks += _filled(keys, n, share, found)
+    for year, now in _years(data):
+        sites = points(x[now & known], y[now & known], coordinates)
+        reach = estimator.median_distance(sites) if cutoff is None else cutoff
+        for industry, mine in _industries(data, now):
+            keys, plants = {"time": year, "industry": industry}, points(x[mine & known], y[mine & known], coordinates)
+            weights = None if weight is None else weight[mine & known]
+            n, share = len(plants), len(plants) / int(mine.sum())
+            why = _unfit(n, least_plants, weights, (silverman_bandwidth(plants) if bandwidth is None else bandwidth, reach))
+            if why:
+                blocks += _empty(keys, n, share, why)
+                continue
+            found = estimator.duranton_overman(plants, sites, weights=weights, cutoff=reach, reflect=reflect, **options)
+            blocks += _filled(keys, n, share, found)
     return Measured(blocks)
 
 
-def _industries(data: Data, known: NDArray[np.bool_]) -> Iterator[tuple[Mapping[str, Any], NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Keys, rows of the industry and rows that are sites, by time and industry."""
-    when, what = data.codes("time"), data.codes("industry")
-    for t, year in enumerate(data.labels("time")):
-        for i, industry in enumerate(data.labels("industry")):
-            mine = (when == t) & (what == i)
-            if mine.any():
-                yield {"time": year, "industry": industry}, mine, (when == t) & known
+def _years(data: Data) -> Iterator[tuple[int | None, NDArray[np.bool_]]]:
+    """Each year, and its rows."""
+    when = data.codes("time")
+    return ((year, when == t) for t, year in enumerate(data.labels("time")))
 
 
-def _unfit(n: int, least: int, weights: NDArray[np.float64] | None, bandwidth: float) -> str:
-    """Why an industry has no density."""
+def _industries(data: Data, now: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each industry that a year has, and its rows."""
+    what = data.codes("industry")
+    for i in np.unique(what[now]):
+        yield data.labels("industry")[int(i)], now & (what == i)
+
+
+def _unfit(n: int, least: int, weights: NDArray[np.float64] | None, lengths: tuple[float, float]) -> str:
+    """Why an industry has no density; ``lengths``: bandwidth and cut-off."""
     if n < max(least, 3):
         return "too-few-plants"
     if weights is not None and not (weights > 0).sum() > 1:
         return "zero-industry-total"
-    return "" if bandwidth > 0 else "no-bandwidth"
+    return "no-bandwidth" if not lengths[0] > 0 else "no-cut-off" if not lengths[1] > 0 else ""
 
 
 def _rows(keys: Mapping[str, Any], distance: Any) -> dict[str, pl.Series]:
@@ -155,7 +152,7 @@ ENTRIES = (
             "cutoff": Parameter(None, help="largest distance: the median distance between sites by default"),
             "steps": Parameter(100, help="between 0 and the cut-off"),
             "level": Parameter(0.95, help="of the bands"),
-            "coverage": Parameter(
+            "hold": Parameter(
                 "both", ("both", "each"), help="whether the global bands hold together, or each on its own, in a share `level` of the draws"
             ),
             "reflect": Parameter(default=True, values=(True, False), help="whether the kernel is reflected at distance 0"),

@@ -107,7 +107,7 @@ def _theta(theta: Second, cells: pl.DataFrame, value_added: Array) -> Array:
 def _industry_blocks(cells: pl.DataFrame, found: hsieh_klenow.Cells, given: NDArray[np.int64]) -> list[Block]:
     keys = {k: cells[k] for k in cells.columns if k != "cell"}
     coverage = found.n_used / given
-    few = {"no-firms": found.n_given == 0, "too-few": np.isnan(found.efficiency)}
+    few = {"no-firms": found.n_given == 0, "too-few-firms": np.isnan(found.efficiency)}
     values = (("efficiency", found.efficiency), ("efficiency-gain", found.gain), ("tfpr-dispersion", found.tfpr_sd))
     return [block(keys, v, n_used=found.n_used, coverage=coverage, reasons=few, component=name) for name, v in values]
 
@@ -115,7 +115,7 @@ def _industry_blocks(cells: pl.DataFrame, found: hsieh_klenow.Cells, given: NDAr
 def _total_blocks(sets: pl.DataFrame, total: Array, held: Array, used: Array) -> list[Block]:
     keys = {k: sets[k] for k in sets.columns if k != "set"}
     coverage = np.nan_to_num(held)
-    reasons = {"too-few": np.isnan(total)}
+    reasons = {"too-few-firms": np.isnan(total)}
     values = (("total-efficiency", total), ("total-efficiency-gain", 1 / total - 1))
     return [block(keys, v, n_used=used, coverage=coverage, reasons=reasons, component=name) for name, v in values]
 

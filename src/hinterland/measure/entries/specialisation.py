@@ -74,6 +74,8 @@ def krugman(data: Data, *, versus: specialisation.Versus = "nation", reference: 
     _fail_if_shares_lack_nation(reference, given, versus)
     cube = _regions(data, given)
     national, findings = reference_vector(data, cube, reference)
+    if versus == "rest" and national is not None:
+        _fail_if_above_nation(cube, national)
     value = specialisation.krugman(cube.values, national, versus)
     alone = {
         "no-other-region": (specialisation.national_total(cube.values, national).sum(axis=1)[:, None] == np.nansum(cube.values, axis=2))
@@ -167,6 +169,15 @@ def _fail_if_shares_lack_nation(reference: Reference, given: Given, versus: str)
         what = "regions are given as shares, which do not add up to a nation"
         remedy = "give the national shares as reference, with versus='nation'; or give amounts"
         raise InputError(Finding("shares-need-reference", what, "parameter reference", remedy), "shares")
+
+
+def _fail_if_above_nation(cube: Cube, national: Floats) -> None:
+    above = np.argwhere(np.nan_to_num(cube.values) > national[:, None, :] * (1 + 1e-9))
+    if len(above):
+        cells = [f"region {cube.labels[1][int(r)]}, industry {cube.labels[2][int(i)]}" for _, r, i in above[:6]]
+        what = f"{len(above)} cell(s) are larger than the nation, and nothing is left for the rest"
+        remedy = "give national figures that include the regions, in the same unit"
+        raise InputError(Finding("reference-below-region", what, "; ".join(cells), remedy), "parameter reference")
 
 
 _HERE = "hinterland.measure.entries.specialisation"
