@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polars as pl
+
 from hinterland.errors import did_you_mean
 from hinterland.measure.indicator import Indicator
 from hinterland.measure.read import named_columns
 from hinterland.measure.register import INDICATORS
 from hinterland.study.measuring import measures_used
+from hinterland.study.packaged import listing
 from hinterland.study.preparing import sources_of
 from hinterland.study.schema import Study
 from hinterland.study.schema_measure import MeasureTable
@@ -50,6 +53,7 @@ def table_problems(study: Study) -> Iterator[Problem]:
     for name, table in study.table.items():
         path = ("table", name)
         for key, source in sources_of(table):
+            yield from _packaged((*path, *key), source)
             if source.startswith("measure:"):
                 what = f"table {name!r} asks for a measure, and tables are made before measures"
                 yield (*path, *key), "unknown-table", what, "join the values in the measure that needs them"
@@ -61,6 +65,15 @@ def table_problems(study: Study) -> Iterator[Problem]:
         named = [s for _, s in sources_of(measured)] + [v for v in measured.parameters.values() if isinstance(v, str)]
         yield from _named_tables(study, path, named, list(study.table))
         yield from _preparation(path, measured)
+        for key, source in sources_of(measured):
+            yield from _packaged((*path, *key), source)
+
+
+def _packaged(path: tuple[str | int, ...], source: str) -> Iterator[Problem]:
+    kind, _, name = source.partition(":")
+    names = [] if kind != "packaged" else listing().filter(pl.col("kind") != "world")["name"].to_list()
+    if names and name not in names:
+        yield path, "unknown-data", f"there is no packaged table {name!r}", did_you_mean(name, names)
 
 
 def _named_tables(study: Study, path: tuple[str, str], named: list[str], above: list[str]) -> Iterator[Problem]:

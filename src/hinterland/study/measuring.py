@@ -48,8 +48,8 @@ def measured(work: Workspace, name: str) -> tuple[Measure, tuple[LeftOut, ...]]:
 
 def _placed(work: Workspace, name: str, finding: Finding) -> Finding:
     """The finding, where the study asks for the measure."""
-    line = work.loaded.where("measure", name)
-    return finding if finding.where.startswith(line) else replace(finding, where=f"{line}: {finding.where}")
+    placed = finding.where.startswith(f"{work.loaded.name}, line")
+    return finding if placed else replace(finding, where=f"{work.loaded.where('measure', name)}: {finding.where}")
 
 
 def _parameters(work: Workspace, table: MeasureTable) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def findings_of(work: Workspace) -> list[Finding]:
         except InputError as error:
             failed.add(name)
             found += error.findings
-    return found
+    return list(dict.fromkeys(found))
 
 
 def boundaries(work: Workspace, name: str) -> pl.DataFrame | None:

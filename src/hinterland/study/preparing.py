@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hinterland.study.workspace import Workspace
 
 _ROW, _ONE, _RULE = "·row", "·one", "·rule"
-PREFIXES = ("world:", "measure:", "table:")
+PREFIXES = ("world:", "measure:", "table:", "packaged:")
 """What a source that is no file begins with."""
 
 
@@ -63,7 +63,7 @@ def sources_of(table: SourceTable) -> Iterable[tuple[tuple[str | int, ...], str]
 
 
 def named_table(work: Workspace, source: str, table: SourceTable | None = None) -> Prepared:
-    """The table that ``source`` names: a file, an input of the world, the panel, a prepared table, or the values of a measure."""
+    """The table that ``source`` names: a file, an input of the world, the panel, a packaged or prepared table, or the values of a measure."""
     kind, _, rest = source.partition(":")
     if source == "panel":
         return Prepared(work.raw_panel.frame)
@@ -73,6 +73,10 @@ def named_table(work: Workspace, source: str, table: SourceTable | None = None) 
         return Prepared(work.measured(rest).frame)
     if kind == "table":
         return work.prepared(rest)
+    if kind == "packaged":
+        from hinterland.study.packaged import table as packaged
+
+        return Prepared(packaged(rest))
     from hinterland.data.readers import read_numbers
 
     path = work.path(source)
@@ -87,22 +91,22 @@ def prepared(work: Workspace, owner: tuple[str, str], table: SourceTable) -> Pre
     Raises:
         StudyError: columns, labels or rows that are named and not there.
     """
-    place = ".".join(owner)
+    place = work.loaded.where(*owner)
     made = named_table(work, table.source, table)
     if table.rename:
-        _fail_if_unknown(made.frame, table.rename, f"{place}.rename")
+        _fail_if_unknown(made.frame, table.rename, f"{place}: rename")
         made = made.with_frame(made.frame.rename(dict(table.rename)))
     for column, labels in table.recode.items():
-        made = made.with_frame(_recoded(made.frame, column, labels, f"{place}.recode.{column}"))
+        made = made.with_frame(_recoded(made.frame, column, labels, f"{place}: recode.{column}"))
     for i, join in enumerate(table.join):
-        made = _joined(work, made, join, f"{place}.join[{i + 1}]")
+        made = _joined(work, made, join, f"{place}: join {i + 1}")
     if table.derive:
         made = made.with_frame(_derived(made.frame, table, place))
     for i, rule in enumerate(table.exclude):
-        made = _without(work, made, (table, rule), (":".join(owner), i + 1, f"{place}.exclude[{i + 1}]"))
+        made = _without(work, made, (table, rule), (":".join(owner), i + 1, f"{place}: exclude {i + 1}"))
     if table.where is not None:
         made = made.with_frame(filtered(made.frame, table.where, table))
-    return made if table.total is None else _totalled(made, table.total, f"{place}.total")
+    return made if table.total is None else _totalled(made, table.total, f"{place}: total")
 
 
 def _recoded(frame: pl.DataFrame, column: str, labels: Mapping[str, str], where: str) -> pl.DataFrame:
@@ -192,7 +196,7 @@ def _derived(frame: pl.DataFrame, table: SourceTable, place: str) -> pl.DataFram
     if rows.unit != _ROW and rows.frame.select(rows.unit, rows.time).is_duplicated().any():
         double = rows.frame.filter(rows.frame.select(rows.unit, rows.time).is_duplicated()).select(rows.unit, rows.time)
         what = f"{double.height} rows share {rows.unit} and {rows.time} with another row, such as {', '.join(map(str, double.row(0)))}"
-        raise StudyError(Finding("duplicate-cell", what, f"{place}.unit", "name columns that tell rows apart, or drop unit"), "tables")
+        raise StudyError(Finding("duplicate-cell", what, f"{place}: unit", "name columns that tell rows apart, or drop unit"), "tables")
     return derive(rows, table.derive).frame.drop(_ROW, _ONE, strict=False)
 
 

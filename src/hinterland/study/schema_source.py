@@ -38,7 +38,7 @@ Columns = Annotated[
 class SourceJoinTable(Table):
     """Columns of a further table, joined to the source."""
 
-    source: str = Field(description="A file, world:NAME, table:NAME, or measure:NAME (its values).")
+    source: str = Field(description="A file, world:NAME, table:NAME, packaged:NAME (cities, provinces, …), or measure:NAME (its values).")
     on: Columns = Field(description='Columns in which rows meet: names, or { theirs = "ours" }.')
     columns: Columns = Field(description='The columns to take: names, or { theirs = "ours" }; a measure\'s values are its column value.')
     where: str | None = Field(default=None, description="Only the rows for which this expression is true.")
@@ -48,7 +48,7 @@ class ExcludeTable(Table):
     """Rows that are left out, with the reason, which the report shows beside how many they are and which."""
 
     reason: Words = Field(description='Why: one text, or { en = "…", zh = "…" }.')
-    source: str | None = Field(default=None, description="A table that lists the rows: a file, table:NAME, or measure:NAME.")
+    source: str | None = Field(default=None, description="A table that lists the rows: a file, table:NAME, packaged:NAME, or measure:NAME.")
     on: Columns = Field(
         default_factory=dict, description='With source: columns in which rows meet its rows: names, or { theirs = "ours" }.'
     )
@@ -68,7 +68,7 @@ class SourceTable(Table):
     """A raw table and what is done to it, in this order: rename, recode, join, derive, exclude, where, total."""
 
     source: str = Field(
-        description='The raw table: a file, relative to --data or to the study file; "world:NAME" (an input of the simulated world); "panel" (the panel\'s own columns); "table:NAME" (a table prepared under [table]); "measure:NAME" (the values of a measure above).'
+        description='The raw table: a file, relative to --data or to the study file; "world:NAME" (an input of the simulated world); "panel" (the panel\'s own columns); "table:NAME" (a table prepared under [table]); "packaged:NAME" (`hinterland data` lists them); "measure:NAME" (the values of a measure above).'
     )
     encoding: str | None = Field(default=None, description="Text encoding of a CSV file; found by itself by default.")
     sheet: str | int | None = Field(default=None, description="Sheet of a workbook, by name or by number from 0.")

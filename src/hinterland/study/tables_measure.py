@@ -33,6 +33,7 @@ MEASURE_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
         **dict.fromkeys(("rule", "time", "n", "before"), _WHOLE),
     },
     "measure_places": {**dict.fromkeys(("measure", "region", "name_zh", "name_en", "level"), _TEXT), "lon": _REAL, "lat": _REAL},
+    "measure_labels": dict.fromkeys(("measure", "label", "name_zh", "name_en"), _TEXT),
     "measure_outlines": {
         **dict.fromkeys(("measure", "region"), _TEXT),
         **dict.fromkeys(("shape", "part", "ring"), _WHOLE),

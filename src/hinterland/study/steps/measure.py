@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from hinterland.data.industry_names import named_industries
 from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Measure
 from hinterland.study.measuring import boundaries
@@ -32,14 +33,22 @@ def measure(work: Workspace, step: Step) -> Output:
     parts += [("measure_excluded", excluded(name, table, out)) for out in work.left_out(name)]
     if found.findings:
         parts.append(("measure_findings", pl.DataFrame([{"measure": name, **asdict(f)} for f in found.findings])))
-    if "region" in values.columns:
-        known = [values["region"], *(f["region"].cast(pl.String) for t, f in parts if t == "measure_excluded")]
-        regions = pl.concat(known).drop_nulls().unique().sort()
-        parts.append(("measure_places", places(regions).with_columns(measure=pl.lit(name))))
-        drawn = boundaries(work, name)
-        if drawn is not None:
-            parts.append(("measure_outlines", drawn.with_columns(measure=pl.lit(name))))
+    parts += _named(name, values, [f["region"] for t, f in parts if t == "measure_excluded"])
+    drawn = boundaries(work, name) if "region" in values.columns else None
+    if drawn is not None:
+        parts.append(("measure_outlines", drawn.with_columns(measure=pl.lit(name))))
     return output(parts)
+
+
+def _named(name: str, values: pl.DataFrame, further: list[pl.Series]) -> list[tuple[str, pl.DataFrame]]:
+    """What the packaged tables know of the labels: names and places of regions, names of industries."""
+    regions = pl.concat([pl.Series([], dtype=pl.String), *(values[k].cast(pl.String) for k in ("region", "other") if k in values.columns), *further])
+    industries = pl.concat([pl.Series([], dtype=pl.String), *(values[k].cast(pl.String) for k in ("industry", "other_industry") if k in values.columns)])
+    named = (
+        ("measure_places", places, regions.cast(pl.String).drop_nulls().unique().sort()),
+        ("measure_labels", named_industries, industries.drop_nulls().unique().sort()),
+    )
+    return [(table, find(labels).with_columns(measure=pl.lit(name))) for table, find, labels in named if len(labels)]
 
 
 def excluded(name: str, table: MeasureTable, out: LeftOut) -> pl.DataFrame:
