@@ -99,12 +99,12 @@ def test_zero_margins_are_named_and_have_reasons() -> None:
     for name in (*REGIONS, "krugman-dissimilarity"):
         m = measured(name, table(x))
         assert m.frame.filter(city="A")["reason"].unique().to_list() == ["zero-region-total"], name
-        assert "zero-total" in [f.code for f in m.findings] and "region A" in m.findings[-1].where
+        assert "empty-margin" in [f.code for f in m.findings] and "region A" in m.findings[-1].where
     for name in INDUSTRIES:
         m = measured(name, table(x))
         assert m.frame.filter(sector="r")["reason"].to_list() == ["zero-industry-total"], name
         assert any("industry r" in f.where for f in m.findings)
-    assert "zero-total" in [f.code for f in measured("location-quotient", table(x)).findings]
+    assert "empty-margin" in [f.code for f in measured("location-quotient", table(x)).findings]
 
 
 def test_gaps_lower_coverage_and_whole_gaps_have_reasons() -> None:

@@ -159,6 +159,7 @@ def test_components_and_flags() -> None:
 def test_short_warm_up_is_said() -> None:
     assert [f.code for f in stock(panel(), used_from=2004).findings] == ["short-warm-up"]
     assert [f.code for f in stock(panel()).findings] == ["short-warm-up"]
+    assert stock(panel().with_columns(first=100.0), k0="given", initial="first").findings == (), "a stock that is given is no assumption"
     assert stock(panel(), used_from=2008).findings == ()
 
 

@@ -10,7 +10,16 @@ from scipy.stats import kstest
 
 from hinterland.errors import InputError
 from hinterland.measure.entry import measure
-from hinterland.measure.markov import Cut, classify, mobility, probabilities, quantile_cutoffs, steady_state, transition_counts
+from hinterland.measure.markov import (
+    Cut,
+    classify,
+    mobility,
+    probabilities,
+    quantile_cutoffs,
+    steady_state,
+    transition_codes,
+    transition_counts,
+)
 from hinterland.measure.spatial_markov import classified, homogeneity, permuted, statistics
 from hinterland.measure.weights import from_pairs, lag, nearest, row_standardised
 
@@ -28,7 +37,7 @@ def trajectories(n: int, years: int, seed: int) -> np.ndarray:
 
 
 def test_worked_example() -> None:
-    counts = transition_counts(CHAINS[:-1], CHAINS[1:], 3)[0]
+    counts = transition_counts(transition_codes(CHAINS, 3), 3)[0]
     assert counts.tolist() == [[1, 2, 0], [0, 2, 1], [0, 1, 1]]
     assert steady_state(probabilities(counts)) == pytest.approx([0, 0.6, 0.4], abs=1e-12)
 
@@ -51,7 +60,7 @@ def test_giddy_counts_and_tests_alike() -> None:
         assert test.degrees == theirs.dof_hom
         assert (test.p_likelihood_ratio, test.p_pearson) == pytest.approx((theirs.LR_p_value, theirs.Q_p_value), abs=1e-12)
     alone = Markov(ours.own.T, summary=False)
-    p = probabilities(transition_counts(ours.own[:-1], ours.own[1:], 4)[0])
+    p = probabilities(transition_counts(transition_codes(ours.own, 4), 4)[0])
     assert np.allclose(alone.p, p, atol=1e-15) and np.allclose(alone.steady_state, steady_state(p), atol=1e-12)
 
 
@@ -101,6 +110,13 @@ def test_statistics_of_a_batch_are_those_of_each() -> None:
     assert (ratio >= -1e-12).all() and statistics(np.stack([counts[0, 0]] * 2))[0] == pytest.approx(0, abs=1e-12)
 
 
+def test_neighbours_may_have_the_cutoffs_of_own_values() -> None:
+    w, y = weights(60), trajectories(60, 5, 3)
+    found = classified(y, w, Cut(4, shared=True))
+    assert np.array_equal(found.around, classify(lag(w, y), found.cutoffs))
+    assert 0 < permuted(y, w, found, draws=9, seed=0).p_pearson <= 1
+
+
 def test_the_permutation_p_value_is_exact_without_dependence() -> None:
     """400 worlds of 40 exchangeable trajectories, 39 draws: p-values uniform (Kolmogorov-Smirnov on p jittered over its grid), 5 % size within 3 sd."""
     rng, w = np.random.default_rng(4), weights(40)
@@ -139,6 +155,25 @@ def test_classes_are_closed_above_as_in_mapclassify() -> None:
     assert np.array_equal(classify(y, cut), theirs.yb)
 
 
+def test_cutoffs_are_quantiles_of_what_was_observed() -> None:
+    y = np.random.default_rng(7).lognormal(size=(6, 50))
+    y[1, ::3], y[2] = np.nan, np.nan
+    for k in (2, 4, 7):
+        ours = quantile_cutoffs(y, k)
+        for t in (0, 1, 3):
+            assert np.allclose(ours[t], np.quantile(y[t][~np.isnan(y[t])], np.arange(1, k) / k), atol=1e-14)
+        assert np.isnan(ours[2]).all()
+    assert quantile_cutoffs(np.array([3.0]), 4).tolist() == [3, 3, 3]
+
+
+def test_missing_classes_make_no_transition() -> None:
+    own = np.array([[0, 1, -1, 1], [1, -1, 0, 1], [1, 0, 0, -1]], dtype=np.int8)
+    given = np.array([[0, 0, 0, -1], [1, 1, 1, 1], [0, 0, 0, 0]], dtype=np.int8)
+    counts = transition_counts(transition_codes(own, 2), 2, given[:-1], 2)
+    assert counts.tolist() == [[[0, 1], [0, 0]], [[1, 0], [0, 1]]]
+    assert transition_counts(transition_codes(own, 2, 2), 2)[0].tolist() == [[0, 1], [1, 0]]
+
+
 def test_steady_states_that_do_not_exist() -> None:
     two = np.array([[1.0, 0, 0], [0, 1, 0], [0.3, 0.3, 0.4]])
     assert np.isnan(steady_state(two)).all(), "two classes that are never left"
@@ -160,9 +195,9 @@ COLUMNS = {"region": "city", "value": "gdp", "time": "year"}
 def test_the_entry_of_the_chain() -> None:
     m = measure("markov-chain", frame(trajectories(80, 8, 7)), **COLUMNS)  # type: ignore[arg-type]
     p = m.component("transition-probability")
-    assert p.height == 16 and p.group_by("from_class").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 4)
+    assert p.height == 16 and p.group_by("group").agg(pl.col("value").sum())["value"].to_list() == pytest.approx([1] * 4)
     assert m.component("transition-count")["value"].sum() == 80 * 7
-    assert m.component("steady-state")["to_class"].null_count() == 4
+    assert m.component("steady-state")["other_group"].null_count() == 4
     assert m.component("shorrocks-mobility").height == 1
     assert len(m.meta["cutoffs"][0]) == 3
 
@@ -183,7 +218,7 @@ def test_sparse_rows_and_ties_are_said() -> None:
     codes = [f.code for f in m.findings]
     assert codes == ["tied-cutoffs", "sparse-rows"]
     assert "class 4 (0)" in m.findings[1].what
-    assert m.component("transition-probability").filter(pl.col("from_class") == "4")["reason"].to_list() == ["no-transitions"] * 4
+    assert m.component("transition-probability").filter(pl.col("group") == "4")["reason"].to_list() == ["no-transitions"] * 4
     assert m.component("shorrocks-mobility")["reason"].to_list() == ["no-transitions"]
 
 

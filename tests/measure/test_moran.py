@@ -9,6 +9,9 @@ from itertools import permutations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 from scipy.stats import kstest
 
@@ -207,6 +210,18 @@ def test_the_entry_of_local_moran() -> None:
         measure("local-moran", frame(y), neighbours=PAIRS, alpha=2, **COLUMNS)  # type: ignore[arg-type]
 
 
+@given(arrays(np.float64, 20, elements=st.floats(-100, 100)), st.floats(0.001, 1e6), st.floats(-1e3, 1e3), st.permutations(range(20)))
+def test_unit_origin_and_order_do_not_matter(y: np.ndarray, scale: float, shift: float, order: list[int]) -> None:
+    assume(np.ptp(y) > 1e-3)
+    w = weights(20)
+    moved = csr_array(w[order][:, order])
+    for statistic in (moran, geary):
+        first = statistic(y, w, Draws(0))
+        for again in (statistic(scale * (y + shift), w, Draws(0)), statistic(y[order], moved, Draws(0))):
+            assert (again.value, again.variance) == pytest.approx((first.value, first.variance), rel=1e-6, abs=1e-6)
+    assert local_moran(y, w, Draws(0)).value[order] == pytest.approx(local_moran(y[order], moved, Draws(0)).value, rel=1e-6, abs=1e-6)
+
+
 def test_seeds_repeat() -> None:
     w, y = weights(50), np.random.default_rng(11).normal(size=50)
     assert moran(y, w, Draws(99, 4)).p_permutation == moran(y, w, Draws(99, 4)).p_permutation
@@ -221,7 +236,9 @@ def test_few_draws_cannot_survive_many_tests() -> None:
     options = {"region": "id", "value": "v", "nearest": 4, "coordinates": where}
     few = measure("local-moran", table, draws=99, **options)  # type: ignore[arg-type]
     assert (
-        [f.code for f in few.findings] == ["few-permutations"] and "at least 80" in few.findings[0].what and "draws=1600" in few.findings[0].remedy
+        [f.code for f in few.findings] == ["few-permutations"]
+        and "at least 80" in few.findings[0].what
+        and "draws=1600" in few.findings[0].remedy
     )
     assert measure("local-moran", table, draws=1600, **options).findings == ()  # type: ignore[arg-type]
     assert measure("local-moran", table, draws=99, adjust="none", **options).findings == ()  # type: ignore[arg-type]

@@ -44,6 +44,20 @@ def test_a_loop_over_years_and_industries_agrees() -> None:
         assert mean[t, 0, 1] == pytest.approx(((shares[:, 0] - m) * (shares[:, 1] - m)).sum() / (1 - (m**2).sum()), abs=1e-12)
 
 
+def test_regions_in_which_an_industry_is_not_known_are_left_out_of_both_sides() -> None:
+    rng = np.random.default_rng(3)
+    x, size = rng.gamma(1, 10, (6, 3)), rng.gamma(1, 10, 6)
+    gap = x.copy()
+    gap[2, 0] = np.nan
+    rest = np.delete(np.arange(6), 2)
+    found = plants.ellison_glaeser(gap, np.full(3, 0.1), size).gamma
+    assert found[0] == pytest.approx(plants.ellison_glaeser(x[rest], np.full(3, 0.1), size[rest]).gamma[0], abs=1e-12)
+    assert found[1] == pytest.approx(plants.ellison_glaeser(x, np.full(3, 0.1), size).gamma[1], abs=1e-12)
+    pairs = plants.pairwise_coagglomeration(gap, size)
+    assert pairs[0, 1] == pytest.approx(plants.pairwise_coagglomeration(x[rest], size[rest])[0, 1], abs=1e-12)
+    assert pairs[1, 2] == pytest.approx(plants.pairwise_coagglomeration(x, size)[1, 2], abs=1e-12)
+
+
 def test_one_plant_has_no_index() -> None:
     found = plants.ellison_glaeser(np.array([[5.0, 1], [0, 2]]), np.array([1.0, 0.4]))
     assert np.isnan(found.gamma[0]) and np.isfinite(found.gamma[1])

@@ -93,6 +93,22 @@ def test_co_agglomeration_of_pairs() -> None:
     assert zero.frame["reason"].to_list() == ["zero-industry-total"]
 
 
+def test_a_cell_without_a_value_is_not_a_zero() -> None:
+    """An absent row is an industry without plants; a row whose value is missing is left out of both sides."""
+    frame = pl.DataFrame({"city": list("ABCABC"), "sector": list("iiijjj"), "jobs": [6.0, 3, 1, 5, 4, None], "x": [40.0, 35, 25] * 2})
+    m = measured("co-agglomeration", frame, size="x")
+    g, h, x = np.array([6, 3]) / 9, np.array([5, 4]) / 9, np.array([40, 35]) / 75
+    assert values(m)[0] == pytest.approx(((g - x) * (h - x)).sum() / (1 - (x**2).sum()))
+    assert m.frame["coverage"][0] == pytest.approx(5 / 6)
+    absent = measured("co-agglomeration", frame.drop_nulls(), size="x")
+    h, g, x = np.array([5, 4, 0]) / 9, np.array([0.6, 0.3, 0.1]), np.array([0.4, 0.35, 0.25])
+    assert values(absent)[0] == pytest.approx(((g - x) * (h - x)).sum() / (1 - (x**2).sum()))
+    unknown = frame.with_columns(jobs=pl.when(pl.col("sector") == "i").then("jobs"))
+    assert measured("co-agglomeration", unknown, size="x").frame["reason"].to_list() == ["missing-input"]
+    eg = measured("ellison-glaeser", unknown, size="x").component("gamma")
+    assert eg["reason"].to_list() == ["", "missing-input"]
+
+
 def places() -> pl.DataFrame:
     rng = np.random.default_rng(1)
     lon, lat = np.r_[rng.uniform(100, 120, 300), rng.normal(110, 0.3, 40)], np.r_[rng.uniform(25, 40, 300), rng.normal(30, 0.3, 40)]
@@ -136,6 +152,11 @@ def test_distances_with_problems() -> None:
     assert m.frame["reason"].unique().to_list() == ["no-cut-off"]
     gone = places().with_columns(lon=pl.when(pl.int_range(pl.len()) != 320).then("lon"))
     assert hl.measure("duranton-overman", gone, **columns, draws=20).component("dispersion-index")["coverage"][1] == pytest.approx(39 / 40)
+    unweighed = places().with_columns(jobs=pl.when(pl.col("sector") != "wide").then("jobs"))
+    m = hl.measure("duranton-overman", unweighed, **columns, value="jobs", cutoff=500.0, draws=20)
+    full = hl.measure("duranton-overman", places(), **columns, value="jobs", cutoff=500.0, draws=20)
+    near = [f.filter(sector="near").drop("component") for f in (m.frame, full.frame)]
+    assert near[0].equals(near[1]), "a plant without employment is still a site"
     idle = places().with_columns(jobs=pl.lit(0))
     m = hl.measure("duranton-overman", idle, **columns, value="jobs", draws=20)
     assert set(m.component("dispersion-index")["reason"]) == {"too-few-plants", "zero-industry-total"}

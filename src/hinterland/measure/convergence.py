@@ -80,6 +80,8 @@ def beta(initial: Floats, final: Floats, years: float, controls: Floats | None =
     Returns:
         NaN for everything estimated when there are no degrees of freedom, or when ln y_0 does not vary apart from the controls.
     """
+    if len(initial) == 0:
+        return _undefined(0, 2, years)
     x = np.log(initial)
     g = np.log(final / initial) / years
     others = np.ones((len(x), 1)) if controls is None else np.column_stack([np.ones(len(x)), controls - controls.mean(axis=0)])

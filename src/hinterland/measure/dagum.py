@@ -62,7 +62,7 @@ def excess(y: Floats, p: Floats, group: Ints, count: int) -> Floats:
 
 
 def dagum(y: Floats, group: Ints, count: int, weight: Floats | None = None) -> Dagum:
-    r"""The decomposition of Dagum (1997, eqs. 10-20): :math:`D_{jh}=(d_{jh}-p_{jh})/(d_{jh}+p_{jh})` with
+    r"""The decomposition of Dagum (1997): :math:`D_{jh}=(d_{jh}-p_{jh})/(d_{jh}+p_{jh})` with
     :math:`d=E(y_j-y_h)^+`, :math:`p=E(y_h-y_j)^+` for :math:`\bar y_j>\bar y_h`.
 
     Args:

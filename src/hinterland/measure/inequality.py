@@ -158,8 +158,8 @@ def coefficient_of_variation(y: Floats, weight: Floats | None = None, ddof: int 
         InputError: ``negative-value``.
     """
     p, values, mean = shares(y, weight)
-    variance = (p * (values - mean) ** 2).sum(-1) * small_sample((p > 0).sum(-1), ddof)
-    return _ratio(np.sqrt(variance), mean[..., 0])
+    relative = _ratio(values, mean) - 1
+    return np.asarray(np.sqrt((p * relative**2).sum(-1) * small_sample((p > 0).sum(-1), ddof)))
 
 
 def small_sample(n: NDArray[np.int64], ddof: int) -> Floats:

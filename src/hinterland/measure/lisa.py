@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from hinterland.errors import Finding, InputError
 from hinterland.measure.inequality import Floats
-from hinterland.measure.moran import DRAWS, Draws, flat, permutation_p
+from hinterland.measure.moran import DRAWS, Draws, deviations, flat, permutation_p
 
 QUADRANTS = ("high-high", "low-high", "low-low", "high-low")
 """Own value and that of the neighbours, above or below the mean; numbered from 1 in this order, as in PySAL."""
@@ -58,10 +58,11 @@ def local_moran(y: Floats, weights: csr_array, draws: Draws = DRAWS, engine: str
     Raises:
         InputError: ``missing-extra``, when ``esda`` is asked for and is not installed.
     """
-    n, z = len(y), y - y.mean()
+    n = len(y)
     if flat(y):
         nothing = np.full(n, np.nan)
         return LocalMoran(nothing, nothing, np.zeros(n, dtype=np.int64), nothing, nothing, nothing, nothing)
+    z = deviations(y)
     z = z / np.sqrt(float(z @ z) / n)
     alone = np.diff(weights.indptr) == 0
     around = np.asarray(weights @ z)

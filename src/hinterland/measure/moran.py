@@ -1,6 +1,6 @@
 """Global spatial autocorrelation: Moran's I and Geary's C, with all permutations in one sparse product.
 
-Moran, P. A. P. (1950), *Biometrika* 37; Geary, R. C. (1954), *The Incorporated Statistician* 5; moments from Cliff & Ord (1981), *Spatial Processes*, pp. 21 and 44-46.
+Moran, P. A. P. (1950), *Biometrika* 37; Geary, R. C. (1954), *The Incorporated Statistician* 5; moments from Cliff & Ord (1981), *Spatial Processes*, ch. 1 and 2.
 """
 
 from __future__ import annotations
@@ -121,11 +121,11 @@ def moran(y: Floats, weights: csr_array, draws: Draws = DRAWS, moments: Moments 
     Returns:
         All NaN when y does not vary or nobody has a neighbour; the variance NaN for fewer than 4 regions.
     """
-    n, z, m = len(y), y - y.mean(), moments or weight_moments(weights)
-    zz = float(z @ z)
+    n, m = len(y), moments or weight_moments(weights)
     if flat(y) or m.s0 <= 0:
         return _undefined(n)
-    scale = n / (m.s0 * zz)
+    z = deviations(y)
+    scale = n / (m.s0 * float(z @ z))
     value = scale * float(z @ (weights @ z))
     expected = -1 / (n - 1)
     sampled = scale * cross_products(z, weights, draws)[0]
@@ -133,7 +133,7 @@ def moran(y: Floats, weights: csr_array, draws: Draws = DRAWS, moments: Moments 
 
 
 def moran_variance(z: Floats, m: Moments) -> float:
-    """Variance of I under randomisation (Cliff & Ord 1981, eq. 1.44) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
+    """Variance of I under randomisation (Cliff & Ord 1981, ch. 1) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
     n = len(z)
     if n < 4:
         return float("nan")
@@ -145,20 +145,20 @@ def moran_variance(z: Floats, m: Moments) -> float:
 
 def geary(y: Floats, weights: csr_array, draws: Draws = DRAWS, moments: Moments | None = None) -> Autocorrelation:
     r"""Geary's :math:`C = \frac{n-1}{2S_0}\sum_{ij} w_{ij}(y_i-y_j)^2 / z'z`: below 1 when neighbours are alike. Arguments as in :func:`moran`."""
-    n, z, m = len(y), y - y.mean(), moments or weight_moments(weights)
-    zz = float(z @ z)
+    n, m = len(y), moments or weight_moments(weights)
     if flat(y) or m.s0 <= 0:
         return _undefined(n)
+    z = deviations(y)
     margin = np.asarray(weights.sum(axis=1)).reshape(-1) + np.asarray(weights.sum(axis=0)).reshape(-1)
-    scale = (n - 1) / (2 * m.s0 * zz)
+    scale = (n - 1) / (2 * m.s0 * float(z @ z))
     pairs = weights.tocoo()
-    value = scale * float(pairs.data @ (y[pairs.coords[0]] - y[pairs.coords[1]]) ** 2)
+    value = scale * float(pairs.data @ (z[pairs.coords[0]] - z[pairs.coords[1]]) ** 2)
     products, squares = cross_products(z, weights, draws, margin)
     return _inferred((value, 1.0, geary_variance(z, m)), scale * (squares - 2 * products), draws, n)
 
 
 def geary_variance(z: Floats, m: Moments) -> float:
-    """Variance of C under randomisation (Cliff & Ord 1981, eq. 1.46) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
+    """Variance of C under randomisation (Cliff & Ord 1981, ch. 1) for deviations ``z`` [R]; NaN for fewer than 4 regions."""
     n = len(z)
     if n < 4:
         return float("nan")
@@ -167,6 +167,12 @@ def geary_variance(z: Floats, m: Moments) -> float:
     b = (n - 1) * m.s2 * (n * n + 3 * n - 6 - (n * n - n + 2) * k) / 4
     c = m.s0**2 * (n * n - 3 - (n - 1) ** 2 * k)
     return (a - b + c) / (n * (n - 2) * (n - 3) * m.s0**2)
+
+
+def deviations(y: Floats) -> Floats:
+    """[R] deviations from the mean, the largest of them 1 or -1: no statistic here depends on the unit."""
+    z = y - y.mean()
+    return np.asarray(z / np.abs(z).max())
 
 
 def flat(y: Floats) -> bool:

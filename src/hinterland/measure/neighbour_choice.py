@@ -66,7 +66,12 @@ def neighbours_of(regions: pl.Series, choice: Choice) -> tuple[csr_array, tuple[
     found, findings = _islands(regions, found, places, choice.islands)
     if found.nnz == 0:
         raise InputError(
-            Finding("no-neighbours", "no region has a neighbour", "the neighbours", "check the codes of the pairs, or widen the distance"),
+            Finding(
+                "no-neighbours",
+                "no region has a neighbour",
+                "the neighbours",
+                "check the codes of the pairs, or widen the distance; one region alone has none",
+            ),
             "the neighbours",
         )
     return found, findings
@@ -152,7 +157,7 @@ def _places(source: Any) -> pl.DataFrame:
 
 def _islands(regions: pl.Series, found: csr_array, places: Floats | None, rule: str) -> tuple[csr_array, tuple[Finding, ...]]:
     alone = regions.filter(pl.Series(islands(found)))
-    if not len(alone):
+    if not len(alone) or len(regions) < 2:
         return found, ()
     what = f"{len(alone)} region(s) have no neighbour: {listed(alone)}"
     if rule == "keep":
@@ -161,7 +166,7 @@ def _islands(regions: pl.Series, found: csr_array, places: Floats | None, rule: 
                 "island", f"{what}; they stay alone", "the neighbours", "pass islands='attach' to give each its nearest region", "warning"
             ),
         )
-    if rule == "refuse" or places is None or len(regions) < 2:
+    if rule == "refuse" or places is None:
         remedy = "add pairs for them; or give coordinates, so that each is attached to its nearest region; or pass islands='keep'"
         raise InputError(Finding("island", what, "the neighbours", remedy), "the neighbours")
     joined, who = attach_islands(found, places)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from hinterland.measure.localisation import regional_size
-from hinterland.measure.shares import Floats, ratio, shares
+from hinterland.measure.shares import Floats, nansum_or_nan, ratio, shares, shares_beside
 
 Weighting = Literal["total", "mean-share"]
 
@@ -40,13 +40,13 @@ def ellison_glaeser(X: Floats, herfindahl: Floats, size: Floats | None = None) -
     """γ = (G − (1 − Σx²) H) / ((1 − Σx²)(1 − H)) (Ellison & Glaeser 1997). NaN for an industry of one plant, H = 1.
 
     Args:
-        X: [..., R, I] employment; missing cells count as 0, since an industry without plants in a region has no row there.
+        X: [..., R, I] employment: 0 where an industry has no plant, NaN where it is not known; g and x run over the regions known.
         herfindahl: [..., I] Σ_j z_j² over the plants of the industry.
         size: [..., R] of regions; all employment by default.
     """
-    g, x = shares(np.nan_to_num(X), -2), shares(regional_size(X, size), -1)[..., :, None]
-    concentration = np.sum((g - x) ** 2, axis=-2)
-    room = 1 - np.sum(x**2, axis=-2)
+    g, x = shares_beside(X, regional_size(X, size)[..., :, None], -2)
+    concentration = nansum_or_nan((g - x) ** 2, -2)
+    room = 1 - np.nansum(x**2, axis=-2)
     spread = np.where(herfindahl < 1 - _ONE, 1 - herfindahl, 0)
     return EllisonGlaeser(ratio(concentration - room * herfindahl, room * spread), concentration, herfindahl)
 
@@ -59,13 +59,22 @@ def pairwise_coagglomeration(X: Floats, size: Floats | None = None, weighting: W
     """[..., I, I] Σ_r (g_ri − x_r)(g_rj − x_r) / (1 − Σ x_r²) (Ellison, Glaeser & Kerr 2010).
 
     Args:
-        X: [..., R, I] employment; missing cells count as 0.
+        X: [..., R, I] employment: 0 where an industry has no plant, NaN where it is not known; shares run over the regions in which both
+            industries are known.
         size: [..., R] of regions, which ``weighting`` then does not decide.
         weighting: x is the region's share of all employment (``total``, as in the index of one industry), or the mean over the industries
             of its shares of them (``mean-share``, as Ellison, Glaeser & Kerr have it).
     """
-    g = shares(np.nan_to_num(X), -2)
-    mean = size is None and weighting == "mean-share"
-    x = ratio(np.nansum(g, axis=-1), np.isfinite(g).sum(axis=-1)) if mean else shares(regional_size(X, size), -1)
-    gap = g - x[..., :, None]
-    return ratio(np.swapaxes(gap, -1, -2) @ gap, (1 - np.sum(x**2, axis=-1))[..., None, None])
+    if size is None and weighting == "mean-share":
+        g = shares(X, -2)
+        size = ratio(np.nansum(g, axis=-1), np.isfinite(g).sum(axis=-1))
+    sizes = np.broadcast_to(regional_size(X, size)[..., :, None], X.shape)
+    return np.stack([_with_industry(X, sizes, i) for i in range(X.shape[-1])], axis=-2)
+
+
+def _with_industry(X: Floats, sizes: Floats, i: int) -> Floats:
+    """[..., I] co-agglomeration of industry i with every industry."""
+    own = np.broadcast_to(X[..., i : i + 1], X.shape)
+    known = np.isfinite(own) & np.isfinite(X)
+    first, second, x = (shares(np.where(known, a, np.nan), -2) for a in (own, X, sizes))
+    return ratio(nansum_or_nan((first - x) * (second - x), -2), 1 - np.nansum(x**2, axis=-2))

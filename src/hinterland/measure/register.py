@@ -41,17 +41,17 @@ _FAMILIES = (
     structure,
     composite,
     productivity,
+    inequality,
+    convergence,
+    density,
+    markov,
+    spatial,
     capital,
     misallocation,
     hsieh_klenow,
     patents,
     patent_quality,
     breadth,
-    inequality,
-    convergence,
-    density,
-    markov,
-    spatial,
 )
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from scipy.stats import chi2
 
 from hinterland.measure.inequality import Floats
-from hinterland.measure.markov import Codes, Cut, classify, transition_counts
+from hinterland.measure.markov import Codes, Cut, classify, transition_codes, transition_counts
 from hinterland.measure.weights import lag, lag_columns
 
 Scheme = Literal["exchange", "lag-only"]
@@ -73,7 +73,7 @@ class Classified:
     def counts(self, step: int = 1) -> Floats:
         """[k, k, k] transitions over ``step`` periods by the neighbours' class in the first."""
         k = self.cut.classes
-        return transition_counts(self.own[:-step], self.own[step:], k, self.around[:-step], k)
+        return transition_counts(transition_codes(self.own, k, step), k, self.around[:-step], k)
 
 
 def classified(y: Floats, weights: csr_array, cut: Cut) -> Classified:
@@ -85,7 +85,8 @@ def classified(y: Floats, weights: csr_array, cut: Cut) -> Classified:
         cut: classes of either.
     """
     around = lag(weights, y)
-    own_cut, lag_cut = cut.cutoffs(y), cut.cutoffs(around)
+    own_cut = cut.cutoffs(y)
+    lag_cut = own_cut if cut.shared else cut.cutoffs(around)
     return Classified(classify(y, own_cut), classify(around, lag_cut), own_cut, lag_cut, cut)
 
 
@@ -127,13 +128,14 @@ def permuted(
         step: periods of a transition.
     """
     rng = np.random.default_rng(seed)
-    columns, k = np.ascontiguousarray(y.T), found.cut.classes
+    columns, k, kept = np.ascontiguousarray(y.T), found.cut.classes, scheme == "lag-only"
+    moves = np.ascontiguousarray(transition_codes(found.own, k, step).T)
     counts = np.empty((draws, k, k, k))
     for d in range(draws):
         place = rng.permutation(y.shape[1])
         around = lag_columns(weights, columns[place]).T
-        own, cutoffs = (found.own, found.lag_cutoffs) if scheme == "lag-only" else (found.own[:, place], found.cut.cutoffs(around))
-        counts[d] = transition_counts(own[:-step], own[step:], k, classify(around, cutoffs)[:-step], k)
+        cutoffs = found.lag_cutoffs if kept or found.cut.shared else found.cut.cutoffs(around)
+        counts[d] = transition_counts((moves if kept else moves[place]).T, k, classify(around, cutoffs)[:-step], k)
     ratio, pearson = statistics(counts)
     observed = statistics(found.counts(step))
     p = [float((1 + (s >= o * (1 - 1e-12)).sum()) / (1 + draws)) for s, o in zip((ratio, pearson), observed, strict=True)]

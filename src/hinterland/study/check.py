@@ -25,6 +25,7 @@ from hinterland.study.groups import group_findings
 from hinterland.study.load import LoadedStudy
 from hinterland.study.measuring import findings_of
 from hinterland.study.provenance import input_files
+from hinterland.study.schema import OutcomeTable
 from hinterland.study.step import headline_for, methods_for
 from hinterland.study.workspace import Workspace
 
@@ -146,20 +147,40 @@ def _gather(findings: list[Finding], action: Callable[[], Any]) -> Any:
 
 
 def _designs(work: Workspace, findings: list[Finding]) -> list[str]:
-    lines = []
+    lines: list[str] = []
+    refused: list[tuple[OutcomeTable, str, Finding]] = []
     for outcome in work.study.outcome:
         for method in methods_for(work.study, outcome):
             design = _gather(findings, lambda name=outcome.name, m=method: work.design(name, m))  # type: ignore[misc]  # defaults bind the loop's values
             if design is None:
                 continue
-            _gather(findings, lambda m=method, d=design: fail_if_not_accepted(METHODS[m], d))  # type: ignore[misc]
+            refused += [(outcome, method, f) for f in _not_accepted(method, design)]
             findings.extend(_family(outcome.name, outcome.family, design))
             findings.extend(_nobody_left(method, design))
             findings.extend(_single_units(method, design, keep=work.study.policy.single_unit_cohorts == "keep"))
             findings.extend(_early(design))
             findings.extend(_no_comparison(design))
             lines.append(f"{outcome.name} / {method}: {_shown(design)}")
+    findings += _refusals(work, refused)
     return lines
+
+
+def _not_accepted(method: str, design: Design) -> tuple[Finding, ...]:
+    try:
+        fail_if_not_accepted(METHODS[method], design)
+    except InputError as error:
+        return error.findings
+    return ()
+
+
+def _refusals(work: Workspace, refused: Iterable[tuple[OutcomeTable, str, Finding]]) -> Iterator[Finding]:
+    """Estimators that are not defined on an outcome: a warning where they are on another and do not lead, since a note takes their place."""
+    every = list(refused)
+    for outcome, method, finding in every:
+        outcomes = {o.name for o in work.study.outcome if method in methods_for(work.study, o)}
+        everywhere = outcomes == {o.name for o, m, _ in every if m == method}
+        fatal = everywhere or method == headline_for(work.study, outcome)
+        yield finding if fatal else replace(finding, where=f"{finding.where}, outcome {outcome.name!r}", severity="warning")
 
 
 def _covariances(work: Workspace) -> Iterator[Finding]:

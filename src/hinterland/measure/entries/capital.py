@@ -64,7 +64,8 @@ def capital_stock(
         growth=assumed_growth,
         initial=_given_stock(data, series.real) if k0 == "given" else None,
     )
-    warnings = below + _flagged(data, series, years) + _warm_up(stock, years, warm_up, used_from)
+    assumed = [] if k0 == "given" else _warm_up(stock, years, warm_up, used_from)
+    warnings = below + _flagged(data, series, years) + assumed
     return Measured(_blocks(series, stock, np.isnan(rate)), tuple(warnings), meta=_meta(series, stock, years))
 
 

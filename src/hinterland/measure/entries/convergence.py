@@ -165,7 +165,7 @@ ENTRIES = (
         unit="index",
         range=(None, None),
         formula=r"\frac{1}{T}\ln\frac{y_{iT}}{y_{i0}} = a + b\ln y_{i0} + \gamma' x_i,\quad \lambda = -\frac{\ln(1+bT)}{T}",
-        source="Barro and Sala-i-Martin (1992), eq. 11",
+        source="Barro and Sala-i-Martin (1992)",
         roles=(
             _REGION,
             _VALUE,

@@ -11,7 +11,7 @@ from hinterland.errors import Finding, InputError
 from hinterland.measure.data import Data, Floats
 from hinterland.measure.density import kernel_density, silverman, stochastic_kernel
 from hinterland.measure.entries.inequality import Years, years_of
-from hinterland.measure.entries.panel import relative_to_mean, yearly_grid
+from hinterland.measure.entries.panel import plain, relative_to_mean, yearly_grid
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.neighbour_choice import PARAMETERS, Choice, neighbours_of
 from hinterland.measure.result import Block, Measured, block, product_of
@@ -66,7 +66,7 @@ def kernel(data: Data, *, points: int = 101, bandwidth: float | None = None, bou
             blocks.append(_density_rows(years, t, grid, kernel_density(grid, y[t, s], float(width), years.weight[t, s], reflect)))
         else:
             blocks.append(_density_rows(years, t, np.empty(0), np.empty(0)))
-    meta = {"bandwidth": dict(zip(years.times.to_list(), [float(w) for w in widths], strict=True)), "reflected": reflect}
+    meta = {"bandwidth": dict(zip(years.times.to_list(), plain(np.array(widths, float))[0], strict=True)), "reflected": reflect}
     return Measured(blocks, meta=meta)
 
 

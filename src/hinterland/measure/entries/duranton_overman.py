@@ -38,7 +38,8 @@ def duranton_overman(
     """Curves by time, industry and distance (key ``point``), and indices by time and industry; every row of a year is an active site."""
     x, y, weight = data.number("x"), data.number("y"), data.number() if data.has("value") else None
     _fail_if_not_degrees(data, x, y, coordinates)
-    known = np.isfinite(x) & np.isfinite(y) & (np.isfinite(weight) if weight is not None else True)
+    located = np.isfinite(x) & np.isfinite(y)
+    known = located if weight is None else located & np.isfinite(weight)
     least = {"draws": 20, "seed": 0, "steps": 1, "least_plants": 1}
     fail_if_not_whole(least, {"draws": draws, "seed": seed, "steps": steps, "least_plants": least_plants})
     _fail_if_not_lengths({"bandwidth": bandwidth, "cutoff": cutoff})
@@ -46,7 +47,7 @@ def duranton_overman(
     options: dict[str, Any] = {"draws": draws, "seed": seed, "bandwidth": bandwidth, "steps": steps, "level": level, "hold": hold}
     blocks: list[Block] = []
     for year, now in _years(data):
-        sites = points(x[now & known], y[now & known], coordinates)
+        sites = points(x[now & located], y[now & located], coordinates)
         reach = estimator.median_distance(sites) if cutoff is None else cutoff
         for industry, mine in _industries(data, now):
             keys, plants = {"time": year, "industry": industry}, points(x[mine & known], y[mine & known], coordinates)

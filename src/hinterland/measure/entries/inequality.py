@@ -119,7 +119,7 @@ def theil_by_group(data: Data) -> Measured:
             rows(share * np.nan_to_num(inside), "group-theil-within", whole),
             rows(between, "group-theil-between", whole),
             rows(share, "value-share", whole),
-            rows(weight, "weight-share", {}),
+            rows(weight, "weight-share", {"zero-total": np.isnan(weight).ravel()}),
         ]
     )
 
@@ -237,7 +237,7 @@ ENTRIES = (
         "dagum-gini",
         "dagum_gini",
         r"G = \sum_j G_{jj}p_js_j + \sum_{j>h} G_{jh}(p_js_h+p_hs_j)D_{jh} + \sum_{j>h} G_{jh}(p_js_h+p_hs_j)(1-D_{jh})",
-        "Dagum (1997), eqs. 10-20",
+        "Dagum (1997)",
         roles=_GROUPED,
         range=(0.0, 1.0),
         components=(
@@ -249,7 +249,7 @@ ENTRIES = (
         "dagum-gini-pairs",
         "dagum_pairs",
         r"G_{jh} = \frac{E|y_j - y_h|}{\bar y_j + \bar y_h},\quad D_{jh} = \frac{E(y_j-y_h)^+ - E(y_h-y_j)^+}{E|y_j-y_h|}",
-        "Dagum (1997), eqs. 10-20",
+        "Dagum (1997)",
         roles=_GROUPED,
         range=(0.0, 1.0),
         keys=("time", "group", "other_group"),

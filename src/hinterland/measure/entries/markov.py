@@ -1,4 +1,7 @@
-"""Markov chains of classes, alone and given the neighbours: what each indicator reads, and how its rows are made."""
+"""Markov chains of classes, alone and given the neighbours: what each indicator reads, and how its rows are made.
+
+In the keys of results ``group`` is the class at the start, ``other_group`` the class after, and ``item`` the class of the neighbours at the start.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ import polars as pl
 
 from hinterland.errors import Finding, InputError, listed
 from hinterland.measure.data import Data, Floats
-from hinterland.measure.entries.panel import yearly_grid
+from hinterland.measure.entries.panel import plain, yearly_grid
 from hinterland.measure.indicator import Indicator, Parameter, Role
-from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_counts
+from hinterland.measure.markov import Cut, classify, mobility, probabilities, sparse_rows, steady_state, transition_codes, transition_counts
 from hinterland.measure.neighbour_choice import PARAMETERS, Choice, neighbours_of
 from hinterland.measure.result import Block, Measured, block, product_of
 from hinterland.measure.spatial_markov import Permuted, classified, homogeneity, permuted
@@ -42,18 +45,18 @@ _HERE = "hinterland.measure.entries.markov"
 Classes = int | Sequence[float]
 
 
-def cut_of(classes: Any, quantiles: str) -> Cut:
+def cut_of(classes: Any, quantiles: str, shared: bool = False) -> Cut:
     """What the parameters say of classes.
 
     Raises:
         InputError: neither a number of classes from 2 to 100 nor increasing cutoffs.
     """
     if isinstance(classes, int) and not isinstance(classes, bool) and 2 <= classes <= 100:
-        return Cut(classes, quantiles == "pooled")
+        return Cut(classes, quantiles == "pooled", shared=shared)
     if isinstance(classes, list | tuple) and classes and all(isinstance(c, int | float) for c in classes):
         fixed = tuple(float(c) for c in classes)
         if all(np.isfinite(fixed)) and all(a < b for a, b in pairwise(fixed)):
-            return Cut(len(fixed) + 1, fixed=fixed)
+            return Cut(len(fixed) + 1, fixed=fixed, shared=shared)
     remedy = "give a whole number from 2 to 100, or cutoffs that increase"
     raise InputError(Finding("out-of-range", f"classes is {classes!r}", "parameter classes", remedy), "arguments")
 
@@ -64,12 +67,12 @@ def chain(data: Data, *, classes: Classes = 4, quantiles: str = "pooled", relati
     y = yearly_grid(data, step, relative).value
     cutoffs = cut.cutoffs(y)
     own = classify(y, cutoffs)
-    counts = transition_counts(own[:-step], own[step:], cut.classes)[0]
+    counts = transition_counts(transition_codes(own, cut.classes, step), cut.classes)[0]
     p, n, coverage = probabilities(counts), int(counts.sum()), float(((own[:-step] >= 0) & (own[step:] >= 0)).mean())
     names = class_names(cut.classes)
     start = counts.sum(axis=1) / n if n else np.full(cut.classes, np.nan)
-    blocks = _matrix(("from_class", "to_class"), [names, names], counts, p, coverage)
-    alone = {"from_class": names}
+    blocks = _matrix(("group", "other_group"), [names, names], counts, p, coverage)
+    alone = {"group": names}
     blocks.append(
         block(alone, start, n_used=n, coverage=coverage, reasons={"no-transitions": np.isnan(start)}, component="initial-class-share")
     )
@@ -79,7 +82,7 @@ def chain(data: Data, *, classes: Classes = 4, quantiles: str = "pooled", relati
     )
     blocks += _mobility(p, start, n, coverage)
     findings = (*_tied(cutoffs), *_sparse(counts[None], least, [""], names))
-    return Measured(blocks, findings, meta={"cutoffs": np.atleast_2d(cutoffs).tolist()})
+    return Measured(blocks, findings, meta={"cutoffs": plain(cutoffs)})
 
 
 def _mobility(p: Floats, start: Floats, n: int, coverage: float) -> list[Block]:
@@ -98,6 +101,7 @@ def spatial_chain(
     relative: bool = True,
     step: int = 1,
     least: int = 5,
+    neighbour_classes: str = "quantiles",
     draws: int = 99,
     seed: int = 0,
     scheme: Any = "exchange",
@@ -108,7 +112,7 @@ def spatial_chain(
     islands: str = "attach",
 ) -> Measured:
     """Transitions by the class of the neighbours, and tests that these do not matter."""
-    cut = cut_of(classes, quantiles)
+    cut = cut_of(classes, quantiles, neighbour_classes == "own")
     fail_if_not_count(draws, "draws")
     grid = yearly_grid(data, step, relative)
     neighbour, said = neighbours_of(grid.regions, Choice(neighbours, nearest, within_km, coordinates, islands))
@@ -122,7 +126,7 @@ def spatial_chain(
     return Measured(
         [*_conditional(counts, names, coverage), *_tests(counts, drawn, coverage)],
         (*said, *tied, *_sparse(counts, least, names.to_list(), names)),
-        meta={"cutoffs": np.atleast_2d(found.cutoffs).tolist(), "lag_cutoffs": np.atleast_2d(found.lag_cutoffs).tolist()},
+        meta={"cutoffs": plain(found.cutoffs), "lag_cutoffs": plain(found.lag_cutoffs)},
     )
 
 
@@ -130,11 +134,11 @@ def _conditional(counts: Floats, names: pl.Series, coverage: float) -> list[Bloc
     """Transitions and steady state by the neighbours' class."""
     p = probabilities(counts)
     steady = np.stack([steady_state(q) for q in p])
-    keys = product_of(("neighbour_class", "from_class"), [names, names])
+    keys = product_of(("item", "group"), [names, names])
     used = np.repeat(counts.sum(axis=(1, 2)), len(names))
     reasons = {"no-steady-state": np.isnan(steady).ravel()}
     long_run = block(keys, steady.ravel(), n_used=used, coverage=coverage, reasons=reasons, component="steady-state")
-    return [*_matrix(("neighbour_class", "from_class", "to_class"), [names, names, names], counts, p, coverage), long_run]
+    return [*_matrix(("item", "group", "other_group"), [names, names, names], counts, p, coverage), long_run]
 
 
 def _tests(counts: Floats, drawn: Permuted | None, coverage: float) -> list[Block]:
@@ -209,6 +213,7 @@ def _sparse(counts: Floats, least: int, strata: list[str], names: pl.Series) -> 
 
 
 _DRAWS = {
+    "neighbour_classes": Parameter("quantiles", ("quantiles", "own"), "quantiles of the neighbours' means, or the cutoffs of own values"),
     "draws": Parameter(99, help="permutations of trajectories over regions; 0 for none"),
     "seed": Parameter(0, help="of the permutations"),
     "scheme": Parameter(
@@ -226,7 +231,7 @@ ENTRIES = (
         formula=r"p_{ij} = \frac{n_{ij}}{\sum_j n_{ij}},\quad \pi = \pi P",
         source="Quah (1993); mobility: Formby, Smith and Zheng (2004)",
         roles=_ROLES,
-        keys=("from_class", "to_class"),
+        keys=("group", "other_group"),
         compute=f"{_HERE}:chain",
         parameters=_PARAMETERS,
         components=("transition-probability", "transition-count", "initial-class-share", "steady-state", *_MOBILITY.values()),
@@ -240,7 +245,7 @@ ENTRIES = (
         formula=r"p_{ij\mid l} = \frac{n_{lij}}{\sum_j n_{lij}},\quad LR = 2\sum_{lij} n_{lij}\ln\frac{p_{ij\mid l}}{p_{ij}}",
         source="Rey (2001); Bickenbach and Bode (2003)",
         roles=_ROLES,
-        keys=("neighbour_class", "from_class", "to_class"),
+        keys=("item", "group", "other_group"),
         compute=f"{_HERE}:spatial_chain",
         parameters={**_PARAMETERS, **_DRAWS, **PARAMETERS},
         components=(

@@ -20,6 +20,11 @@ class Grid:
     regions: pl.Series
 
 
+def plain(values: Floats) -> list[list[float | None]]:
+    """Rows of numbers for the record, with nothing where there is no number."""
+    return [[float(v) if np.isfinite(v) else None for v in row] for row in np.atleast_2d(values)]
+
+
 def relative_to_mean(y: Floats, weight: Floats) -> Floats:
     """[T, R] values over their year's weighted mean; NaN where the mean is zero."""
     seen = np.isfinite(y) & np.isfinite(weight)

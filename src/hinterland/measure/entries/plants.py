@@ -36,16 +36,17 @@ def ellison_glaeser(data: Data) -> Measured:
         raise InputError(Finding("two-sizes", what, "arguments", "give one of them, or none if each row is a plant"), "ellison-glaeser")
     X, seen = _employment(data)
     h = _plant_herfindahl(data, X)
-    size, industries = region_number(data, "size"), X.sum(axis=1)
+    size, industries = region_number(data, "size"), np.nansum(X, axis=1)
     found = plants.ellison_glaeser(X, h, _known(size))
     sized = regional_size(X, _known(size))
     reasons = {
+        "missing-input": ~np.isfinite(X).any(axis=1),
         "zero-industry-total": industries == 0,
         "missing-herfindahl": ~np.isfinite(h),
         "one-sized-region": ((sized > 0).sum(axis=1) < 2)[:, None],
         "one-plant": h >= 1 - 1e-12,
     }
-    parts = (("gamma", found.gamma, 4), ("raw-concentration", found.concentration, 1), ("plant-herfindahl", h, 2))
+    parts = (("gamma", found.gamma, 5), ("raw-concentration", found.concentration, 2), ("plant-herfindahl", h, 3))
     blocks = [_block(data, v, seen, dict(list(reasons.items())[:n]), name) for name, v, n in parts]
     notes = (Note("size-classes"),) if data.has("plants") else ()
     return Measured(blocks, _one_plant(data, reasons["one-plant"]), notes, {"sizes": given[0] if given else "each row is a plant"})
@@ -79,11 +80,12 @@ def _sum(data: Data, number: Floats, *roles: str) -> Floats:
 
 
 def _employment(data: Data) -> tuple[Floats, tuple[Floats, Floats]]:
-    """[T, R, I] employment, 0 where there is no row; rows with a value and all rows by time and industry."""
+    """[T, R, I] employment, 0 where there is no row, NaN where no row has a value; rows with one and all rows by time and industry."""
     value = data.number()
     known = np.isfinite(value).astype(np.float64)
     counts = (_sum(data, known, "time", "industry"), _sum(data, np.ones_like(known), "time", "industry"))
-    return _sum(data, value, *CELL_KEYS), counts
+    unknown = (_sum(data, np.ones_like(known), *CELL_KEYS) > 0) & (_sum(data, known, *CELL_KEYS) == 0)
+    return np.where(unknown, np.nan, _sum(data, value, *CELL_KEYS)), counts
 
 
 def _plant_herfindahl(data: Data, X: Floats) -> Floats:
@@ -95,7 +97,7 @@ def _plant_herfindahl(data: Data, X: Floats) -> Floats:
     if data.has("plants"):
         squares = value**2 / data.number("plants")
     known = _sum(data, (np.isfinite(value) & ~np.isfinite(squares)).astype(np.float64), "time", "industry") == 0
-    return np.where(known, plants.plant_herfindahl(X.sum(axis=1), _sum(data, squares, "time", "industry")), np.nan)
+    return np.where(known, plants.plant_herfindahl(np.nansum(X, axis=1), _sum(data, squares, "time", "industry")), np.nan)
 
 
 def _industry_number(data: Data, role: str) -> Floats:
@@ -130,7 +132,7 @@ def coagglomeration(data: Data, *, weighting: plants.Weighting = "total") -> Mea
     X, seen = _employment(data)
     found = plants.pairwise_coagglomeration(X, _known(region_number(data, "size")), weighting)
     first, second = np.triu_indices(X.shape[2], 1)
-    zero = X.sum(axis=1) == 0
+    zero, none = np.asarray(np.nansum(X, axis=1) == 0), np.asarray(~np.isfinite(X).any(axis=1))
     used, rows = (s[:, first] + s[:, second] for s in seen)
     times, industries = data.labels("time"), data.labels("industry")
     year = pl.Series("time", times.gather(np.repeat(np.arange(len(times)), len(first))))
@@ -140,7 +142,10 @@ def coagglomeration(data: Data, *, weighting: plants.Weighting = "total") -> Mea
         "other_industry": industries.gather(np.tile(second, len(times))),
     }
     coverage = np.divide(used, rows, out=np.zeros_like(used), where=rows > 0)
-    reasons = {"zero-industry-total": (zero[:, first] | zero[:, second]).ravel()}
+    reasons = {
+        "missing-input": (none[:, first] | none[:, second]).ravel(),
+        "zero-industry-total": (zero[:, first] | zero[:, second]).ravel(),
+    }
     value = found[:, first, second].ravel()
     return Measured([block(keys, value, n_used=used.ravel(), coverage=coverage.ravel(), reasons=reasons)])
 

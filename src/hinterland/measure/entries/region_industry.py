@@ -84,7 +84,7 @@ def _zeros(cube: Cube, dim: str, zero: NDArray[np.bool_]) -> Iterator[Finding]:
     if zero.any():
         what = f"the total of {zero.sum()} {dim}(s) is zero, and their values are missing"
         remedy = "nothing, if there is no activity; otherwise complete the cells, or empty them if they are not known"
-        yield Finding("zero-total", what, _named(cube, dim, zero), remedy, "warning")
+        yield Finding("empty-margin", what, _named(cube, dim, zero), remedy, "warning")
 
 
 def _named(cube: Cube, dim: str, where: NDArray[np.bool_], shown: Floats | None = None) -> str:
