@@ -24,10 +24,10 @@ def _by_label() -> pl.DataFrame:
     known = industry_divisions()
     aliases = pl.col("aliases_zh").fill_null("").str.split(";")
     ways = pl.concat_list(pl.col("name_zh", "code"), pl.concat_str(pl.lit("C"), "code"), aliases)
-    return known.select("name_zh", "name_en", label=ways).explode("label").filter(pl.col("label") != "").unique("label", keep="first")
+    return known.select("code", "name_zh", "name_en", label=ways).explode("label").filter(pl.col("label") != "").unique("label", keep="first")
 
 
 def named_industries(labels: pl.Series) -> pl.DataFrame:
-    """``label``, ``name_zh``, ``name_en`` of those labels that are a division by its name in any edition or by its code (``39``, ``C39``)."""
+    """``label``, ``code``, ``name_zh``, ``name_en`` of those labels that are a division by its name in any edition or by its code (``39``, ``C39``)."""
     frame = pl.DataFrame({"label": labels.cast(pl.String)})
-    return frame.join(_by_label(), on="label", how="inner", maintain_order="left").select("label", "name_zh", "name_en")
+    return frame.join(_by_label(), on="label", how="inner", maintain_order="left").select("label", "code", "name_zh", "name_en")

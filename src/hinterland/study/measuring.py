@@ -155,6 +155,17 @@ def measures_used(table: MeasureTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.removeprefix("measure:") for s in _measures_used(table)))
 
 
+def inputs_of(study: Study, table: SourceTable) -> tuple[str, ...]:
+    """The files and inputs of the world that a table is made of, the leading one first; packaged tables and lists of exclusions are no part."""
+    named = [table.source, *(j.source for j in table.join)]
+    found: list[str] = []
+    for source in named:
+        kind, _, rest = source.partition(":")
+        further = {"table": study.table, "measure": study.measure}.get(kind, {}).get(rest)
+        found += [source] if further is None and kind != "packaged" else inputs_of(study, further) if further is not None else []
+    return tuple(dict.fromkeys(found))
+
+
 def tables_used(study: Study, table: SourceTable) -> tuple[str, ...]:
     """Names of the prepared tables that a table or measure builds on, those that they build on among them."""
     named = [s for _, s in sources_of(table)]

@@ -49,6 +49,9 @@ class MeasureTable(SourceTable):
     region: str | None = Field(
         default=None, description="Column of the panel whose values are the regions, for values of provinces; the unit by default."
     )
+    years: tuple[StrictInt, StrictInt] | None = Field(
+        default=None, description="First and last year that the report shows; the tables of the run have all."
+    )
     label: Words | None = Field(default=None, description='What it is called in the report: one text, or { en = "…", zh = "…" }.')
     boundaries: str | None = Field(
         default=None, description="GeoJSON file of the regions' boundaries, for its map; without one, places are shown as points or tiles."

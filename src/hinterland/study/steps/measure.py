@@ -11,7 +11,7 @@ import polars as pl
 from hinterland.data.industry_names import named_industries
 from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Measure
-from hinterland.study.measuring import boundaries
+from hinterland.study.measuring import boundaries, inputs_of
 from hinterland.study.places import places
 from hinterland.study.preparing import LeftOut
 from hinterland.study.schema_measure import MeasureTable
@@ -27,7 +27,7 @@ def measure(work: Workspace, step: Step) -> Output:
     values = _values(name, found)
     parts = [
         ("measures", values),
-        ("measure_models", pl.DataFrame([_model(name, table, found)], infer_schema_length=None)),
+        ("measure_models", pl.DataFrame([_model(work, name, found)], infer_schema_length=None)),
         ("notes", notes_table(step.id, found.notes)),
     ]
     parts += [("measure_excluded", excluded(name, table, out)) for out in work.left_out(name)]
@@ -75,7 +75,8 @@ def _values(name: str, found: Measure) -> pl.DataFrame:
     return frame.with_columns(measure=pl.lit(name), indicator=pl.lit(found.id))
 
 
-def _model(name: str, table: MeasureTable, found: Measure) -> dict[str, Any]:
+def _model(work: Workspace, name: str, found: Measure) -> dict[str, Any]:
+    table = work.study.measure[name]
     indicator, meta, frame = INDICATORS[found.id], found.meta, found.frame
     time = meta["roles"].get("time", "time")
     years = frame[time].drop_nulls() if time in frame.columns else pl.Series(dtype=pl.Int64)
@@ -84,7 +85,7 @@ def _model(name: str, table: MeasureTable, found: Measure) -> dict[str, Any]:
         "measure": name,
         "indicator": found.id,
         "family": indicator.family,
-        "input": table.source,
+        "input": "; ".join(inputs_of(work.study, table)),
         "variant": meta["variant"],
         "unit": meta["unit"],
         "formula": meta["formula"],
@@ -106,6 +107,8 @@ def _model(name: str, table: MeasureTable, found: Measure) -> dict[str, Any]:
         "n_values": meta["n_values"],
         "first": years.min() if len(years) else None,
         "last": years.max() if len(years) else None,
+        "shown_first": None if table.years is None else table.years[0],
+        "shown_last": None if table.years is None else table.years[1],
         "low": indicator.range[0],
         "high": indicator.range[1],
         "coverage": frame["coverage"].mean() if frame.height else None,
