@@ -99,7 +99,7 @@ def test_what_is_wrong_is_named() -> None:
         ({"within_km": float("nan")}, ["out-of-range"]),
         ({"nearest": 2}, ["no-places"]),
         ({"nearest": 2, "coordinates": table}, ["no-places", "coordinates-out-of-range"]),
-        ({"neighbours": pl.DataFrame({"a": ["a"]})}, ["missing-column"]),
+        ({"neighbours": pl.DataFrame({"a": ["a"]})}, ["unknown-column"]),
         ({"neighbours": pl.DataFrame({"a": ["x"], "b": ["y"]}), "islands": "keep"}, ["no-neighbours"]),
     ):
         with pytest.raises(InputError) as caught:

@@ -114,7 +114,7 @@ def _two_columns(source: Any) -> pl.DataFrame:
     if frame.width < 2:
         what = f"the table of neighbours has {frame.width} column(s)"
         raise InputError(
-            Finding("missing-column", what, "parameter neighbours", "give two columns of regions, one pair a row"), "the neighbours"
+            Finding("unknown-column", what, "parameter neighbours", "give two columns of regions, one pair a row"), "the neighbours"
         )
     return pl.DataFrame([normalise_codes(frame[frame.columns[i]], typed=True).cast(pl.String).alias(name) for i, name in enumerate("ab")])
 
