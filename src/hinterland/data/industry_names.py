@@ -24,7 +24,9 @@ def _by_label() -> pl.DataFrame:
     known = industry_divisions()
     aliases = pl.col("aliases_zh").fill_null("").str.split(";")
     ways = pl.concat_list(pl.col("name_zh", "code"), pl.concat_str(pl.lit("C"), "code"), aliases)
-    return known.select("code", "name_zh", "name_en", label=ways).explode("label").filter(pl.col("label") != "").unique("label", keep="first")
+    return (
+        known.select("code", "name_zh", "name_en", label=ways).explode("label").filter(pl.col("label") != "").unique("label", keep="first")
+    )
 
 
 def named_industries(labels: pl.Series) -> pl.DataFrame:

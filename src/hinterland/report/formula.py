@@ -20,7 +20,7 @@ _ARGUMENT = rf"\s*({_BRACED[1:-1]}|\\[A-Za-z]+|[^\s\\])"
 
 
 def plain(latex: str) -> str:
-    """A line of LaTeX as plain text: ``\\frac{a}{b+c}`` → ``a/(b + c)``, ``\\sum_i x_i^2`` → ``Σ_i x_i²``."""
+    r"""A line of LaTeX as plain text: ``\frac{a}{b+c}`` → ``a/(b+c)``, ``\sum_i x_i^2`` → ``Σ_i x_i²``."""
     text = re.sub(r"\\[,;:! ]", " ", latex).replace("~", " ").replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\|", "|")
     text = re.sub(rf"\\(?:text|mathrm|mathbf|mathit|operatorname){_BRACED}", lambda m: m[1][1:-1], text)
     for _ in range(8):

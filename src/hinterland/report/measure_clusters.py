@@ -12,7 +12,7 @@ from hinterland.report.digits import count, number, p_cell
 from hinterland.report.measure_record import Measured
 from hinterland.report.measure_shapes import fill, place_points, shaped
 from hinterland.report.measure_tables import remarks, shortened
-from hinterland.report.sentences import Listed, Sentence, Speaker, say
+from hinterland.report.sentences import Listed, Sentence, Speaker, Value, say
 from hinterland.report.style import BLUE, MUTED, ORANGE, SKY, YELLOW, canvas, drawing
 from hinterland.report.table import Heading, Row, Table
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS = (1, 3, 2, 4, 0)
 """High among high, low among low, low among high, high among low, not significant."""
 _COLOURS = {1: ORANGE, 3: BLUE, 2: SKY, 4: YELLOW, 0: "#e7e9ec"}
-_PANELS, _NAMED = 3, 40
+_NAMED = 40
 CLUSTER = "lisa-cluster"
 
 
@@ -52,7 +52,7 @@ def _members(m: Measured) -> list[Sentence]:
     for kind in KINDS[:4]:
         regions = last.filter(pl.col("value") == kind)["region"].to_list()
         names = tuple(m.both("region", r) for r in m.ordered("region", regions)[:_NAMED])
-        values = {"n": count(len(regions)), "kind": say(f"measures.cluster_{kind}")}
+        values: dict[str, Value] = {"n": count(len(regions)), "kind": say(f"measures.cluster_{kind}")}
         more = len(regions) - len(names)
         if not names:
             said.append(say("measures.cluster_none", kind=values["kind"]))
@@ -67,7 +67,8 @@ def _maps(m: Measured, speaker: Speaker) -> Figure:
     """One panel for up to three periods."""
     from matplotlib.patches import Patch
 
-    chosen = [m.periods[i] for i in sorted({0, len(m.periods) // 2, len(m.periods) - 1})][-_PANELS:] or [None]
+    periods: list[int | None] = [*m.periods] or [None]
+    chosen = [periods[i] for i in sorted({0, len(periods) // 2, len(periods) - 1})]
     with drawing():
         figure, panels = canvas(2.75 if len(chosen) > 1 else 4.2, len(chosen))
         for axes, period in zip(panels, chosen, strict=True):
@@ -97,8 +98,19 @@ def _counts(m: Measured, speaker: Speaker) -> Table:
     for period in periods:
         found = _kinds(m, period)["value"]
         rows.append(Row((str(period or ""), *(count(int((found == k).sum())) for k in KINDS), count(len(found)))))
-    headings = [Heading(speaker.ui("col.key_time"), "left"), *(Heading(speaker.ui(f"mark.cluster_{k}")) for k in KINDS), Heading(speaker.ui("col.n_used"))]
-    return Table(f"measure-{m.name}-counts", speaker.ui("title.measure_cluster_counts", measure=m.title(speaker)), tuple(headings), tuple(rows), "", ())
+    headings = [
+        Heading(speaker.ui("col.key_time"), "left"),
+        *(Heading(speaker.ui(f"mark.cluster_{k}")) for k in KINDS),
+        Heading(speaker.ui("col.n_used")),
+    ]
+    return Table(
+        f"measure-{m.name}-counts",
+        speaker.ui("title.measure_cluster_counts", measure=m.title(speaker)),
+        tuple(headings),
+        tuple(rows),
+        "",
+        (),
+    )
 
 
 def _significant(m: Measured, speaker: Speaker) -> Table:
@@ -124,5 +136,3 @@ def _significant(m: Measured, speaker: Speaker) -> Table:
     when = str(m.periods[-1]) if m.periods else ""
     title = speaker.ui("title.measure_clustered", measure=m.title(speaker), time=when)
     return shortened(Table(f"measure-{m.name}", title, tuple(headings), tuple(rows), "", remarks(m, speaker)), speaker, len(rows))
-
-

@@ -10,7 +10,7 @@ import polars as pl
 from hinterland.report.blocks import Block, Bullets, Prose
 from hinterland.report.digits import MISSING, count, share
 from hinterland.report.measure_record import Measured
-from hinterland.report.sentences import Both, Listed, Ref, Sentence, Speaker, say
+from hinterland.report.sentences import Both, Listed, Ref, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading, Row, Table
 
 NAMED = 3
@@ -22,16 +22,29 @@ PAPER = 24
 def excluded(m: Measured, speaker: Speaker, seen: dict[str, str]) -> list[Block]:
     """The rows that were left out before this measure; those that ``seen`` (owner → key of its table) has are only referred to."""
     blocks: list[Block] = []
+    if not m.excluded.height:
+        return blocks
     for (owner,), rows in m.excluded.group_by("owner", maintain_order=True):
         key = f"excluded-{str(owner).partition(':')[2]}"
         if owner in seen:
-            values = {"n": count(rows["n"].sum())}
+            values: dict[str, Value] = {"n": count(rows["n"].sum())}
             known = seen[str(owner)]
-            blocks.append(Prose((say("measures.excluded_too", **values, table=Ref("table", known)) if known else say("measures.excluded_same", **values),)))
+            blocks.append(
+                Prose(
+                    (
+                        say("measures.excluded_too", **values, table=Ref("table", known))
+                        if known
+                        else say("measures.excluded_same", **values),
+                    )
+                )
+            )
             continue
         shown = max(part["region"].drop_nulls().n_unique() for _, part in rows.group_by("rule")) > NAMED
         seen[str(owner)] = key if shown else ""
-        blocks += [Prose((say("measures.excluded", n=count(rows["n"].sum()), of=count(rows["before"].max())),)), Bullets(tuple(_rules(m, rows)))]
+        blocks += [
+            Prose((say("measures.excluded", n=count(rows["n"].sum()), of=count(rows["before"].max())),)),
+            Bullets(tuple(_rules(m, rows))),
+        ]
         if shown:
             blocks.append(_table(m, rows.drop_nulls("region"), key, speaker))
     return blocks
@@ -40,13 +53,18 @@ def excluded(m: Measured, speaker: Speaker, seen: dict[str, str]) -> list[Block]
 def _rules(m: Measured, rows: pl.DataFrame) -> Iterator[Sentence]:
     for _, part in rows.group_by("rule", maintain_order=True):
         first = part.row(0, named=True)
-        values = {"n": count(part["n"].sum()), "share": share(part["n"].sum() / first["before"]), "why": Both(first["why_en"], first["why_zh"])}
+        values: dict[str, Value] = {
+            "n": count(part["n"].sum()),
+            "share": share(part["n"].sum() / first["before"]),
+            "why": Both(first["why_en"], first["why_zh"]),
+        }
         named = part["region"].drop_nulls().n_unique()
         source = str(first["source"]).rsplit("/", 1)[-1]
         if 0 < named <= NAMED:
             cells = part.drop_nulls("region").group_by("region", maintain_order=True).agg("time")
             where = tuple(
-                say("measures.excluded_cell", region=m.both("region", r), years=_spans([t for t in years if t is not None])) for r, years in cells.iter_rows()
+                say("measures.excluded_cell", region=m.both("region", r), years=_spans([t for t in years if t is not None]))
+                for r, years in cells.iter_rows()
             )
             yield say("measures.excluded_rule_named", **values, where=Listed(where))
         elif named and source:
@@ -68,7 +86,10 @@ def _table(m: Measured, rows: pl.DataFrame, key: str, speaker: Speaker) -> Table
     ]
     headings = [Heading(speaker.ui("col.key_region"), "left"), Heading(speaker.ui("col.excluded_rows"))]
     named = len(rules) > 1
-    headings += [Heading(speaker.ui("col.excluded_rule", n=i) if named else speaker.ui("col.excluded_years"), "left") for i in range(1, len(rules) + 1)]
+    headings += [
+        Heading(speaker.ui("col.excluded_rule", n=i) if named else speaker.ui("col.excluded_years"), "left")
+        for i in range(1, len(rules) + 1)
+    ]
     notes = (speaker.ui("note.excluded"),) if named else ()
     whole = Table(key, speaker.ui("title.excluded", input=m.input), tuple(headings), tuple(made), "", notes)
     if len(made) <= PAPER + 8:

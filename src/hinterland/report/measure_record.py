@@ -63,7 +63,7 @@ class Measured:
     @cached_property
     def main(self) -> str:
         """The number that the indicator itself is."""
-        return (*json.loads(self.facts["components"] or "[]"), "")[0]
+        return str((*json.loads(self.facts["components"] or "[]"), "")[0])
 
     @cached_property
     def lead(self) -> pl.DataFrame:

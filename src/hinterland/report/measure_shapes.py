@@ -41,10 +41,10 @@ def shaped(m: Measured) -> list[tuple[str | None, Path]]:
     for (region, _), part in m.outlines.group_by("region", "shape", maintain_order=True):
         rings = [r.select("lon", "lat").to_numpy() for _, r in part.group_by("part", "ring", maintain_order=True)]
         found.append((region, Path.make_compound_path(*(Path(r, closed=True) for r in rings))))
-    return found  # type: ignore[return-value]  # the key of a group is any value
+    return found
 
 
-def fill(axes: Axes, shapes: Sequence[tuple[str | None, Path]], colours: Mapping[str, Any]) -> bool:
+def fill(axes: Axes, shapes: Sequence[tuple[str | None, Path]], colours: Mapping[str | None, Any]) -> bool:
     """Shapes in the colours of their regions, hatched where there is none; whether any is."""
     from matplotlib.collections import PathCollection
 

@@ -32,7 +32,7 @@ def overview(found: Sequence[Measured], speaker: Speaker) -> Table:
                 count(m.facts["n_values"]),
                 count(m.facts["n_results"] - m.facts["n_values"]),
                 share(m.facts["coverage"]),
-                m.input.partition(", ")[0] + ("" if ", " not in m.input else f" +{m.input.count(', ')}"),
+                m.input.partition(", ")[0].rpartition(".")[0] + ("" if ", " not in m.input else f" +{m.input.count(', ')}"),
             )
         )
         for m in found
@@ -190,7 +190,9 @@ def _curves(m: Measured, speaker: Speaker) -> Table:
     places = decimals(m.lead["value"])
     rows = [Row((compact(x, 3), *(number(by.get((t, x)), places) for t in periods))) for x in points[::step]]
     headings = [Heading(speaker.ui("col.key_point")), *(Heading(str(t)) for t in periods)]
-    return shortened(_table(m, speaker, headings, rows), speaker, len(points), len(rows))
+    whole = _table(m, speaker, headings, rows)
+    note = speaker.ui("note.measure_cut", shown=count(len(rows)), of=count(len(points)))
+    return replace(whole, notes=(*whole.notes, note)) if len(rows) < len(points) else whole
 
 
 def some_of(periods: Sequence[int], most: int = 6) -> list[int]:

@@ -26,7 +26,9 @@ _KEYED = (PROBABILITY, MOVES, STEADY, START)
 def transitions(m: Measured, speaker: Speaker, subtitle: str) -> list[Block]:
     """Every block of the section after its text."""
     title, alt = m.title(speaker), speaker.ui("alt.measure_transitions", measure=m.title(speaker))
-    chart = Chart(f"measure-{m.name}", title, f"{subtitle} {speaker.ui('subtitle.measure_transitions')}", alt, _figure(m, speaker), m.of(PROBABILITY))
+    chart = Chart(
+        f"measure-{m.name}", title, f"{subtitle} {speaker.ui('subtitle.measure_transitions')}", alt, _figure(m, speaker), m.of(PROBABILITY)
+    )
     return [chart, _matrix(m, speaker), *_others(m, speaker)]
 
 
@@ -65,7 +67,9 @@ def _shades(axes: Axes, m: Measured, stratum: str | None, speaker: Speaker, *, n
     at = np.arange(len(classes)) + 0.5
     for (i, j), value in np.ndenumerate(grid):
         ink = "white" if value > 0.55 else INK
-        axes.annotate(MISSING if np.isnan(value) else number(float(value), 2), (at[j], at[i]), ha="center", va="center", fontsize=8, color=ink)
+        axes.annotate(
+            MISSING if np.isnan(value) else number(float(value), 2), (at[j], at[i]), ha="center", va="center", fontsize=8, color=ink
+        )
     axes.set_yticks(at, [m.place(speaker, "group", c) for c in classes] if named else [""] * len(classes))
     axes.set_xticks(at, [m.place(speaker, "group", c) for c in classes], fontsize=7.5)
     axes.xaxis.tick_top()
@@ -89,7 +93,11 @@ def _matrix(m: Measured, speaker: Speaker) -> Table:
             shares = [number(found.get((stratum, a)), 3) for found in (start, steady) if found]
             rows.append(Row((*labels, *(number(cells.get((a, b)), 3) for b in classes), count(total), *shares)))
     headings = [Heading(speaker.ui("col.neighbour_class"), "left")] if strata != [None] else []
-    headings += [Heading(speaker.ui("col.from_class"), "left"), *(Heading(speaker.ui("col.to_class", n=c)) for c in classes), Heading(speaker.ui("col.moves"))]
+    headings += [
+        Heading(speaker.ui("col.from_class"), "left"),
+        *(Heading(speaker.ui("col.to_class", n=c)) for c in classes),
+        Heading(speaker.ui("col.moves")),
+    ]
     headings += [Heading(m.component_name(speaker, c)) for c, found in ((START, start), (STEADY, steady)) if found]
     return Table(f"measure-{m.name}", m.title(speaker), tuple(headings), tuple(rows), "", remarks(m, speaker))
 
@@ -104,9 +112,13 @@ def _others(m: Measured, speaker: Speaker) -> list[Block]:
     for component in (c for c in m.components if c not in _KEYED):
         for row in m.of(component).iter_rows(named=True):
             value = row["value"]
-            shown = speaker.name(row["reason"], "reason") if value is None else p_cell(value) if component.endswith("-p") else compact(value)
+            shown = (
+                speaker.name(row["reason"], "reason") if value is None else p_cell(value) if component.endswith("-p") else compact(value)
+            )
             rows.append(Row((m.component_name(speaker, component), shown)))
     if not rows:
         return []
     headings = (Heading(speaker.ui("col.component"), "left"), Heading(speaker.ui("col.value")))
-    return [Table(f"measure-{m.name}-numbers", speaker.ui("title.measure_numbers", measure=m.title(speaker)), headings, tuple(rows), "", ())]
+    return [
+        Table(f"measure-{m.name}-numbers", speaker.ui("title.measure_numbers", measure=m.title(speaker)), headings, tuple(rows), "", ())
+    ]

@@ -53,8 +53,6 @@ def _one(m: Measured, speaker: Speaker, owners: dict[str, str], told: set[tuple[
     return blocks
 
 
-
-
 def _said(m: Measured) -> Iterable[Sentence]:
     """Meaning, source, coverage, extremes, caution."""
     indicator = str(m.facts["indicator"])

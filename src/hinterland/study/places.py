@@ -28,10 +28,14 @@ def _province_names() -> pl.DataFrame:
     known = provinces().join(seats, on="capital_adcode", how="left", maintain_order="left")
     shown = known.select(
         *("province_code", "name_zh", "short_zh", "abbreviation_zh", "name_en", "lon", "lat"), level=pl.lit("province")
-    ).with_columns(code=pl.col("province_code"), code2=pl.col("province_code").str.head(2), plain=pl.col("name_en").str.replace_all(r"[^A-Za-z]", ""))
+    ).with_columns(
+        code=pl.col("province_code"), code2=pl.col("province_code").str.head(2), plain=pl.col("name_en").str.replace_all(r"[^A-Za-z]", "")
+    )
     ways = ("province_code", "code2", "name_zh", "short_zh", "name_en", "plain")
     rows = [
-        shown.select(pl.col(way).str.to_lowercase().alias("key"), pl.col("short_zh").alias("name_zh"), "code", "name_en", "level", "lon", "lat")
+        shown.select(
+            pl.col(way).str.to_lowercase().alias("key"), pl.col("short_zh").alias("name_zh"), "code", "name_en", "level", "lon", "lat"
+        )
         for way in ways
     ]
     return pl.concat(rows).drop_nulls("key").unique("key", keep="first", maintain_order=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -244,8 +244,12 @@ def _listed_rows(work: Workspace, frame: pl.DataFrame, rule: ExcludeTable, where
         raise StudyError(Finding("nothing-excluded", what, where, "write the keys alike: rename, recode, or another on"), "tables")
     if not stray.height:
         return gone, []
-    what = f"{stray.height} of the {named.height} rows that {source} lists are not in the table, such as {', '.join(map(str, stray.row(0)))}"
-    return gone, [Finding("unmatched-rows", what, where, "nothing, if the table does not cover them; otherwise write the keys alike", "warning")]
+    what = (
+        f"{stray.height} of the {named.height} rows that {source} lists are not in the table, such as {', '.join(map(str, stray.row(0)))}"
+    )
+    return gone, [
+        Finding("unmatched-rows", what, where, "nothing, if the table does not cover them; otherwise write the keys alike", "warning")
+    ]
 
 
 def _totalled(made: Prepared, total: TotalTable, where: str) -> Prepared:

@@ -38,9 +38,9 @@ from hinterland.study.schema_displacement import ChannelTable
 from hinterland.study.schema_heterogeneity import HeterogeneityTable
 from hinterland.study.schema_matching import MatchTable
 from hinterland.study.schema_measure import MeasureTable
-from hinterland.study.schema_source import SourceTable
 from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
+from hinterland.study.schema_source import SourceTable
 
 
 class StudyTable(Table):

@@ -52,16 +52,16 @@ class ExcludeTable(Table):
     on: Columns = Field(
         default_factory=dict, description='With source: columns in which rows meet its rows: names, or { theirs = "ours" }.'
     )
-    where: str | None = Field(
-        default=None, description="The rows for which this expression is true; with source, only those of its rows."
-    )
+    where: str | None = Field(default=None, description="The rows for which this expression is true; with source, only those of its rows.")
 
 
 class TotalTable(Table):
     """One row for each group: sums of numbers."""
 
     by: Names = Field(description="Columns whose values make a group; they are kept.")
-    sum: Columns = Field(description='Columns that are added up: names, or { old = "new" }. A missing cell is left out of its sum, and counted.')
+    sum: Columns = Field(
+        description='Columns that are added up: names, or { old = "new" }. A missing cell is left out of its sum, and counted.'
+    )
 
 
 class SourceTable(Table):

@@ -42,8 +42,12 @@ def measure(work: Workspace, step: Step) -> Output:
 
 def _named(name: str, values: pl.DataFrame, further: list[pl.Series]) -> list[tuple[str, pl.DataFrame]]:
     """What the packaged tables know of the labels: names and places of regions, names of industries."""
-    regions = pl.concat([pl.Series([], dtype=pl.String), *(values[k].cast(pl.String) for k in ("region", "other") if k in values.columns), *further])
-    industries = pl.concat([pl.Series([], dtype=pl.String), *(values[k].cast(pl.String) for k in ("industry", "other_industry") if k in values.columns)])
+    regions = pl.concat(
+        [pl.Series([], dtype=pl.String), *(values[k].cast(pl.String) for k in ("region", "other") if k in values.columns), *further]
+    )
+    industries = pl.concat(
+        [pl.Series([], dtype=pl.String), *(values[k].cast(pl.String) for k in ("industry", "other_industry") if k in values.columns)]
+    )
     named = (
         ("measure_places", places, regions.cast(pl.String).drop_nulls().unique().sort()),
         ("measure_labels", named_industries, industries.drop_nulls().unique().sort()),
