@@ -15,8 +15,8 @@ from hinterland.report.table import Heading, Row, Table
 
 NAMED = 3
 """Regions that a sentence names; of more there is a table."""
-PAPER = 24
-"""Regions that the table shows on paper."""
+PAGE, PAPER = 100, 24
+"""Regions that the table shows on a page, and on paper."""
 
 
 def excluded(m: Measured, speaker: Speaker, seen: dict[str, str]) -> list[Block]:
@@ -92,10 +92,13 @@ def _table(m: Measured, rows: pl.DataFrame, key: str, speaker: Speaker) -> Table
     ]
     notes = (speaker.ui("note.excluded"),) if named else ()
     whole = Table(key, speaker.ui("title.excluded", input=m.input), tuple(headings), tuple(made), "", notes)
-    if len(made) <= PAPER + 8:
-        return whole
-    cut = speaker.ui("note.excluded_cut", shown=count(PAPER), of=count(len(made)))
-    return replace(whole, paper=replace(whole, rows=tuple(made[:PAPER]), notes=(*notes, cut)))
+
+    def cut(most: int) -> Table:
+        note = speaker.ui("note.excluded_cut", shown=count(most), of=count(len(made)))
+        return replace(whole, rows=tuple(made[:most]), notes=(*notes, note))
+
+    shown = cut(PAGE) if len(made) > PAGE + 20 else whole
+    return replace(shown, paper=cut(PAPER)) if len(made) > PAPER + 8 else shown
 
 
 def _spans(years: list[int]) -> str:

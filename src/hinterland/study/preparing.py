@@ -102,10 +102,10 @@ def prepared(work: Workspace, owner: tuple[str, str], table: SourceTable) -> Pre
         made = _joined(work, made, join, f"{place}: join {i + 1}")
     if table.derive:
         made = made.with_frame(_derived(made.frame, table, place))
-    for i, rule in enumerate(table.exclude):
-        made = _without(work, made, (table, rule), (":".join(owner), i + 1, f"{place}: exclude {i + 1}"))
     if table.where is not None:
         made = made.with_frame(filtered(made.frame, table.where, table))
+    for i, rule in enumerate(table.exclude):
+        made = _without(work, made, (table, rule), (":".join(owner), i + 1, f"{place}: exclude {i + 1}"))
     return made if table.total is None else _totalled(made, table.total, f"{place}: total")
 
 

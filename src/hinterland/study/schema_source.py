@@ -65,7 +65,7 @@ class TotalTable(Table):
 
 
 class SourceTable(Table):
-    """A raw table and what is done to it, in this order: rename, recode, join, derive, exclude, where, total."""
+    """A raw table and what is done to it, in this order: rename, recode, join, derive, where, exclude, total."""
 
     source: str = Field(
         description='The raw table: a file, relative to --data or to the study file; "world:NAME" (an input of the simulated world); "panel" (the panel\'s own columns); "table:NAME" (a table prepared under [table]); "packaged:NAME" (`hinterland data` lists them); "measure:NAME" (the values of a measure above).'
@@ -84,8 +84,8 @@ class SourceTable(Table):
     )
     time: str | None = Field(default=None, description="Column of the period, for the same.")
     derive: Mapping[str, str] = Field(default_factory=dict, description='New columns of the table by expressions: jobs = "a + b".')
-    exclude: tuple[ExcludeTable, ...] = Field(default=(), description="Rows that are left out, each rule with its reason.")
     where: str | None = Field(
         default=None, description="Only the rows for which this expression is true, in the language of [panel.derive]."
     )
+    exclude: tuple[ExcludeTable, ...] = Field(default=(), description="Rows that are left out, each rule with its reason.")
     total: TotalTable | None = Field(default=None, description="One row for each group: sums of numbers.")
