@@ -85,11 +85,8 @@ def _table(m: Measured, rows: pl.DataFrame, key: str, speaker: Speaker) -> Table
         for region, n in sizes.iter_rows()
     ]
     headings = [Heading(speaker.ui("col.key_region"), "left"), Heading(speaker.ui("col.excluded_rows"))]
-    named = len(rules) > 1
-    headings += [
-        Heading(speaker.ui("col.excluded_rule", n=i) if named else speaker.ui("col.excluded_years"), "left")
-        for i in range(1, len(rules) + 1)
-    ]
+    named = m.excluded.filter(pl.col("owner") == rows["owner"][0])["rule"].n_unique() > 1
+    headings += [Heading(speaker.ui("col.excluded_rule", n=i) if named else speaker.ui("col.excluded_years"), "left") for i in rules]
     notes = (speaker.ui("note.excluded"),) if named else ()
     whole = Table(key, speaker.ui("title.excluded", input=m.input), tuple(headings), tuple(made), "", notes)
 

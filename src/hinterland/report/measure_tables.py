@@ -22,12 +22,11 @@ _COLUMNS, _POINTS = 6, 16
 
 
 def overview(found: Sequence[Measured], speaker: Speaker) -> Table:
-    """One row per measure: name, unit, years, values, coverage, source."""
+    """One row per measure: name, years, values, coverage, source."""
     rows = [
         Row(
             (
                 m.heading(speaker),
-                speaker.name(str(m.facts["unit"]), "unit"),
                 f"{m.periods[0]}–{m.periods[-1]}" if len(m.periods) > 1 else str(m.periods[0]) if m.periods else MISSING,
                 count(m.facts["n_values"]),
                 count(m.facts["n_results"] - m.facts["n_values"]),
@@ -37,8 +36,8 @@ def overview(found: Sequence[Measured], speaker: Speaker) -> Table:
         )
         for m in found
     ]
-    names = ("measure", "unit", "years", "values", "without", "coverage", "input")
-    left = {"measure", "unit", "input"}
+    names = ("measure", "years", "values", "without", "coverage", "input")
+    left = {"measure", "input"}
     headings = tuple(Heading(speaker.ui(f"col.measure_{n}"), "left" if n in left else "right") for n in names)
     return Table("measures", speaker.ui("title.measures"), headings, tuple(rows), "", (speaker.ui("note.measures"),))
 
