@@ -76,19 +76,30 @@ def _maps(m: Measured, speaker: Speaker) -> Figure:
             if period is not None:
                 axes.set_title(str(period), loc="center")
         named = [Patch(facecolor=_COLOURS[k], edgecolor=MUTED, linewidth=0.4, label=speaker.ui(f"mark.cluster_{k}")) for k in KINDS]
-        figure.legend(handles=named, loc="outside lower center", ncols=5, columnspacing=1.2, handlelength=1.2, fontsize=7.5)
+        if m.outlines.height:
+            named.append(Patch(facecolor="white", edgecolor=MUTED, linewidth=0.4, label=speaker.ui("mark.no_value")))
+        figure.legend(handles=named, loc="outside lower center", ncols=len(named), columnspacing=1.2, handlelength=1.2, fontsize=7.5)
     return figure
 
 
 def _map(axes: Axes, m: Measured, period: int | None) -> None:
     kinds = dict(_kinds(m, period).select("region", "value").iter_rows())
     if m.outlines.height:
-        fill(axes, shaped(m), {r: _COLOURS[int(k)] for r, k in kinds.items()})
+        fill(axes, shaped(m), {r: _COLOURS[int(k)] for r, k in kinds.items()}, small=True)
     else:
         known = m.places.drop_nulls(["lon", "lat"]).filter(pl.col("region").is_in(list(kinds)))
         rank = [int(kinds[r] != 0) for r in known["region"]]
         known = known[list(np.argsort(rank, kind="stable"))]
+        _frame(axes, m)
         place_points(axes, known, [_COLOURS[int(kinds[r])] for r in known["region"]], size=11)
+
+
+def _frame(axes: Axes, m: Measured) -> None:
+    """The same extent in every panel."""
+    places = m.places.drop_nulls(["lon", "lat"])
+    for column, limit in (("lon", axes.set_xlim), ("lat", axes.set_ylim)):
+        low, high = places[column].to_numpy().min(), places[column].to_numpy().max()
+        limit(low - 0.04 * (high - low), high + 0.04 * (high - low))
 
 
 def _counts(m: Measured, speaker: Speaker) -> Table:

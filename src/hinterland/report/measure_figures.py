@@ -39,6 +39,8 @@ def figure_of(m: Measured, speaker: Speaker) -> Figure | None:
             return matrix(m, speaker)
         case "curves":
             return curves(m, speaker)
+        case "surface":
+            return surface(m, speaker)
         case _:
             return None
 
@@ -257,6 +259,24 @@ def _leading(rows: pl.DataFrame, key: str, most: int) -> list[str]:
     )
     kept = set(mean.sort(["value", key], descending=[True, False], nulls_last=True)[key].head(most))
     return [x for x in labels if x in kept]
+
+
+def surface(m: Measured, speaker: Speaker) -> Figure:
+    """A density over two axes, given the level on one; the diagonal is where nothing changes."""
+    axis = [m.lead[k].drop_nulls().unique().sort().to_numpy() for k in ("given", "point")]
+    at = [np.searchsorted(a, m.lead[k].to_numpy()) for a, k in zip(axis, ("given", "point"), strict=True)]
+    grid = np.full((len(axis[0]), len(axis[1])), np.nan)
+    grid[at[0], at[1]] = m.lead["value"].fill_null(np.nan).to_numpy()
+    with drawing():
+        figure, (axes,) = canvas(4.2)
+        image = axes.pcolormesh(axis[0], axis[1], np.ma.masked_invalid(grid.T), cmap="Blues", shading="nearest")
+        ends = max(a.min() for a in axis), min(a.max() for a in axis)
+        axes.plot(ends, ends, color=ORANGE, linewidth=1)
+        axes.set_xlabel(speaker.ui("col.key_given"))
+        axes.set_ylabel(speaker.ui("axis.point"))
+        bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.01)
+        bar.outline.set_visible(False)
+    return figure
 
 
 def curves(m: Measured, speaker: Speaker) -> Figure:

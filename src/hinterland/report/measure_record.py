@@ -15,7 +15,7 @@ from hinterland.measure.indicator import LABEL_KEYS
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Speaker, bracketed
 
-Shape = Literal["ranked", "matrix", "lines", "curves", "listed", "clusters", "transitions"]
+Shape = Literal["ranked", "matrix", "lines", "curves", "listed", "clusters", "transitions", "surface"]
 
 WHOLE = ("clusters", "transitions")
 """Shapes whose section is about all of their numbers, none of which leads."""
@@ -97,7 +97,7 @@ class Measured:
         if self.facts["indicator"] in ("markov-chain", "spatial-markov-chain"):
             return "transitions"
         if self.lead["point"].null_count() < self.lead.height:
-            return "curves"
+            return "surface" if self.lead["given"].null_count() < self.lead.height else "curves"
         if not self.labels:
             return "lines" if len(self.periods) > 1 else "listed"
         return "ranked" if len(self.labels) == 1 else "matrix" if len(self.labels) == 2 else "listed"

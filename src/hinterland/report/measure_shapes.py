@@ -44,15 +44,15 @@ def shaped(m: Measured) -> list[tuple[str | None, Path]]:
     return found
 
 
-def fill(axes: Axes, shapes: Sequence[tuple[str | None, Path]], colours: Mapping[str | None, Any]) -> bool:
-    """Shapes in the colours of their regions, hatched where there is none; whether any is."""
+def fill(axes: Axes, shapes: Sequence[tuple[str | None, Path]], colours: Mapping[str | None, Any], *, small: bool = False) -> bool:
+    """Shapes in the colours of their regions, hatched (or where they are small white) where there is none; whether any is."""
     from matplotlib.collections import PathCollection
 
     known = [(path, colours[region]) for region, path in shapes if region in colours]
     without = [path for region, path in shapes if region not in colours]
-    edge: Any = {"edgecolors": MUTED, "linewidths": 0.4}
+    edge: Any = {"edgecolors": MUTED, "linewidths": 0.15 if small else 0.4}
     axes.add_collection(PathCollection([p for p, _ in known], facecolors=[c for _, c in known], **edge))
-    axes.add_collection(PathCollection(without, facecolors="white", hatch="////", **edge))
+    axes.add_collection(PathCollection(without, facecolors="white", hatch=None if small else "////", **edge))
     axes.autoscale_view()
     _flat(axes)
     return bool(without)

@@ -49,6 +49,8 @@ def values_table(m: Measured, speaker: Speaker) -> Table:
             return _ranked(m, speaker)
         case "lines":
             return _courses(m, speaker)
+        case "surface":
+            return _surface(m, speaker)
         case "curves" if not m.labels and len(m.periods) > 1:
             return _curves(m, speaker)
         case _:
@@ -192,6 +194,17 @@ def _curves(m: Measured, speaker: Speaker) -> Table:
     whole = _table(m, speaker, headings, rows)
     note = speaker.ui("note.measure_cut", shown=count(len(rows)), of=count(len(points)))
     return replace(whole, notes=(*whole.notes, note)) if len(rows) < len(points) else whole
+
+
+def _surface(m: Measured, speaker: Speaker) -> Table:
+    """For some levels of the condition, where the density is highest."""
+    given = m.lead.drop_nulls("value")["given"].unique().sort().to_list()
+    rows = []
+    for x in given[:: max(1, len(given) // _POINTS)]:
+        top = m.lead.filter(pl.col("given") == x).sort("value", descending=True, nulls_last=True).row(0, named=True)
+        rows.append(Row((compact(x, 3), compact(top["point"], 3), number(top["value"], 3))))
+    headings = [Heading(speaker.ui("col.key_given")), Heading(speaker.ui("col.mode")), Heading(speaker.ui("col.value"))]
+    return _table(m, speaker, headings, rows)
 
 
 def some_of(periods: Sequence[int], most: int = 6) -> list[int]:
