@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def clusters(m: Measured, speaker: Speaker, subtitle: str) -> list[Block]:
     blocks: list[Block] = [Bullets(tuple(_members(m)))]
     if m.places.height and _kinds(m, m.periods[-1] if m.periods else None).height >= 3:
         title = speaker.ui("title.measure_clusters", measure=m.title(speaker))
-        note = speaker.ui("subtitle.measure_map_" + ("shapes" if m.outlines.height else "points")).partition(";")[0].rstrip(".。")
+        note = re.split("[;；.。]", speaker.ui("subtitle.measure_map_" + ("shapes" if m.outlines.height else "points")))[0]
         alt = speaker.ui("alt.measure_clusters", measure=m.title(speaker))
         said = f"{subtitle} {note}{'.' if speaker.language == 'en' else '。'}"
         blocks.append(Chart(f"measure-{m.name}-map", title, said, alt, _maps(m, speaker), m.of(CLUSTER)))
