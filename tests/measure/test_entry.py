@@ -150,3 +150,19 @@ def test_catalogue_is_whole() -> None:
         assert set(indicator.unique) <= set(names), indicator.id
         assert set(indicator.keys) <= {*LABEL_KEYS, *NUMBER_KEYS, "time"}, indicator.id
         assert catalogue("en").get(f"indicator_family.{indicator.family}"), indicator.id
+
+
+def test_withheld_is_told_from_missing_for_either_member_of_a_pair() -> None:
+    frame = pl.DataFrame({"city": list("AABBCC"), "sector": list("pqpqpq"), "jobs": ["1", "2", "D", "D", None, None]})
+    m = hl.measure("krugman-dissimilarity", frame, region="city", industry="sector", value="jobs", suppressed=("D",))
+    assert {(r["city"], r["other"]): r["reason"] for r in m.frame.iter_rows(named=True)} == {
+        ("A", "B"): "suppressed-input",
+        ("A", "C"): "missing-input",
+        ("B", "C"): "suppressed-input",
+    }
+
+
+def test_a_result_without_rows_says_so() -> None:
+    m = hl.measure("krugman-dissimilarity", table().filter(city="A"), region="city", industry="sector", value="jobs")
+    assert m.frame.height == 0 and [f.code for f in m.findings] == ["empty-result"]
+    assert "1 region(s)" in m.findings[0].what

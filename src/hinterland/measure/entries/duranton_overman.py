@@ -36,6 +36,7 @@ def duranton_overman(
     least_plants: int = 10,
 ) -> Measured:
     """Curves by time, industry and distance (key ``point``), and indices by time and industry; every row of a year is an active site."""
+    data = _by_place(data)
     x, y, weight = data.number("x"), data.number("y"), data.number() if data.has("value") else None
     _fail_if_not_degrees(data, x, y, coordinates)
     located = np.isfinite(x) & np.isfinite(y)
@@ -60,6 +61,12 @@ def duranton_overman(
             found = estimator.duranton_overman(plants, sites, weights=weights, cutoff=reach, reflect=reflect, **options)
             blocks += _filled(keys, n, share, found)
     return Measured(blocks)
+
+
+def _by_place(data: Data) -> Data:
+    """The rows in the order of their places, so that a seed draws the same sites whatever the order of the table."""
+    by = [role for role in ("x", "y", "value", "industry") if data.has(role)]
+    return Data(data.frame.sort(by), data.columns, data.whole, data.complete, data.findings)
 
 
 def _years(data: Data) -> Iterator[tuple[int | None, NDArray[np.bool_]]]:

@@ -90,11 +90,12 @@ def citation_weighted_patents(
         findings.append(
             Finding("citation-window-open", what, "parameter window", "compare within years only, or take a shorter window", "warning")
         )
-    why = {"no-patents": scaled.n == 0, "no-citations": scaled.n_used == 0}
+    unknown = {"no-patents": plain.n == 0, "missing-input": plain.n_used == 0}
+    why = {**unknown, "no-citations": scaled.n_used == 0}
     blocks = [
         mean_block(keys, scaled, why, "citation-weighted", scaled.value * scaled.n_used),
         mean_block(keys, scaled, why, "scaled-citations"),
-        mean_block(keys, plain, {"no-patents": plain.n == 0, "missing-input": plain.n_used == 0}, "mean-citations"),
+        mean_block(keys, plain, unknown, "mean-citations"),
     ]
     return Measured(blocks, tuple(findings), meta={"open_years": opened, "window": window if cited_by is not None else "as given"})
 
