@@ -17,7 +17,7 @@ class Unit:
     Attributes:
         id: stable name, such as ``100m-yuan``.
         quantity: what it measures; only units of one quantity can be converted.
-        factor: size in the quantity's base unit (yuan, person, tonne, square kilometre, one, kilowatt-hour, US dollar).
+        factor: size in the quantity's base unit (yuan, person, tonne, square kilometre, one, kilowatt-hour, US dollar, kilometre, degree).
         written: how files write it.
     """
 
@@ -56,6 +56,8 @@ _ALL = (
     Unit("as-input", "as given", 1.0),
     Unit("index", "index", 1.0, ("指数",)),
     Unit("log", "logarithm", 1.0, ("对数",)),
+    Unit("km", "length", 1.0, ("公里", "千米", "kilometres")),
+    Unit("degree", "angle", 1.0, ("度", "°")),
     Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
 )
 UNITS: Mapping[str, Unit] = MappingProxyType({u.id: u for u in _ALL})

@@ -10,8 +10,8 @@ from hinterland.labels import Language, catalogue
 
 LABEL_KEYS = ("region", "other", "industry", "other_industry", "group", "other_group", "item", "entity")
 """What a label that identifies a result may be called (``time`` beside it), in the order of tables."""
-NUMBER_KEYS = ("point",)
-"""What a number that identifies a result may be called: where along an axis (a distance, an income) the value lies."""
+NUMBER_KEYS = ("given", "point")
+"""What a number that identifies a result may be called: where along an axis (a distance, an income) the value lies, given where on another."""
 
 Kind = Literal["key", "time", "number"]
 Sign = Literal["any", "non-negative", "positive"]

@@ -20,13 +20,15 @@ Second = Any
 Reference = Second | None
 
 
-def table(source: Second, argument: str, columns: Sequence[str], named: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A second input as a table that has ``columns`` (under the caller's names in ``named``), renamed to them.
+def table(source: Second, argument: str, columns: Sequence[str] | None = None, named: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A second input as a table that has ``columns`` (under the caller's names in ``named``), renamed to them; all it has where none are named.
 
     Raises:
         InputError: not a table, or columns that it lacks.
     """
     frame = _frame(source, argument)
+    if columns is None:
+        return frame
     wanted = {(named or {}).get(c, c): c for c in columns}
     missing = [n for n in wanted if n not in frame.columns]
     if missing:

@@ -184,6 +184,8 @@ _GREEK = [
     "omega",
     "Delta",
     "Sigma",
+    "Gamma",
+    "Psi",
 ]
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -205,6 +207,7 @@ _TEX = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "²": r"\textsuperscript{2}",
+    "⁺": r"\textsuperscript{+}",
     "₀": r"\textsubscript{0}",
     "₁": r"\textsubscript{1}",
     "√": r"$\surd$",
@@ -216,7 +219,7 @@ _TEX = {
     "≈": r"$\approx$",
     "≠": r"$\neq$",
     "M\u0304": r"$\bar{M}$",
-    **{letter: f"$\\{name}$" for letter, name in zip("αβγδεζηθκλμνπρστφχψωΔΣ", _GREEK, strict=True)},
+    **{letter: f"$\\{name}$" for letter, name in zip("αβγδεζηθκλμνπρστφχψωΔΣΓΨ", _GREEK, strict=True)},
 }
 _TEX_PATTERN = re.compile("|".join(re.escape(c) for c in _TEX))
 
