@@ -105,7 +105,7 @@ def _without_rows(indicator: Indicator, data: Data, frame: pl.DataFrame) -> tupl
         return ()
     sizes = [f"{len(data.labels(r.name))} {r.name}(s)" for r in indicator.roles if r.kind != "number" and data.has(r.name)]
     what = f"{indicator.id} has no rows: the table has {', '.join(sizes)}"
-    return (Finding("empty-result", what, "the table", "give at least two of what is compared", "warning"),)
+    return (Finding("empty-result", what, "the table", "complete the cells, or give at least two of what is compared", "warning"),)
 
 
 def _rows(indicator: Indicator, data: Data, block: Block | None) -> pl.DataFrame:

@@ -181,11 +181,11 @@ def fail_if_not_count(value: Any, name: str) -> None:
 
 def _matrix(dims: tuple[str, ...], labels: list[pl.Series], counts: Floats, p: Floats, coverage: float) -> list[Block]:
     keys = product_of(dims, labels)
-    row = np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape).ravel()
-    none = {"no-transitions": np.isnan(p).ravel()}
+    row, every = np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape).ravel(), counts.sum()
+    none, nothing = {"no-transitions": np.isnan(p).ravel()}, {"no-transitions": np.full(counts.size, every == 0)}
     return [
         block(keys, p.ravel(), n_used=row, coverage=coverage, reasons=none, component="transition-probability"),
-        block(keys, counts.ravel(), n_used=row, coverage=coverage, component="transition-count"),
+        block(keys, counts.ravel(), n_used=every, coverage=coverage, reasons=nothing, component="transition-count"),
     ]
 
 
