@@ -30,6 +30,7 @@ RUN = (
     "how-to/mechanisms.md",
     "how-to/moderation.md",
     "how-to/large-panels.md",
+    "how-to/micro-data.md",
     "how-to/verify.md",
     "how-to/own-register.md",
     "how-to/fix-findings.md",

@@ -10,11 +10,10 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import spark_cluster
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hinterland as hl
+import spark_cluster
 from hinterland.data.adoption import adoption
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError, PanelError

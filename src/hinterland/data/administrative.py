@@ -81,6 +81,50 @@ def merge_administrative(panel: Panel, how: Mapping[str, str] | None = None, *, 
     return replace(panel, frame=frame, findings=(*panel.findings, *said))
 
 
+@dataclass(frozen=True, slots=True)
+class Comparable:
+    """Which units of a panel must be seen as one.
+
+    Attributes:
+        codes: every unit of the panel → the code that it goes by; units that are left out are not in it.
+        merged: codes that stand for several units;  divided: those of them to which a divided unit belongs.
+        incomplete: unit and period where a member of such a unit has no row.
+        findings: what is done, and what cannot be.
+    """
+
+    codes: Mapping[str, str]
+    merged: frozenset[str]
+    divided: frozenset[str]
+    incomplete: pl.DataFrame
+    findings: tuple[Finding, ...]
+
+
+def comparable_units(panel: Panel, split: str = "group") -> Comparable:
+    """What :func:`merge_administrative` would do with the units of a panel, for tables with several rows per unit and period.
+
+    Raises:
+        PanelError: units that are not codes; an unknown ``split``; both the old and the new code of one unit in the same period.
+    """
+    fail_if_any([*_bad_rules(panel, {}, split), *_not_codes(panel)], "merging administrative changes", PanelError)
+    old = panel.frame.with_columns(pl.col(panel.unit).cast(pl.String))
+    frame, said = _recode(old, panel)
+    groups, dropped, more = _groups(frame, panel, split)
+    heads = {m: g.head for g in groups for m in g.members}
+    renamed = frame.with_columns(_member=pl.col(panel.unit), _old=old[panel.unit]).with_columns(pl.col(panel.unit).replace(heads))
+    codes = {a: b for a, b in renamed.select("_old", panel.unit).unique().iter_rows() if b not in dropped}
+    seen = renamed.filter(pl.col("_member").is_in(list(heads)))
+    complete = _complete_cells(seen, panel, groups) if groups else seen.select(panel.unit, panel.time, _complete=True)
+    divisions = administrative_changes().filter(pl.col("kind") == "split")["former_code"].to_list()
+    breaks = _breaks(renamed.filter(pl.col(panel.unit).is_in(list(codes.values()))), panel)
+    return Comparable(
+        codes,
+        frozenset(heads.values()),
+        frozenset(g.head for g in groups if g.former in divisions),
+        complete.filter(~pl.col("_complete")).select(panel.unit, panel.time).sort(panel.unit, panel.time),
+        (*said, *more, *breaks),
+    )
+
+
 def _bad_rules(panel: Panel, rules: Mapping[str, str], split: str) -> list[Finding]:
     findings = []
     if split not in get_args(Split):

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from hinterland.errors import Finding
 from hinterland.measure.states import MISSING, OBSERVED, SUPPRESSED
 
+_GRID = 20_000_000
+"""Cells up to which rows are looked for in a grid of all of them."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -86,6 +89,18 @@ class Data:
             )
         return self._codes[role]
 
+    def distinct(self, roles: Sequence[str]) -> bool:
+        """Whether no two rows have the same labels of ``roles``."""
+        if not roles:
+            return self.frame.height < 2
+        shape = tuple(len(self.labels(r)) for r in roles)
+        at = np.ravel_multi_index(tuple(self.codes(r) for r in roles), shape)
+        if float(np.prod(shape, dtype=np.float64)) > max(_GRID, 4 * len(at)):
+            return len(np.unique(at)) == len(at)
+        seen = np.zeros(shape, dtype=np.bool_).ravel()
+        seen[at] = True
+        return int(np.count_nonzero(seen)) == len(at)
+
     def number(self, role: str = "value") -> Floats:
         """[n] the numbers of ``role`` by row; NaN unless observed."""
         return self.frame[role].fill_null(np.nan).to_numpy()
@@ -113,6 +128,8 @@ class Data:
 
 def positions(values: pl.Series, labels: pl.Series) -> Ints:
     """[n] position of each value in ``labels``, all of which it is among."""
+    if values.dtype == pl.String and labels.dtype == pl.String and not labels.null_count():
+        return values.cast(pl.Enum(labels)).to_physical().to_numpy().astype(np.int64)
     index = pl.DataFrame({"label": labels, "position": np.arange(len(labels), dtype=np.int64)})
     found = pl.DataFrame({"label": values}).join(index, on="label", how="left", maintain_order="left")["position"]
     return found.to_numpy()

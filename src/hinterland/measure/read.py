@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinterland.data.cells import MISSING_MARKS, Wanted, convert, normalise_codes, normalise_time
 from hinterland.data.readers import load_table
@@ -48,24 +49,18 @@ def read_data(source: Any, indicator: Indicator, reading: Reading) -> Data:
     """
     table = load_table(source)
     _fail_if_columns_wrong(table, indicator, reading)
+    findings = list(_state_findings(table, reading))
     states = {r.name: _states(table, reading.roles[r.name], reading) for r in _given(indicator, reading, "number")}
     table = _without_marks(table, indicator, reading)
     wanted = Wanted(numeric=[reading.roles[r.name] for r in _given(indicator, reading, "number")])
     keys = [reading.roles[r.name] for r in _given(indicator, reading, "key", "time")]
     converted = convert(replace(table, frame=table.frame.select([*dict.fromkeys([*keys, *wanted.numeric])])), wanted)
-    columns, findings = _columns(converted, indicator, reading, states)
-    findings = [*converted.findings, *findings]
+    columns, whole, said = _columns(converted, indicator, reading, states)
+    findings += [*converted.findings, *said]
     fail_if_any(findings, table.source, InputError)
-    frame = pl.DataFrame(columns)
-    findings += _repeated(converted, frame, indicator, reading)
-    fail_if_any(findings, table.source, InputError)
-    return Data(frame, dict(reading.roles), _whole(converted, indicator, reading), reading.complete, tuple(findings))
-
-
-def _whole(table: Table, indicator: Indicator, reading: Reading) -> frozenset[str]:
-    """Roles whose labels are whole-number codes."""
-    keys = _given(indicator, reading, "key")
-    return frozenset(r.name for r in keys if normalise_codes(table.frame[reading.roles[r.name]], typed=table.typed).dtype.is_integer())
+    data = Data(pl.DataFrame(columns), dict(reading.roles), whole, reading.complete, tuple(findings))
+    fail_if_any(_repeated(converted, data, indicator), table.source, InputError)
+    return data
 
 
 def _given(indicator: Indicator, reading: Reading, *kinds: str) -> list[Role]:
@@ -90,11 +85,11 @@ def _fail_if_columns_wrong(table: Table, indicator: Indicator, reading: Reading)
     fail_if_any(findings, table.source, InputError)
 
 
-def _states(table: Table, column: str, reading: Reading) -> pl.Series:
+def _states(table: Table, column: str, reading: Reading) -> NDArray[np.uint8]:
     """[n] state of each cell: what the state column or the marks say; a cell without a number is missing."""
     values = table.frame[column]
-    empty = values.is_null() if not values.dtype.is_float() else values.is_null() | values.is_nan()
-    state = np.where(empty.to_numpy(), MISSING, OBSERVED).astype(np.uint8)
+    empty = np.isnan(values.to_numpy()) if values.dtype.is_float() else values.is_null().to_numpy()
+    state = np.where(empty, np.uint8(MISSING), np.uint8(OBSERVED))
     if values.dtype == pl.String:
         text = values.str.strip_chars()
         state[text.str.to_lowercase().is_in([*MISSING_MARKS, ""]).fill_null(value=True).to_numpy()] = MISSING
@@ -103,7 +98,7 @@ def _states(table: Table, column: str, reading: Reading) -> pl.Series:
         said = table.frame[reading.state].cast(pl.String)
         for number, name in enumerate(STATES):
             state[(said == name).fill_null(value=False).to_numpy()] = number
-    return pl.Series(state)
+    return state
 
 
 def _without_marks(table: Table, indicator: Indicator, reading: Reading) -> Table:
@@ -117,31 +112,27 @@ def _without_marks(table: Table, indicator: Indicator, reading: Reading) -> Tabl
 
 
 def _columns(
-    table: Table, indicator: Indicator, reading: Reading, states: Mapping[str, pl.Series]
-) -> tuple[dict[str, pl.Series], list[Finding]]:
+    table: Table, indicator: Indicator, reading: Reading, states: Mapping[str, NDArray[np.uint8]]
+) -> tuple[dict[str, pl.Series], frozenset[str], list[Finding]]:
+    """Columns by role, the roles whose labels are whole numbers, and what is wrong."""
     columns: dict[str, pl.Series] = {}
-    findings: list[Finding] = list(_state_findings(table, reading))
+    whole: set[str] = set()
+    findings: list[Finding] = []
     for role in indicator.roles:
         if role.name not in reading.roles:
             continue
         if role.kind == "number":
-            values, said = _numbers(table, role, reading, states[role.name])
-            columns[role.name] = values
-            columns[f"state:{role.name}"] = _settled(values, states[role.name])
+            values, state, said = _numbers(table, role, reading, states[role.name])
+            columns |= {role.name: values, f"state:{role.name}": state}
         else:
-            columns[role.name], said = _keys(table, role, reading.roles[role.name])
+            columns[role.name], is_whole, said = _keys(table, role, reading.roles[role.name])
+            whole |= {role.name} if is_whole else set()
         findings += said
-    return columns, findings
-
-
-def _settled(values: pl.Series, state: pl.Series) -> pl.Series:
-    """A cell that lost its number on the way (negative, set aside) is missing."""
-    gone = values.is_null() & (state == OBSERVED)
-    return state.set(gone, MISSING)
+    return columns, frozenset(whole), findings
 
 
 def _state_findings(table: Table, reading: Reading) -> Iterable[Finding]:
-    if reading.state is None or reading.state not in table.frame.columns:
+    if reading.state is None:
         return
     said = table.frame[reading.state].cast(pl.String)
     odd = said.filter(said.is_not_null() & ~said.is_in(list(STATES))).unique(maintain_order=True)
@@ -154,64 +145,68 @@ def _state_findings(table: Table, reading: Reading) -> Iterable[Finding]:
         )
 
 
-def _keys(table: Table, role: Role, column: str) -> tuple[pl.Series, list[Finding]]:
+def _keys(table: Table, role: Role, column: str) -> tuple[pl.Series, bool, list[Finding]]:
+    """The labels, whether they are whole-number codes, and what is wrong with them."""
     if role.kind == "time":
         values, findings = normalise_time(table, column)
     else:
         values, findings = normalise_codes(table.frame[column], typed=table.typed), []
-    broken = values.is_null().arg_true()
-    if len(broken) and not findings:
+    if values.null_count() and not findings:
+        broken = values.is_null().arg_true()
         what = f"{len(broken)} row(s) have no {role.name}"
         findings.append(Finding("missing-key", what, table.where(broken, column), "complete the rows, or leave them out on purpose"))
-    return values.cast(pl.Int64 if role.kind == "time" else pl.String).alias(role.name), findings
+    whole = role.kind == "key" and values.dtype.is_integer()
+    return values.cast(pl.Int64 if role.kind == "time" else pl.String).alias(role.name), whole, findings
 
 
-def _numbers(table: Table, role: Role, reading: Reading, state: pl.Series) -> tuple[pl.Series, list[Finding]]:
+def _numbers(table: Table, role: Role, reading: Reading, state: NDArray[np.uint8]) -> tuple[pl.Series, pl.Series, list[Finding]]:
+    """The numbers (null unless observed), their states, and what is wrong with them."""
     column = reading.roles[role.name]
     raw = table.frame[column]
     if not (raw.dtype.is_numeric() or raw.dtype in (pl.Boolean, pl.Null)):
         what = f"column {column!r} holds text, such as {listed(raw.drop_nulls().head(3))}"
-        return pl.Series(role.name, [None] * len(raw), dtype=pl.Float64), [
-            Finding("not-a-number", what, table.where(column=column), f"name a column of numbers as {role.name}")
-        ]
-    values = raw.cast(pl.Float64).fill_nan(None).alias(role.name)
-    values = values.set((state != OBSERVED), None)
+        finding = Finding("not-a-number", what, table.where(column=column), f"name a column of numbers as {role.name}")
+        return pl.Series(role.name, [None] * len(raw), dtype=pl.Float64), pl.Series(state), [finding]
+    values = np.where(state == OBSERVED, raw.cast(pl.Float64).to_numpy(), np.nan)
     findings = list(_infinite(table, values, column))
-    wrong = (values < 0).fill_null(value=False) if role.sign == "non-negative" else (values <= 0).fill_null(value=False)
-    if role.sign == "any" or not wrong.any():
-        return values, findings
-    at = wrong.arg_true()
+    wrong = values < 0 if role.sign == "non-negative" else values <= 0 if role.sign == "positive" else np.zeros(0, dtype=np.bool_)
+    if wrong.any():
+        findings.append(_wrong_sign(table, role, reading, values, wrong))
+        values[wrong] = np.nan
+    settled = np.where((state == OBSERVED) & np.isnan(values), np.uint8(MISSING), state)
+    return pl.Series(role.name, values, nan_to_null=True), pl.Series(settled), findings
+
+
+def _wrong_sign(table: Table, role: Role, reading: Reading, values: NDArray[np.float64], wrong: NDArray[np.bool_]) -> Finding:
+    at, column = pl.Series(np.flatnonzero(wrong)), reading.roles[role.name]
     said = "negative" if role.sign == "non-negative" else "not positive"
-    what = f"{len(at)} value(s) of {column!r} are {said}: {listed(values.gather(at).head(5))}"
+    what = f"{len(at)} value(s) of {column!r} are {said}: {listed(values[wrong][:5].tolist())}"
     if reading.on_negative == "raise":
         remedy = 'correct them; or pass on_negative="nan" to count them as missing'
-        return values, [*findings, Finding("negative-value", what, table.where(at, column), remedy)]
-    findings.append(
-        Finding("negative-value", f"{what}; they count as missing", table.where(at, column), "nothing, if that is meant", "warning")
-    )
-    return values.set(wrong, None), findings
+        return Finding("negative-value", what, table.where(at, column), remedy)
+    return Finding("negative-value", f"{what}; they count as missing", table.where(at, column), "nothing, if that is meant", "warning")
 
 
-def _infinite(table: Table, values: pl.Series, column: str) -> Iterable[Finding]:
-    at = values.is_infinite().fill_null(value=False).arg_true()
+def _infinite(table: Table, values: NDArray[np.float64], column: str) -> Iterable[Finding]:
+    at = pl.Series(np.flatnonzero(np.isinf(values)))
     if len(at):
         yield Finding(
             "infinite", f"{len(at)} value(s) of {column!r} are infinite", table.where(at, column), "correct the cells, or empty them"
         )
 
 
-def _repeated(table: Table, frame: pl.DataFrame, indicator: Indicator, reading: Reading) -> list[Finding]:
+def _repeated(table: Table, data: Data, indicator: Indicator) -> list[Finding]:
     """Rows that describe the same cell twice."""
-    keys = [k for k in indicator.unique if k in frame.columns]
-    if not indicator.unique or (keys and not frame.select(keys).is_duplicated().any()) or (not keys and frame.height == 1):
+    keys = [k for k in indicator.unique if data.has(k)]
+    if not indicator.unique or data.distinct(keys):
         return []
-    names = ", ".join(reading.roles[k] for k in keys)
     if not keys:
-        what, at = f"there are {frame.height} rows and no column tells them apart", pl.Series([0, 1])
+        what, at = f"there are {data.frame.height} rows and no column tells them apart", pl.Series([0, 1])
     else:
-        at = frame.select(keys).is_duplicated().arg_true()
-        what = f"{len(at)} rows share {names} with another row: {_shown(frame.select(keys)[at])}"
-    lacking = [r for r in indicator.unique if r not in frame.columns]
+        at = data.frame.select(keys).is_duplicated().arg_true()
+        names = ", ".join(data.columns[k] for k in keys)
+        what = f"{len(at)} rows share {names} with another row: {_shown(data.frame.select(keys)[at])}"
+    lacking = [r for r in indicator.unique if not data.has(r)]
     remedy = "give each cell one row: sum or drop the others"
     remedy += f"; or name a column as {' or '.join(lacking)}" if lacking else ""
     return [Finding("duplicate-cell", what, table.where(at), remedy)]
