@@ -45,6 +45,7 @@ def fail_if_ill_formed(m: hl.Measure, indicator: Indicator) -> None:
     value, reason = m.frame["value"], m.frame["reason"]
     assert not value.is_nan().any() and not value.is_infinite().any()
     assert (value.is_not_null() == (reason == "")).all(), m.frame.filter(value.is_not_null() != (reason == ""))
+    assert "undefined" not in reason, "a reason without a name"
     assert (m.frame["n_used"] >= 0).all() and m.frame["coverage"].is_between(0, 1).all()
     assert m.frame.schema["n_used"] == pl.Int64 and not m.frame["n_used"].has_nulls()
     assert (m.frame.filter(value.is_not_null())["n_used"] > 0).all(), "a value from nothing"

@@ -147,11 +147,12 @@ def coagglomeration(data: Data, *, weighting: plants.Weighting = "total") -> Mea
         "other_industry": industries.gather(np.tile(second, len(times))),
     }
     coverage = np.divide(used, rows, out=np.zeros_like(used), where=rows > 0)
+    value = found[:, first, second].ravel()
     reasons = {
         "missing-input": (none[:, first] | none[:, second]).ravel(),
         "zero-industry-total": (zero[:, first] | zero[:, second]).ravel(),
+        "no-common-region": np.isnan(value),
     }
-    value = found[:, first, second].ravel()
     return Measured([block(keys, value, n_used=used.ravel(), coverage=coverage.ravel(), reasons=reasons)])
 
 

@@ -33,12 +33,12 @@ Method = Literal["degrees", "sphere"]
 
 def share_change(data: Data, *, compare: Compare = "first-last") -> Measured:
     """One value per pair of years, region and industry."""
-    return cell_changes(data, compare, redistribution.share_change)
+    return cell_changes(data, compare, redistribution.share_change, without=("zero-region-total",))
 
 
 def absolute_transfer(data: Data, *, compare: Compare = "first-last") -> Measured:
     """One value per pair of years, region and industry."""
-    return cell_changes(data, compare, redistribution.absolute_transfer, without=("no-industry-end",))
+    return cell_changes(data, compare, redistribution.absolute_transfer, without=("no-industry-end", "zero-region-total"))
 
 
 def relative_transfer(data: Data, *, compare: Compare = "first-last") -> Measured:
