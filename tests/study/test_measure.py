@@ -256,3 +256,22 @@ def test_boundaries_are_drawn_and_shapes_without_a_region_kept(tmp_path: Path) -
     assert found(tmp_path, text.replace('boundary_key = "name"', 'boundary_key = "nome"')) == {
         "unknown-column": f"study.toml, line 11 (measure.cars): {tmp_path / 'map.geojson'}"
     }
+
+
+BOUNDS = {"segmentation": 1e-10, "agglomeration": 5e-4, "capital_mismatch": 1e-9, "labour_mismatch": 5e-4, "quality": 0.01}
+"""Whole persons bound employment, whole symbols patents (see docs/explanation/world.md); the rest is rounding of floats."""
+
+
+def test_the_demonstration_recovers_the_world_from_raw_tables() -> None:
+    from hinterland.study.workspace import Workspace
+
+    work = Workspace(load_study())
+    truth = hl.simulate(seed=0).panel.frame
+    frame = work.panel.frame.join(truth.select("adcode", "year", *BOUNDS), on=["adcode", "year"], suffix=":truth", maintain_order="left")
+    assert frame.height == 4395
+    for name, bound in BOUNDS.items():
+        away = (frame[name] - frame[f"{name}:truth"]).abs()
+        assert away.max() <= bound, name  # type: ignore[operator]
+        assert frame[name].std() > 50 * bound or name == "quality", "the bound would be met by anything"  # type: ignore[operator]
+    without = frame.filter(pl.col("quality").is_null())
+    assert (without["inventions"] == 0).all() and without.height == frame.filter(pl.col("inventions") == 0).height
