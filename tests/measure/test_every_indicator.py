@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ CaseOf = Callable[..., Any]
 every = pytest.mark.parametrize("name", INDICATORS)
 REPEATED = {"area", "size", "distance", "x", "y"}
 """Numbers that several rows repeat, so that a gap in one row is no gap."""
+NEEDS_MORE = {
+    *("missing-role", "unknown-column", "shares-do-not-sum", "shares-need-reference", "bad-model", "ways-of-neighbours"),
+}
+"""Findings of alternatives that read another column or table, or values of another kind, than the case has."""
 ROUNDING = 1e-9
 """Sums in another order differ by this at most, relative to their size."""
 
@@ -89,6 +94,24 @@ def test_a_valid_table_has_values(name: str, case_of: CaseOf) -> None:
     if INDICATORS[name].components and name != "capital-stock":
         assert set(m.frame["component"]) == set(INDICATORS[name].components)
     assert m.meta["variant"] == "default" or case_of(name).arguments != dict.fromkeys(case_of(name).arguments)
+
+
+@every
+def test_every_alternative_has_values_or_says_what_it_needs(name: str, case_of: CaseOf) -> None:
+    case = case_of(name)
+    for parameter, said in case.indicator.parameters.items():
+        for value in set(said.values) - {said.default}:
+            if parameter in case.arguments or parameter == "engine":
+                continue  # the other engine compiles for half a minute, and has a test of its own
+            other = replace(case, arguments={**case.arguments, parameter: value})
+            try:
+                m = measured(other)
+            except hl.InputError as error:
+                fail_if_nameless(error)
+                assert {f.code for f in error.findings} <= NEEDS_MORE, (parameter, value)
+            else:
+                assert m.frame["value"].count() > 0 or "no-symbols" in m.frame["reason"], (parameter, value)
+                assert f"{parameter}={value}" in m.meta["variant"]
 
 
 @every
