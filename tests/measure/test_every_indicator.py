@@ -196,6 +196,27 @@ def test_a_table_of_zeros_has_no_infinity(name: str, case_of: CaseOf) -> None:
 
 
 @every
+def test_a_complete_table_may_leave_its_zeros_out(name: str, case_of: CaseOf) -> None:
+    case = case_of(name)
+    signs = {r.name: r.sign for r in case.indicator.roles}
+    numbers = case.roles("number")
+    if (
+        not case.indicator.unique
+        or "entity" in case.indicator.unique
+        or not numbers
+        or any(signs[r] != "non-negative" or r in REPEATED for r in numbers)
+    ):
+        return
+    zero = pl.Series(np.random.default_rng(1).uniform(size=case.frame.height) < 0.1)
+    written = case.frame.with_columns(pl.when(~zero).then(r).otherwise(0.0).alias(r) for r in numbers)
+    listed = attempt(case, written)
+    left = attempt(case, case.frame.filter(~zero), complete=True)
+    assert (listed is None) == (left is None)
+    if listed is not None and left is not None:
+        same(listed.frame.drop("n_used", "coverage"), left.frame.drop("n_used", "coverage"))
+
+
+@every
 def test_one_of_a_kind(name: str, case_of: CaseOf) -> None:
     case = case_of(name)
     for what in case.roles("key", "time"):

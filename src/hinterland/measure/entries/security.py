@@ -95,16 +95,18 @@ def _phases(cube: Cube, turning: Any) -> list[tuple[tuple[int, int], int]]:
         InputError: one period, or turning points that are not in the table.
     """
     where, years = "parameter turning", cube.labels[0].to_list()
+    # An industry that comes and goes in the records would turn the total where nothing turned.
+    whole = np.where(np.isfinite(cube.values).all(axis=0), cube.values, np.nan)
     regions = range(cube.values.shape[1])
     if len(years) < 2:
         what = f"the table has one period: {years}"
         raise InputError(Finding("change-needs-two-periods", what, "argument time", "give a table with at least two periods"), "a change")
     if turning == "regional-cycle":
-        return [(p, r) for r in regions for p in pairwise(turning_points(np.nansum(cube.values[:, r], axis=1)))]
+        return [(p, r) for r in regions for p in pairwise(turning_points(np.nansum(whole[:, r], axis=1)))]
     if turning is None:
         at = [0, len(years) - 1]
     elif turning == "cycle":
-        at = turning_points(np.nansum(cube.values, axis=(1, 2)))
+        at = turning_points(np.nansum(whole, axis=(1, 2)))
     elif isinstance(turning, str):
         remedy = "give 'cycle', 'regional-cycle', or a list of years"
         raise InputError(Finding("unknown-value", f"turning is {turning!r}", where, remedy), where)

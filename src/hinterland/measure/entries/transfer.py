@@ -105,8 +105,10 @@ def _gradients(cubes: Mapping[str, Cube], known_: NDArray[np.bool_], cp_base: Li
 
 def _component(cube: Cube, name: str, values: list[Floats], known_: NDArray[np.bool_]) -> Any:
     used = known_.sum(axis=1, keepdims=True)
-    reasons = {"missing-input": ~known_, "zero-denominator": np.ones(known_.shape, dtype=bool) & ~np.isfinite(np.stack(values))}
-    return dense(cube, np.stack(values), n_used=used, coverage=used / known_.shape[1], reasons=reasons, component=name)
+    number = np.stack(values)
+    nothing = (cube.values == 0) & (name == "log-gradient")
+    reasons = {"missing-input": ~known_, "zero-value": nothing, "zero-denominator": ~np.isfinite(number)}
+    return dense(cube, number, n_used=used, coverage=used / known_.shape[1], reasons=reasons, component=name)
 
 
 _GRADIENT = {
