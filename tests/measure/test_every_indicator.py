@@ -115,6 +115,14 @@ def test_every_alternative_has_values_or_says_what_it_needs(name: str, case_of: 
 
 
 @every
+def test_parameters_of_the_wrong_kind_are_named(name: str, case_of: CaseOf) -> None:
+    case = case_of(name)
+    for parameter in case.indicator.parameters:
+        for odd in ("nonsense", -5, 3.7, float("nan"), True, {}, [], object(), pl.DataFrame({"z": [1]})):
+            attempt(replace(case, arguments={**case.arguments, parameter: odd}), case.frame)
+
+
+@every
 def test_the_order_of_rows_says_nothing(name: str, case_of: CaseOf) -> None:
     case = case_of(name)
     same(measured(case).frame, measured(case, case.frame.sample(fraction=1, shuffle=True, seed=1)).frame)

@@ -175,8 +175,8 @@ ENTRIES = (
         keys=("group",),
         compute=f"{_HERE}:beta_convergence",
         parameters={
-            "start": Parameter(None, help="first year; that of the table by default"),
-            "end": Parameter(None, help="last year; that of the table by default"),
+            "start": Parameter(None, help="first year; that of the table by default", kind="whole"),
+            "end": Parameter(None, help="last year; that of the table by default", kind="whole"),
             "controls": Parameter(
                 None, help="conditional convergence: a table with a row per region, all of whose numbers are controls", table=True
             ),

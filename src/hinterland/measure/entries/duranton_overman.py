@@ -155,7 +155,7 @@ ENTRIES = (
         parameters={
             "coordinates": Parameter("geographic", ("geographic", "planar"), help="degrees, with distances in km; or a plane"),
             "draws": Parameter(1000, help="of random sites"),
-            "seed": Parameter(0, help="of the draws"),
+            "seed": Parameter(0, help="of the draws", low=0),
             "bandwidth": Parameter(None, help="of the kernel: Silverman's rule by default"),
             "cutoff": Parameter(None, help="largest distance: the median distance between sites by default"),
             "steps": Parameter(100, help="between 0 and the cut-off"),

@@ -29,7 +29,7 @@ _ROLES = (
     Role("weight", "number", "weights of the year's mean, such as population", required=False, sign="non-negative"),
 )
 _PARAMETERS = {
-    "classes": Parameter(4, help="how many quantile classes; or cutoffs, such as (0.75, 1, 1.25)"),
+    "classes": Parameter(4, help="how many quantile classes; or cutoffs, such as (0.75, 1, 1.25)", kind="any"),
     "quantiles": Parameter("pooled", ("pooled", "annual"), "of all years together, or of each year"),
     "relative": Parameter(True, (True, False), "divide by the year's mean first"),
     "step": Parameter(1, help="years of a transition"),
@@ -215,7 +215,7 @@ def _sparse(counts: Floats, least: int, strata: list[str], names: pl.Series) -> 
 _DRAWS = {
     "neighbour_classes": Parameter("quantiles", ("quantiles", "own"), "quantiles of the neighbours' means, or the cutoffs of own values"),
     "draws": Parameter(99, help="permutations of trajectories over regions; 0 for none"),
-    "seed": Parameter(0, help="of the permutations"),
+    "seed": Parameter(0, help="of the permutations", low=0),
     "scheme": Parameter(
         "exchange",
         ("exchange", "lag-only"),

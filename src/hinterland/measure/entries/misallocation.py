@@ -147,7 +147,7 @@ def _given_betas(data: Data, bounds: Sequence[float]) -> _Betas:
 
 
 def _rule_findings(data: Data, elasticity: object) -> list[Finding]:
-    if elasticity not in RULES:
+    if not isinstance(elasticity, str) or elasticity not in RULES:
         return [
             Finding(
                 "unknown-value",

@@ -123,7 +123,7 @@ def _citation_counts(data: Data, cited_by: Second, window: int | None) -> tuple[
 
 _STATUS = {
     "status": Parameter("granted", ("granted", "applied"), "what the counts are: patents granted so far, or applications"),
-    "observed_until": Parameter(None, help="last year in which grants were observed; the last year of the table by default"),
+    "observed_until": Parameter(None, help="last year in which grants were observed; the last year of the table by default", kind="whole"),
     "truncated": Parameter("flag", ("flag", "nan"), "years whose applications are still being granted: a warning, or no value"),
 }
 
@@ -187,8 +187,8 @@ ENTRIES = (
             "cited_by": Parameter(
                 None, help="single citations: a table of the cited patent (the column named as entity) and citing_year", table=True
             ),
-            "window": Parameter(5, help="years after application within which a single citation counts: 3, 5, or None for all"),
-            "observed_until": Parameter(None, help="last year of citations; the last citing_year by default"),
+            "window": Parameter(5, help="years after application within which a single citation counts: 3, 5, or None for all", kind="any"),
+            "observed_until": Parameter(None, help="last year of citations; the last citing_year by default", kind="whole"),
         },
         components=("citation-weighted", "scaled-citations", "mean-citations"),
         unique=("entity", "region"),

@@ -101,6 +101,8 @@ def _phases(cube: Cube, turning: Any) -> list[tuple[tuple[int, int], int]]:
     if len(years) < 2:
         what = f"the table has one period: {years}"
         raise InputError(Finding("change-needs-two-periods", what, "argument time", "give a table with at least two periods"), "a change")
+    if turning is not None and not isinstance(turning, str | list | tuple):
+        raise InputError(_not_turning(turning), where)
     if turning == "regional-cycle":
         return [(p, r) for r in regions for p in pairwise(turning_points(np.nansum(whole[:, r], axis=1)))]
     if turning is None:
@@ -108,11 +110,15 @@ def _phases(cube: Cube, turning: Any) -> list[tuple[tuple[int, int], int]]:
     elif turning == "cycle":
         at = turning_points(np.nansum(whole, axis=(1, 2)))
     elif isinstance(turning, str):
-        remedy = "give 'cycle', 'regional-cycle', or a list of years"
-        raise InputError(Finding("unknown-value", f"turning is {turning!r}", where, remedy), where)
+        raise InputError(_not_turning(turning), where)
     else:
         at = _years(list(turning), years)
     return [(p, r) for p in pairwise(at) for r in regions]
+
+
+def _not_turning(turning: Any) -> Finding:
+    remedy = "give 'cycle', 'regional-cycle', or a list of years"
+    return Finding("unknown-value", f"turning is {turning!r}", "parameter turning", remedy)
 
 
 def _years(turning: list[Any], years: list[Any]) -> list[int]:

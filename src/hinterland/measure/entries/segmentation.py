@@ -237,7 +237,7 @@ _PARAMETERS = {
     "distances": Parameter(None, help="for pairs=distance: a table of region, other, distance; seats of provinces by default", table=True),
     "hainan_guangdong": Parameter(True, (True, False), "count the two, which share no land border, as neighbours"),
     "basket": Parameter("balanced", ("balanced", "unbalanced"), "goods that all pairs have in the year, or goods that each pair shares"),
-    "least_goods": Parameter(None, help="goods below which a variance is undefined; 3 balanced, 5 unbalanced, never below 3"),
+    "least_goods": Parameter(None, help="goods below which a variance is undefined; 3 balanced, 5 unbalanced, never below 3", kind="whole"),
     "ddof": Parameter(1, (1, 0), "1 divides by K − 1, 0 by K"),
     "scale": Parameter(1.0, help="multiplies the variance; published tables use 100, 1e3 or 1e4"),
 }
