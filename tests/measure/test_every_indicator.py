@@ -147,11 +147,18 @@ def test_labels_are_only_names(name: str, case_of: CaseOf) -> None:
 def test_codes_may_be_numbers_and_frames_of_pandas(name: str, case_of: CaseOf) -> None:
     case = case_of(name)
     plain = measured(case).frame
-    assert_frame_equal(plain, measured(case, case.frame.to_pandas()).frame)
-    codes = [k for k in case.roles("key") if case.frame[k].str.contains(r"^\d+$").all()]
-    found = measured(case, case.frame.with_columns(pl.col(codes).cast(pl.Int64))).frame
+    pandas = replace(case, arguments={k: v.to_pandas() if isinstance(v, pl.DataFrame) else v for k, v in case.arguments.items()})
+    assert_frame_equal(plain, measured(pandas, case.frame.to_pandas()).frame)
+    numbered = replace(case, arguments={k: in_numbers(v) if isinstance(v, pl.DataFrame) else v for k, v in case.arguments.items()})
+    found = measured(numbered, in_numbers(case.frame)).frame
     keys = [k for k in found.columns if found.schema[k] == pl.Int64 and plain.schema[k] == pl.String]
     assert_frame_equal(plain, found.with_columns(pl.col(keys).cast(pl.String)))
+
+
+def in_numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Codes as whole numbers where they can be."""
+    codes = [c for c in frame.columns if frame.schema[c] == pl.String and frame[c].str.contains(r"^\d+$").all()]
+    return frame.with_columns(pl.col(codes).cast(pl.Int64))
 
 
 def with_gap(case: Any, role: str, number: float | None, row: int = 0) -> pl.DataFrame:

@@ -101,6 +101,10 @@ def _controls(data: Data, regions: pl.Series, source: Any) -> Floats:
     frame = table(source, "controls")
     key = table(source, "controls", ["region"], data.columns)["region"]
     names = [c for c in frame.columns if c != region and frame.schema[c].is_numeric()]
+    odd = [c for c in names if frame.schema[c].is_float() and frame[c].is_infinite().any()]
+    if odd:
+        remedy = "correct the cells, or empty them"
+        raise InputError(Finding("infinite", f"{listed(odd)} hold infinite values", "parameter controls", remedy), "beta-convergence")
     if not names or key.is_duplicated().any():
         what = (
             "the table of controls has no number"

@@ -118,7 +118,8 @@ def _citation_counts(data: Data, cited_by: Second, window: int | None) -> tuple[
     counts = innovation.windowed_citations(
         known["position"].to_numpy().astype(np.intp), known["citing_year"].to_numpy(), data.frame["time"].to_numpy(), window
     )
-    return counts.astype(np.float64), int(np.max(events["citing_year"].drop_nulls().to_numpy())), []
+    last = events["citing_year"].drop_nulls().to_list()
+    return counts.astype(np.float64), max(last) if last else None, []
 
 
 _STATUS = {

@@ -174,7 +174,7 @@ def _demand(source: Any, items: pl.Series) -> tuple[Floats, tuple[Finding, ...]]
     if source is None:
         remedy = "give a table with columns item and value: what the threatened set supplies per period"
         raise InputError(Finding("missing-demand", "what must be replaced was not given", where, remedy), where)
-    found = table(source, "demand", ["item", "value"]).with_columns(
+    found = table(source, "demand", ["item", "value"], unique=["item"]).with_columns(
         pl.col("item").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False)
     )
     bad = found.filter(pl.col("value").is_null() | ~pl.col("value").is_finite() | (pl.col("value") < 0))
