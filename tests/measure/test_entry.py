@@ -166,3 +166,13 @@ def test_a_result_without_rows_says_so() -> None:
     m = hl.measure("krugman-dissimilarity", table().filter(city="A"), region="city", industry="sector", value="jobs")
     assert m.frame.height == 0 and [f.code for f in m.findings] == ["empty-result"]
     assert "1 region(s)" in m.findings[0].what
+
+
+def test_components_have_units_of_their_own() -> None:
+    from hinterland.measure.register import INDICATORS
+
+    prices = INDICATORS["market-segmentation"]
+    assert [prices.unit_of(c) for c in (None, "segmentation", "integration", "goods")] == ["squared-log", "squared-log", "index", "count"]
+    frame = pl.DataFrame({"r": list("AB"), "t": [2020, 2020], "p": [3, 4], "n": [1.0, 2]})
+    m = hl.measure("patents-per-capita", frame, region="r", time="t", patents="p", population="n")
+    assert m.meta["unit"] == "per-10k-person" and m.meta["units"] == {"log-patents": "log"}

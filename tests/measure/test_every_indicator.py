@@ -78,6 +78,7 @@ def same(a: pl.DataFrame, b: pl.DataFrame) -> None:
 def test_the_entry_is_complete(name: str) -> None:
     indicator = INDICATORS[name]
     assert indicator.unit in UNITS or indicator.unit == "as-input"
+    assert set(indicator.units) <= set(indicator.components) and set(indicator.units.values()) <= set(UNITS)
     assert indicator.formula and indicator.source
     for language in LANGUAGES:
         assert indicator.name(language) and indicator.meaning(language) and indicator.caution(language)

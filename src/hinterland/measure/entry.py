@@ -140,6 +140,7 @@ def _meta(indicator: Indicator, data: Data, chosen: Mapping[str, Any], frame: pl
         "source": indicator.source,
         "formula": indicator.formula,
         "unit": indicator.unit,
+        "units": dict(indicator.units),
         "range": list(indicator.range),
         "roles": dict(data.columns),
         "complete": data.complete,

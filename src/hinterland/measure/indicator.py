@@ -82,6 +82,7 @@ class Indicator:
             :class:`~hinterland.measure.result.Measured`.
         parameters: choices of the formula by name.
         components: where one indicator has several numbers, their names in column ``component``.
+        units: component → id of its unit, where it is not that of the others.
         unique: roles that identify an input row; empty where rows may repeat (plants, patents).
     """
 
@@ -96,6 +97,7 @@ class Indicator:
     compute: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     components: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
 
     def name(self, language: Language = "en") -> str:
@@ -109,6 +111,10 @@ class Indicator:
     def caution(self, language: Language = "en") -> str:
         """What goes wrong with it in practice."""
         return self._said("caution", language)
+
+    def unit_of(self, component: str | None) -> str:
+        """The unit of a component, or of the indicator."""
+        return self.units.get(component or "", self.unit)
 
     def _said(self, what: str, language: Language) -> str:
         return catalogue(language)[f"indicator.{self.id}.{what}"]

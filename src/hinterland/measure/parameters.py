@@ -36,4 +36,4 @@ def _is_kind(kind: str, value: Any) -> bool:
         return isinstance(value, str) or (several is value and all(isinstance(v, str | int) and not isinstance(v, bool) for v in several))
     if isinstance(value, bool) or not isinstance(value, Integral if kind == "whole" else Real):
         return False
-    return math.isfinite(value)
+    return kind == "whole" or math.isfinite(value)

@@ -300,6 +300,7 @@ ENTRIES = (
             "negative": Parameter("raise", ("raise", "keep", "gap"), "negative investment: an error, a disposal of assets, or not known"),
         },
         components=("capital-stock", "real-investment", "initial-share", "level-chained", "price-substituted"),
+        units={"initial-share": "share", "level-chained": "index", "price-substituted": "index"},
         unique=("time", "region"),
     ),
 )

@@ -167,5 +167,6 @@ ENTRIES = (
             "least_plants": Parameter(10, help="industries with fewer have no value"),
         },
         components=(*NUMBERS, *CURVES),
+        units={"kernel-bandwidth": "km"},
     ),
 )

@@ -235,6 +235,7 @@ ENTRIES = (
         compute=f"{_HERE}:chain",
         parameters=_PARAMETERS,
         components=("transition-probability", "transition-count", "initial-class-share", "steady-state", *_MOBILITY.values()),
+        units={"transition-count": "count", **dict.fromkeys(("transition-probability", "initial-class-share", "steady-state"), "share")},
         unique=("time", "region"),
     ),
     Indicator(
@@ -252,6 +253,7 @@ ENTRIES = (
             *("transition-probability", "transition-count", "steady-state", "likelihood-ratio", "pearson", "degrees-of-freedom"),
             *("likelihood-ratio-p", "pearson-p", "likelihood-ratio-permutation-p", "pearson-permutation-p"),
         ),
+        units={"transition-count": "count", **dict.fromkeys(("transition-probability", "steady-state"), "share")},
         unique=("time", "region"),
     ),
 )

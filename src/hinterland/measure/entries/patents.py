@@ -147,6 +147,7 @@ ENTRIES = (
         compute=f"{_MODULE}:patents_per_capita",
         parameters=_STATUS,
         components=("patents-per-head", "log-patents"),
+        units={"log-patents": "log"},
         unique=CELL,
     ),
     Indicator(
@@ -192,6 +193,7 @@ ENTRIES = (
             "observed_until": Parameter(None, help="last year of citations; the last citing_year by default", kind="whole"),
         },
         components=("citation-weighted", "scaled-citations", "mean-citations"),
+        units={"mean-citations": "count"},
         unique=("entity", "region"),
     ),
 )

@@ -231,6 +231,7 @@ ENTRIES = (
                 _TIME,
             ),
             "components": ("supply-hhi", "effective-suppliers"),
+            "units": {"effective-suppliers": "count"},
             "unique": ("time", "region", "item", "other"),
         },
     ),
@@ -279,6 +280,7 @@ ENTRIES = (
                 "floor": Parameter(0.001, help="expected changes below this share of the start leave no value"),
             },
             "components": ("resilience", "actual-change", "expected-change"),
+            "units": {"actual-change": "as-input", "expected-change": "as-input"},
         },
     ),
     _entry(

@@ -222,6 +222,7 @@ ENTRIES = (
                 )
             },
             "components": (*_GRADIENT, *_IMPROVED),
+            "units": {"log-gradient": "log"},
         },
     ),
 )
