@@ -49,7 +49,7 @@ def plain() -> tuple[float, str]:
         duckdb.connect(config={"memory_limit": LIMIT, "threads": THREADS, "temp_directory": spill}) as connection,
     ):
         cells = connection.sql(QUERY, params=[str(FILE)]).pl()
-    return float(cells["capital"].sum()), f"{cells.height} cells"
+    return float(cells["capital"].sum()) / 1e9, f"{cells.height} cells"
 
 
 def ours(*, reproducible: bool) -> tuple[float, str]:
@@ -67,7 +67,7 @@ def ours(*, reproducible: bool) -> tuple[float, str]:
         memory_limit=LIMIT,
         threads=THREADS,
     )
-    return float(cells.frame["capital"].sum()), f"{cells.frame.height} cells"
+    return float(cells.frame["capital"].sum()) / 1e9, f"{cells.frame.height} cells"
 
 
 def one(name: str) -> None:
@@ -87,7 +87,8 @@ def main() -> None:
     rows = int(parser.parse_args().rows)
     try:
         write(rows)
-        table(f"{rows:,} firms to county × industry × year (answer: total capital)", contend(__file__, CONTENDERS), "hinterland")
+        FILE.read_bytes()  # so that the first contender does not read from the disk what the others find in memory
+        table(f"{rows:,} firms to county × industry × year (answer: total capital, 10^9)", contend(__file__, CONTENDERS), "hinterland")
     finally:
         FILE.unlink(missing_ok=True)
 

@@ -167,7 +167,8 @@ def run_command(command: str, folder: Path) -> str:
 
 
 def link_data(folder: Path) -> bool:
-    """Make the shared data appear as ``data`` in ``folder``; whether there are any."""
+    """Make the shared data appear as ``data`` in ``folder``, beside the shipped ``studies``; whether there are any."""
+    (folder / "studies").symlink_to(Path(__file__).resolve().parents[2] / "studies")
     shared = Path(__file__).resolve().parents[3] / "shared" / "data"
     if shared.is_dir():
         (folder / "data").symlink_to(shared)

@@ -13,7 +13,7 @@ import hinterland as hl
 from hinterland.data.world import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDS_DATA = ("how-to/real-zones.md", "how-to/replicate-table.md")
+NEEDS_DATA = ("how-to/real-zones.md", "how-to/replicate-table.md", "how-to/measure-provinces.md")
 """Pages on real data, which are beside the project and not in it."""
 RUN = (
     "tutorial/first-study.md",
@@ -50,6 +50,7 @@ def test_page_shows_what_its_code_gives(
 ) -> None:
     if page in NEEDS_DATA:
         (tmp_path / "data").symlink_to(request.getfixturevalue("shared_data"))
+        (tmp_path / "studies").symlink_to(ROOT / "studies")
     found = snippets.run_page(docs / page, tmp_path)
     assert found
     assert [f"line {s.line}: the page shows\n{s.shown}\nbut the code gives\n{s.real}" for s in found if not s.agrees] == []

@@ -1,7 +1,7 @@
 """The functions of the formula language, by name.
 
 Element by element: ``log log1p exp sqrt abs asinh floor round sign min max clip where isnull coalesce``.
-Within a unit, by the value of the period: ``lag lead diff growth at first_period``. Over the panel or groups: ``mean sum_by mean_by
+Within a unit, by the value of the period: ``lag lead diff growth at chain first_period``. Of dates: ``year``. Over the panel or groups: ``mean sum_by mean_by
 standardise winsorise rank``.
 """
 
@@ -166,6 +166,24 @@ def _at(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope)
     return Compiled(x.expr.filter(pl.col(scope.time) == when).first().over(scope.unit), x.kind, x.guards)
 
 
+def _chain(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope) -> Compiled:
+    """The level of an index whose previous period is 100, as a multiple of the period before the unit's first; missing from a gap on."""
+    (x,) = _signature("chain", ["x"], {}, args, options)
+    x = as_number(x, "chain()")
+    time = pl.col(scope.time)
+    broken = x.expr.is_null() | ((time - time.shift(1)).over(scope.unit).fill_null(1) != 1)
+    level = (x.expr.fill_null(100) / 100).cum_prod().over(scope.unit)
+    return Compiled(pl.when(broken.cast(pl.UInt32).cum_sum().over(scope.unit) == 0).then(level), NUMBER, x.guards)
+
+
+def _year(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope) -> Compiled:  # noqa: ARG001
+    """The year of a date, or of a text that begins with four digits: 2011-01, 2011年1月."""
+    (x,) = _signature("year", ["x"], {}, args, options)
+    if x.kind != TEXT:
+        raise ExpressionError("formula-kind", "year() needs a date, or a text that begins with one", "name a column of dates")
+    return Compiled(x.expr.cast(pl.String).str.extract(r"^\s*(\d{4})(?:\D|$|\d{4}\D*$)").cast(pl.Float64), NUMBER, x.guards)
+
+
 def _first_period(args: Sequence[Compiled], options: Mapping[str, Compiled], scope: Scope) -> Compiled:
     """The first period in which the unit meets a condition, in all its rows; missing where it never does."""
     (condition,) = _signature("first_period", ["condition"], {}, args, options)
@@ -209,6 +227,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "diff": _moved("diff", 1, operator.sub),
     "growth": _moved("growth", 1, lambda x, past: x / past - 1, divides=True),
     "at": _at,
+    "chain": _chain,
+    "year": _year,
     "first_period": _first_period,
     "mean": _elementwise("mean", lambda x: x.mean()),
     "mean_by": _by("mean_by", lambda x: x.mean()),

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from hinterland.measure.inequality import Floats
 
 Alternative = Literal["two-sided", "greater", "less", "directed"]
-_BLOCK = 64
+_BLOCK = 16
 """Permutations in one product: few enough that they stay in the cache."""
 
 
@@ -102,7 +102,10 @@ def cross_products(z: Floats, weights: csr_array, draws: Draws, squares: Floats 
     products, rest = np.empty(draws.count), np.zeros(draws.count)
     for start in range(0, draws.count, _BLOCK):
         block = slice(start, min(start + _BLOCK, draws.count))
-        mixed = np.ascontiguousarray(np.stack([rng.permutation(z) for _ in range(block.stop - start)]).T)
+        rows = np.tile(z, (block.stop - start, 1))
+        for row in rows:
+            rng.shuffle(row)
+        mixed = np.ascontiguousarray(rows.T)
         products[block] = np.einsum("ij,ij->j", mixed, weights @ mixed)
         if squares is not None:
             rest[block] = squares @ mixed**2

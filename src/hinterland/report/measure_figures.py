@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from hinterland.report.digits import compact
 from hinterland.report.measure_record import Measured
-from hinterland.report.sentences import Speaker
-from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, RULE, canvas, drawing
+from hinterland.report.measure_tables import some_of
+from hinterland.report.sentences import Speaker, bracketed
+from hinterland.report.style import BLUE, CYCLE, INK, MARKERS, MUTED, ORANGE, RULE, SKY, canvas, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Floats = NDArray[np.float64]
+
 MOST = 40
 """Bars that a ranking shows; of more, both ends."""
-_ROWS, _COLUMNS = 40, 32
+_ROWS, _COLUMNS = 40, 41
 """Rows and columns that a matrix shows."""
 
 
@@ -29,11 +34,13 @@ def figure_of(m: Measured, speaker: Speaker) -> Figure | None:
         case "ranked":
             return ranking(m, speaker)
         case "lines":
-            return courses(m, speaker)
+            return parts(m, speaker) if str(m.facts["indicator"]) in PARTS else courses(m, speaker)
         case "matrix":
             return matrix(m, speaker)
         case "curves":
             return curves(m, speaker)
+        case "surface":
+            return surface(m, speaker)
         case _:
             return None
 
@@ -68,12 +75,9 @@ def ranking(m: Measured, speaker: Speaker) -> Figure:
 
 
 def _unit(m: Measured, speaker: Speaker) -> str:
-    name = m.component_name(speaker, m.components[0])
-    return (
-        f"{name} ({speaker.name(str(m.facts['unit']), 'unit')})"
-        if speaker.language == "en"
-        else f"{name}（{speaker.name(str(m.facts['unit']), 'unit')}）"
-    )
+    """What an axis shows: the component with its unit, or the unit, since the title names the rest."""
+    unit = speaker.name(str(m.facts["unit"]), "unit")
+    return bracketed(m.component_name(speaker, m.components[0]), unit, speaker.language) if m.components[0] else unit
 
 
 def _reference(axes: Axes, m: Measured) -> None:
@@ -85,11 +89,53 @@ def _reference(axes: Axes, m: Measured) -> None:
         axes.axvline(0, color=MUTED, linewidth=0.8)
 
 
-def courses(m: Measured, speaker: Speaker) -> Figure:
-    """One line per component over time; components of another size in a panel of their own."""
+PARTS = {
+    "dagum-gini": ("dagum-within", "dagum-net-between", "dagum-transvariation"),
+    "theil": ("theil-within", "theil-between"),
+}
+"""Components that add up to the first one of an indicator."""
+
+
+def parts(m: Measured, speaker: Speaker) -> Figure:
+    """Parts of a whole over time, one on top of the other, with their shares in the first and last period."""
+    named = [c for c in PARTS[str(m.facts["indicator"])] if m.of(c)["value"].count()]
+    if not named:
+        return courses(m, speaker)
+    whole = m.of(m.components[0]).sort("time")
+    years, base = whole["time"].to_numpy(), np.zeros(whole.height)
+    with drawing():
+        figure, (axes,) = canvas(3.1)
+        for component, colour in zip(named, (BLUE, ORANGE, SKY), strict=False):
+            value = m.of(component).sort("time")["value"].fill_null(np.nan).to_numpy()
+            share = value / whole["value"].fill_null(np.nan).to_numpy()
+            axes.bar(years, value, bottom=base, width=0.8, color=colour, label=m.component_name(speaker, component))
+            for at in (0, len(years) - 1):
+                if share[at] > 0.08:
+                    middle = base[at] + value[at] / 2
+                    axes.annotate(f"{share[at]:.0%}", (years[at], middle), ha="center", va="center", fontsize=6.5, color="white")
+            base = base + np.nan_to_num(value)
+        axes.grid(axis="y", color=RULE, linewidth=0.5)
+        axes.set_axisbelow(True)
+        _whole_years(axes)
+        axes.set_ylabel(_unit(m, speaker))
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, borderaxespad=0.1)
+    return figure
+
+
+def _whole_years(axes: Axes, most: int = 9) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    named = [c for c in m.components if m.of(c)["value"].count() > 1][:6]
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True))
+
+
+def _auxiliary(component: str) -> bool:
+    """Numbers that describe a test, which no line is drawn of."""
+    return component.endswith(("-p", "-p-value", "-statistic", "-variance", "-std-error", "-share")) or component == "expected-value"
+
+
+def courses(m: Measured, speaker: Speaker) -> Figure:
+    """One line per component over time; components of another size in a panel of their own."""
+    named = [c for c in m.components if m.of(c)["value"].count() > 1 and (c == m.components[0] or not _auxiliary(c))][:6]
     groups = _by_size(m, named)
     with drawing():
         figure, panels = canvas(2.9, len(groups))
@@ -108,7 +154,7 @@ def courses(m: Measured, speaker: Speaker) -> Figure:
                     label=label,
                 )
             axes.grid(axis="y", color=RULE, linewidth=0.5)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            _whole_years(axes, 9 // len(groups) + 1)
             axes.set_xlabel("")
             if len(named) > 1:
                 axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=1 if len(groups) > 1 else 2, borderaxespad=0.1)
@@ -134,32 +180,69 @@ def matrix(m: Measured, speaker: Speaker) -> Figure:
     """Values of the last period as shades: rows and columns with the largest means first where there are too many."""
     row, column = m.labels
     rows = m.last()
-    wide = [_leading(rows, key, most) for key, most in ((row, _ROWS), (column, _COLUMNS))]
+    wide = [m.ordered(key, _leading(rows, key, most)) for key, most in ((row, _ROWS), (column, _COLUMNS))]
     grid = np.full((len(wide[0]), len(wide[1])), np.nan)
     at = [{label: i for i, label in enumerate(labels)} for labels in wide]
     for a, b, value in rows.select(row, column, "value").iter_rows():
         if a in at[0] and b in at[1] and value is not None:
             grid[at[0][a], at[1][b]] = value
     with drawing():
-        figure, (axes,) = canvas(1.6 + 0.165 * grid.shape[0])
-        top = float(np.nanquantile(grid, 0.98))
-        low = float(np.nanmin(grid))
-        wide_range = max(abs(low), top)
-        limits = (low, max(top, low + 1e-12)) if low >= 0 else (-wide_range, wide_range)
-        image = axes.pcolormesh(np.ma.masked_invalid(grid), cmap="Blues" if low >= 0 else "RdBu_r", vmin=limits[0], vmax=limits[1])
+        figure, (axes,) = canvas(1.9 + max(0.165 * grid.shape[0], 0.6))
+        image = axes.pcolormesh(np.ma.masked_invalid(grid), **_shades(m, grid))
         axes.invert_yaxis()
         axes.set_yticks(np.arange(grid.shape[0]) + 0.5, [m.place(speaker, row, x) for x in wide[0]], fontsize=7)
-        axes.set_xticks(np.arange(grid.shape[1]) + 0.5, [_short(m.place(speaker, column, x)) for x in wide[1]], fontsize=6.5, rotation=90)
+        turned = 0 if grid.shape[1] <= 6 else 90
+        axes.set_xticks(
+            np.arange(grid.shape[1]) + 0.5, [_short(m.place(speaker, column, x)) for x in wide[1]], fontsize=6.5, rotation=turned
+        )
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-        bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.01, extend="max")
+        bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.01, extend="both" if _is_quotient(m) else "max")
         bar.outline.set_visible(False)
         bar.set_label(_unit(m, speaker), fontsize=8)
+        if grid.size <= _ANNOTATED:
+            _annotate(axes, grid, image)
+        if _is_quotient(m):
+            bar.set_ticks([1 / _TIMES, 0.25, 0.5, 1, 2, 4, _TIMES], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+            bar.ax.minorticks_off()
     return figure
 
 
-def _short(label: str, most: int = 16) -> str:
+_TIMES = 8
+"""A location quotient beyond this, or below its inverse, has the last shade."""
+
+
+_ANNOTATED = 64
+"""Cells of a matrix that are few enough for their numbers to stand in them."""
+
+
+def _annotate(axes: Axes, grid: Floats, image: Any) -> None:
+    for (i, j), value in np.ndenumerate(grid):
+        if np.isfinite(value):
+            red, green, blue, _ = image.cmap(image.norm(value))
+            ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else INK
+            axes.annotate(compact(float(value), 3), (j + 0.5, i + 0.5), ha="center", va="center", fontsize=7.5, color=ink)
+
+
+def _is_quotient(m: Measured) -> bool:
+    return str(m.facts["indicator"]) == "location-quotient"
+
+
+def _shades(m: Measured, grid: Floats) -> dict[str, Any]:
+    """Colours and their scale: around 1 in multiples for quotients, around 0 for numbers of either sign, from light to dark for others."""
+    from matplotlib.colors import LogNorm
+
+    if _is_quotient(m):
+        grid[grid <= 0] = 1e-9
+        return {"cmap": "RdBu_r", "norm": LogNorm(1 / _TIMES, _TIMES)}
+    top, low = float(np.nanquantile(grid, 0.98)), float(np.nanmin(grid))
+    wide = max(abs(low), top)
+    limits = (low, max(top, low + 1e-12)) if low >= 0 else (-wide, wide)
+    return {"cmap": "Blues" if low >= 0 else "RdBu_r", "vmin": limits[0], "vmax": limits[1]}
+
+
+def _short(label: str, most: int = 26) -> str:
     return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
@@ -178,10 +261,27 @@ def _leading(rows: pl.DataFrame, key: str, most: int) -> list[str]:
     return [x for x in labels if x in kept]
 
 
+def surface(m: Measured, speaker: Speaker) -> Figure:
+    """A density over two axes, given the level on one; the diagonal is where nothing changes."""
+    axis = [m.lead[k].drop_nulls().unique().sort().to_numpy() for k in ("given", "point")]
+    at = [np.searchsorted(a, m.lead[k].to_numpy()) for a, k in zip(axis, ("given", "point"), strict=True)]
+    grid = np.full((len(axis[0]), len(axis[1])), np.nan)
+    grid[at[0], at[1]] = m.lead["value"].fill_null(np.nan).to_numpy()
+    with drawing():
+        figure, (axes,) = canvas(4.2)
+        image = axes.pcolormesh(axis[0], axis[1], np.ma.masked_invalid(grid.T), cmap="Blues", shading="nearest")
+        ends = max(a.min() for a in axis), min(a.max() for a in axis)
+        axes.plot(ends, ends, color=ORANGE, linewidth=1)
+        axes.set_xlabel(speaker.ui("col.key_given"))
+        axes.set_ylabel(speaker.ui("axis.point"))
+        bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.01)
+        bar.outline.set_visible(False)
+    return figure
+
+
 def curves(m: Measured, speaker: Speaker) -> Figure:
     """Values along an axis: one curve for up to six periods, from grey to blue."""
-    periods: list[int | None] = [*m.periods] or [None]
-    chosen = [periods[i] for i in sorted({round(x) for x in np.linspace(0, len(periods) - 1, min(6, len(periods)))})]
+    chosen: list[int | None] = [*some_of(m.periods)] or [None]
     with drawing():
         figure, (axes,) = canvas(3.2)
         for k, period in enumerate(chosen):

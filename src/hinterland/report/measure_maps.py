@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hinterland.report.digits import compact
 from hinterland.report.measure_record import Measured
+from hinterland.report.measure_shapes import bare, fill, place_points, shaped
 from hinterland.report.sentences import Speaker
 from hinterland.report.style import INK, MUTED, RULE, canvas, drawing
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _CLASSES = 5
-_MEAN_LATITUDE = 35.0
 
 TILES = {
     "黑龙江": (7, 0), "内蒙古": (5, 1), "吉林": (7, 1), "新疆": (0, 2), "宁夏": (3, 2), "北京": (5, 2), "天津": (6, 2), "辽宁": (7, 2),
@@ -87,20 +87,13 @@ def _legend(axes: Axes, limits: Floats, colours: Colormap, norm: BoundaryNorm, s
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.4, labelspacing=0.5)
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for side in axes.spines.values():
-        side.set_visible(False)
-
-
 def _tiles(rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
     from matplotlib.patches import Rectangle
 
     limits, colours, norm = _classes(values)
     found = {r["name_zh"]: r for r in rows.iter_rows(named=True)}
     with drawing():
-        figure, (axes,) = canvas(3.9)
+        figure, (axes,) = canvas(3.6)
         for name, (x, y) in TILES.items():
             row = found.get(name)
             value = None if row is None else row["value"]
@@ -124,8 +117,8 @@ def _tiles(rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
                 axes.annotate(compact(value, 3), (x + 0.5, -y + 0.3), ha="center", va="center", fontsize=6.5, color=ink)
         axes.set_xlim(-0.1, 8.1)
         axes.set_ylim(-7.1, 1.1)
-        axes.set_aspect("equal")
-        _bare(axes)
+        axes.set_aspect(0.68)
+        bare(axes)
         _legend(axes, limits, colours, norm, speaker, missing=any(found.get(n) is None or found[n]["value"] is None for n in TILES))
     return figure
 
@@ -152,38 +145,18 @@ def _points(rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
     limits, colours, norm = _classes(values)
     shown, empty = rows.drop_nulls("value").sort("value"), rows.filter(pl.col("value").is_null())
     with drawing():
-        figure, (axes,) = canvas(4.1)
+        figure, (axes,) = canvas(3.7)
         axes.scatter(empty["lon"], empty["lat"], s=12, facecolor="white", edgecolor=MUTED, linewidth=0.6)
-        face = [_colour(v, colours, norm) for v in shown["value"]]
-        axes.scatter(shown["lon"], shown["lat"], s=26, color=face, edgecolor=MUTED, linewidth=0.35)
-        axes.set_aspect(1 / np.cos(np.deg2rad(_MEAN_LATITUDE)))
-        _bare(axes)
+        place_points(axes, shown, [_colour(v, colours, norm) for v in shown["value"]])
         _legend(axes, limits, colours, norm, speaker, missing=empty.height > 0)
     return figure
 
 
 def _shapes(m: Measured, rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
-    from matplotlib.collections import PathCollection
-    from matplotlib.path import Path
-
     limits, colours, norm = _classes(values)
-    found = dict(rows.select("region", "value").iter_rows())
-    with_value: list[tuple[Path, object]] = []
-    without: list[Path] = []
-    for (region, _), part in m.outlines.group_by("region", "shape", maintain_order=True):
-        rings = [r.select("lon", "lat").to_numpy() for _, r in part.group_by("part", "ring", maintain_order=True)]
-        shape, value = Path.make_compound_path(*(Path(r, closed=True) for r in rings)), found.get(region)
-        if value is None:
-            without.append(shape)
-        else:
-            with_value.append((shape, _colour(value, colours, norm)))
+    found = {r: _colour(v, colours, norm) for r, v in rows.select("region", "value").drop_nulls().iter_rows()}
     with drawing():
-        figure, (axes,) = canvas(4.4)
-        edge = {"edgecolors": MUTED, "linewidths": 0.4}
-        axes.add_collection(PathCollection([s for s, _ in with_value], facecolors=[f for _, f in with_value], **edge))  # type: ignore[arg-type]
-        axes.add_collection(PathCollection(without, facecolors="white", hatch="////", **edge))  # type: ignore[arg-type]
-        axes.autoscale_view()
-        axes.set_aspect(1 / np.cos(np.deg2rad(_MEAN_LATITUDE)))
-        _bare(axes)
-        _legend(axes, limits, colours, norm, speaker, missing=bool(without))
+        figure, (axes,) = canvas(4.2)
+        missing = fill(axes, shaped(m), found)
+        _legend(axes, limits, colours, norm, speaker, missing=missing)
     return figure

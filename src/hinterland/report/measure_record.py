@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import polars as pl
 
+from hinterland.labels import LANGUAGES
 from hinterland.measure.indicator import LABEL_KEYS
 from hinterland.report.record import Record
-from hinterland.report.sentences import Speaker, bracketed
+from hinterland.report.sentences import Both, Speaker, bracketed
 
-Shape = Literal["ranked", "matrix", "lines", "curves", "listed"]
+Shape = Literal["ranked", "matrix", "lines", "curves", "listed", "clusters", "transitions", "surface"]
+
+WHOLE = ("clusters", "transitions")
+"""Shapes whose section is about all of their numbers, none of which leads."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Measured:
         values: every value, rows of ``measures``.
         places: names and coordinates of its regions;  outlines: their boundaries, if the study has a file of them.
         findings: what was found about its data.
+        names: labels of industries in both languages.
+        excluded: rows that the study leaves out, with the reason.
     """
 
     name: str
@@ -34,6 +40,13 @@ class Measured:
     places: pl.DataFrame
     outlines: pl.DataFrame
     findings: pl.DataFrame
+    names: pl.DataFrame
+    excluded: pl.DataFrame
+
+    @cached_property
+    def input(self) -> str:
+        """The files that the values come from, by name."""
+        return ", ".join(dict.fromkeys(part.rsplit("/", 1)[-1] for part in str(self.facts["input"]).split("; ")))
 
     @cached_property
     def selected(self) -> Mapping[str, str]:
@@ -48,13 +61,20 @@ class Measured:
         return (lead, *(c for c in known if c != lead))
 
     @cached_property
+    def main(self) -> str:
+        """The number that the indicator itself is."""
+        return str((*json.loads(self.facts["components"] or "[]"), "")[0])
+
+    @cached_property
     def lead(self) -> pl.DataFrame:
         """The values of the leading component, of the keys that the study selects."""
         return self.of(self.components[0])
 
     def of(self, component: str) -> pl.DataFrame:
-        """The values of one component, of the keys that the study selects."""
+        """The values of one component, of the keys and years that the study selects."""
         rows = self.values.filter(pl.col("component").fill_null("") == component)
+        if self.facts["shown_first"] is not None:
+            rows = rows.filter(pl.col("time").is_between(self.facts["shown_first"], self.facts["shown_last"]))
         for key, value in self.selected.items():
             rows = rows.filter(pl.col(key) == value)
         return rows
@@ -72,8 +92,12 @@ class Measured:
     @cached_property
     def shape(self) -> Shape:
         """How its values are laid out."""
+        if self.facts["indicator"] == "local-moran":
+            return "clusters"
+        if self.facts["indicator"] in ("markov-chain", "spatial-markov-chain"):
+            return "transitions"
         if self.lead["point"].null_count() < self.lead.height:
-            return "curves"
+            return "surface" if self.lead["given"].null_count() < self.lead.height else "curves"
         if not self.labels:
             return "lines" if len(self.periods) > 1 else "listed"
         return "ranked" if len(self.labels) == 1 else "matrix" if len(self.labels) == 2 else "listed"
@@ -88,17 +112,30 @@ class Measured:
         return self.lead.filter(pl.col("time") == self.periods[0]) if self.periods else self.lead
 
     def place(self, speaker: Speaker, key: str, label: str | None) -> str:
-        """A label in words: the name of a province or city where the packaged geography knows it."""
+        """A label in words: the name of a place, industry or group where the packaged tables know it."""
         if label is None:
             return ""
-        found = self._names(speaker.language).get(label) if key in ("region", "other") else None
-        return found or label
+        if self.shape == "transitions":
+            return speaker.ui("mark.class", n=label)
+        if key in ("group", "other_group"):
+            named = speaker.name(label, "region")
+            return named if named != label.replace("_", " ") else label
+        return self._named(key, speaker.language).get(label) or label
 
-    def _names(self, language: str) -> Mapping[str, str]:
-        if not self.places.height:
-            return {}
-        column = "name_zh" if language == "zh" else "name_en"
-        return dict(self.places.filter(pl.col(column).is_not_null()).select("region", column).iter_rows())
+    def both(self, key: str, label: str | None) -> Both:
+        """A label in words of both languages."""
+        return Both(*(self.place(Speaker(language), key, label) for language in LANGUAGES))
+
+    def _named(self, key: str, language: str) -> Mapping[str, str]:
+        known, column = (self.places, "region") if key in ("region", "other") else (self.names, "label")
+        name = "name_zh" if language == "zh" else "name_en"
+        return dict(known.filter(pl.col(name).is_not_null()).select(column, name).iter_rows()) if known.height else {}
+
+    def ordered(self, key: str, labels: Sequence[str]) -> list[str]:
+        """Labels in the order of their official codes where these are known, else as they sort."""
+        known, column = (self.places, "region") if key in ("region", "other") else (self.names, "label")
+        codes = dict(known.select(column, "code").iter_rows()) if known.height else {}
+        return sorted(labels, key=lambda x: (codes.get(x) is None, codes.get(x) or "", x))
 
     def title(self, speaker: Speaker) -> str:
         """What it is called: the study's words, or the indicator's name."""
@@ -111,7 +148,7 @@ class Measured:
 
     def heading(self, speaker: Speaker) -> str:
         """Its title, with the leading component and what the study selects."""
-        parts = [self.component_name(speaker, c) for c in self.components[:1] if c]
+        parts = [self.component_name(speaker, c) for c in self.components[:1] if c and c != self.main and self.shape not in WHOLE]
         parts += [self.place(speaker, k, v) for k, v in self.selected.items()]
         return (
             bracketed(self.title(speaker), ", ".join(parts) if speaker.language == "en" else "，".join(parts), speaker.language)
@@ -126,10 +163,10 @@ def measures_of(record: Record) -> Iterator[Measured]:
         return
     parts = {
         t: record.tables.get(t, pl.DataFrame(schema={"measure": pl.String}))
-        for t in ("measure_places", "measure_outlines", "measure_findings")
+        for t in ("measure_places", "measure_outlines", "measure_findings", "measure_labels", "measure_excluded")
     }
     for facts in record.tables["measure_models"].iter_rows(named=True):
         own = pl.col("measure") == facts["measure"]
         values = record.tables["measures"].filter(own)
-        places, outlines, findings = (frame.filter(own) for frame in parts.values())
-        yield Measured(facts["measure"], facts, values, places, outlines, findings)
+        places, outlines, findings, names, excluded = (frame.filter(own) for frame in parts.values())
+        yield Measured(facts["measure"], facts, values, places, outlines, findings, names, excluded)

@@ -8,10 +8,13 @@ import polars as pl
 
 from hinterland.report import measure_figures, measure_maps, measure_tables
 from hinterland.report.blocks import Block, Bullets, Chart, Heading, Prose
-from hinterland.report.digits import compact, count, share
+from hinterland.report.digits import count, number, share
+from hinterland.report.measure_clusters import clusters
+from hinterland.report.measure_excluded import excluded
 from hinterland.report.measure_record import Measured, measures_of
+from hinterland.report.measure_transitions import transitions
 from hinterland.report.record import Record
-from hinterland.report.sentences import Both, Listed, Name, Ref, Sentence, Speaker, Value, say
+from hinterland.report.sentences import Listed, Name, Ref, Sentence, Speaker, Value, say
 
 
 def measures(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]:
@@ -23,18 +26,30 @@ def measures(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]
             Prose((say("measures.intro", n=count(len(found)), table=Ref("table", "measures")),)),
             measure_tables.overview(found, speaker),
         ]
+    owners: dict[str, str] = {}
+    told: set[tuple[str, str]] = set()
     for measured in found:
-        blocks += _one(measured, speaker)
+        blocks += _one(measured, speaker, owners, told)
     return tuple(blocks)
 
 
-def _one(m: Measured, speaker: Speaker) -> list[Block]:
+def _one(m: Measured, speaker: Speaker, owners: dict[str, str], told: set[tuple[str, str]]) -> list[Block]:
+    """One section; what was said of a raw table before (``owners``, ``told``) is not said again."""
     blocks: list[Block] = [Heading(m.heading(speaker)), Prose(tuple(_said(m)))]
-    blocks += _charts(m, speaker)
-    blocks.append(measure_tables.values_table(m, speaker))
-    if m.findings.height:
-        items = tuple(say("measures.finding", what=row["what"], where=row["where"]) for row in m.findings.iter_rows(named=True))
-        blocks += [Prose((say("measures.findings", n=count(len(items))),)), Bullets(items)]
+    blocks += excluded(m, speaker, owners)
+    subtitle = _subtitle(m, speaker)
+    match m.shape:
+        case "clusters":
+            blocks += clusters(m, speaker, subtitle)
+        case "transitions":
+            blocks += transitions(m, speaker, subtitle)
+        case _:
+            blocks += [*_charts(m, speaker, subtitle), measure_tables.values_table(m, speaker)]
+    new = [r for r in m.findings.iter_rows(named=True) if (r["what"], r["where"]) not in told]
+    told |= {(r["what"], r["where"]) for r in new}
+    if new:
+        items = tuple(say("measures.finding", what=row["what"], where=row["where"]) for row in new)
+        blocks += [Prose((say("measures.findings"),)), Bullets(items)]
     return blocks
 
 
@@ -42,7 +57,7 @@ def _said(m: Measured) -> Iterable[Sentence]:
     """Meaning, source, coverage, extremes, caution."""
     indicator = str(m.facts["indicator"])
     yield say("measures.meaning", text=Name("indicator", f"{indicator}.meaning"))
-    yield say("measures.made", input=str(m.facts["input"]).rsplit("/", 1)[-1], rows=count(m.facts["n_rows"]), source=str(m.facts["source"]))
+    yield say("measures.made", input=m.input, rows=count(m.facts["n_rows"]), source=str(m.facts["source"]))
     if m.facts["variant"] != "default":
         yield say("measures.variant", variant=str(m.facts["variant"]))
     yield from _gaps(m)
@@ -74,20 +89,18 @@ def _extremes(m: Measured) -> Iterable[Sentence]:
     values: dict[str, Value] = {"top": Listed(top), "bottom": Listed(bottom)}
     yield Sentence("measures.extremes_when", {**values, "time": str(m.periods[-1])}) if m.periods else Sentence("measures.extremes", values)
     if len(m.periods) > 1:
+        places = measure_tables.decimals(m.last()["value"])
         then, now = m.first()["value"].median(), rows["value"].median()
-        yield say("measures.middle", first=str(m.periods[0]), last=str(m.periods[-1]), then=compact(then), now=compact(now))
+        yield say("measures.middle", first=str(m.periods[0]), last=str(m.periods[-1]), then=number(then, places), now=number(now, places))
 
 
 def _named(m: Measured, key: str, rows: pl.DataFrame) -> tuple[Value, ...]:
-    return tuple(
-        say("measures.named", name=Both(*(m.place(Speaker(k), key, r[key]) for k in ("en", "zh"))), value=compact(r["value"]))
-        for r in rows.iter_rows(named=True)
-    )
+    places = measure_tables.decimals(m.last()["value"])
+    return tuple(say("measures.named", name=m.both(key, r[key]), value=number(r["value"], places)) for r in rows.iter_rows(named=True))
 
 
-def _charts(m: Measured, speaker: Speaker) -> list[Block]:
+def _charts(m: Measured, speaker: Speaker, subtitle: str) -> list[Block]:
     charts: list[Block] = []
-    subtitle = _subtitle(m, speaker)
     title = m.heading(speaker)
     if m.shape == "ranked" and m.labels[0] == "region" and m.places.height:
         drawn = measure_maps.map_of(m, speaker)
@@ -115,7 +128,7 @@ def _charts(m: Measured, speaker: Speaker) -> list[Block]:
 def _subtitle(m: Measured, speaker: Speaker) -> str:
     """Unit, source, years."""
     unit = speaker.name(str(m.facts["unit"]), "unit")
-    source = str(m.facts["input"]).rsplit("/", 1)[-1]
+    source = m.input
     if not m.periods:
         return speaker.ui("subtitle.measure", unit=unit, source=source)
     return speaker.ui("subtitle.measure_years", unit=unit, source=source, first=str(m.periods[0]), last=str(m.periods[-1]))

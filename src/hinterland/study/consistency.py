@@ -11,7 +11,7 @@ from hinterland.evaluate.methods import METHODS
 from hinterland.study import curve
 from hinterland.study.columns import clashes
 from hinterland.study.consistency_battery import battery_inconsistencies
-from hinterland.study.consistency_measure import least_problems, measure_problems
+from hinterland.study.consistency_measure import least_problems, measure_problems, table_problems
 from hinterland.study.consistency_mechanism import mechanism_problems
 from hinterland.study.estimators import COVARIANCE, DESIGN_OPTIONS, USED_BY
 from hinterland.study.groups import group_problems
@@ -25,6 +25,7 @@ from hinterland.study.unbuilt import Problem
 def inconsistencies(study: Study) -> Iterator[Problem]:
     """Every rule that ``study`` breaks: key path, code, what, remedy."""
     yield from least_problems(study)
+    yield from table_problems(study)
     yield from measure_problems(study)
     if not study.evaluates:
         return

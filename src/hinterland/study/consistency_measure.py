@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polars as pl
+
 from hinterland.errors import did_you_mean
 from hinterland.measure.indicator import Indicator
 from hinterland.measure.read import named_columns
 from hinterland.measure.register import INDICATORS
 from hinterland.study.measuring import measures_used
+from hinterland.study.packaged import listing
+from hinterland.study.preparing import sources_of
 from hinterland.study.schema import Study
 from hinterland.study.schema_measure import MeasureTable
+from hinterland.study.schema_source import SourceTable
 from hinterland.study.unbuilt import Problem
 
 
@@ -42,6 +47,55 @@ def measure_problems(study: Study) -> Iterator[Problem]:
         before.append(name)
 
 
+def table_problems(study: Study) -> Iterator[Problem]:
+    """Every rule that the prepared tables break, and those that measures break as tables."""
+    above: list[str] = []
+    for name, table in study.table.items():
+        path = ("table", name)
+        for key, source in sources_of(table):
+            yield from _packaged((*path, *key), source)
+            if source.startswith("measure:"):
+                what = f"table {name!r} asks for a measure, and tables are made before measures"
+                yield (*path, *key), "unknown-table", what, "join the values in the measure that needs them"
+        yield from _named_tables(study, path, [s for _, s in sources_of(table)], above)
+        yield from _preparation(path, table)
+        above.append(name)
+    for name, measured in study.measure.items():
+        path = ("measure", name)
+        named = [s for _, s in sources_of(measured)] + [v for v in measured.parameters.values() if isinstance(v, str)]
+        yield from _named_tables(study, path, named, list(study.table))
+        yield from _preparation(path, measured)
+        for key, source in sources_of(measured):
+            yield from _packaged((*path, *key), source)
+
+
+def _packaged(path: tuple[str | int, ...], source: str) -> Iterator[Problem]:
+    kind, _, name = source.partition(":")
+    names = [] if kind != "packaged" else listing().filter(pl.col("kind") != "world")["name"].to_list()
+    if names and name not in names:
+        yield path, "unknown-data", f"there is no packaged table {name!r}", did_you_mean(name, names)
+
+
+def _named_tables(study: Study, path: tuple[str, str], named: list[str], above: list[str]) -> Iterator[Problem]:
+    for used in (s.removeprefix("table:") for s in named if s.startswith("table:")):
+        if used not in above:
+            later = used in study.table
+            what = f"{path[0]} {path[1]!r} reads the table {used!r}, which {'comes after it' if later else 'the study does not have'}"
+            yield (*path, "source"), "unknown-table", what, "write it above" if later else did_you_mean(used, study.table)
+
+
+def _preparation(path: tuple[str, str], table: SourceTable) -> Iterator[Problem]:
+    if (table.unit is None) != (table.time is None):
+        lacking = "time" if table.time is None else "unit"
+        yield (*path, lacking), "missing-key", f"{'.'.join(path)}.{lacking} is missing", "give unit and time together, or neither"
+    for i, rule in enumerate(table.exclude):
+        where = (*path, "exclude", i)
+        if rule.source is None and rule.where is None:
+            yield where, "missing-key", "the rule names no rows", "add source and on, or where"
+        if (rule.source is None) != (not rule.on):
+            yield where, "missing-key", "source and on belong together", "give both: the table that lists the rows, and where rows meet"
+
+
 def _sources(study: Study, name: str, table: MeasureTable, before: list[str]) -> Iterator[Problem]:
     path = ("measure", name, "source")
     for used in measures_used(table):
@@ -49,7 +103,7 @@ def _sources(study: Study, name: str, table: MeasureTable, before: list[str]) ->
             later = used in study.measure
             what = f"measure {name!r} builds on {used!r}, which {'comes after it' if later else 'the study does not have'}"
             yield path, "unknown-measure", what, "write it above" if later else did_you_mean(used, study.measure)
-    sources = [table.source, *(j.source for j in table.join), *(v for v in table.parameters.values() if isinstance(v, str))]
+    sources = [*(s for _, s in sources_of(table)), *(v for v in table.parameters.values() if isinstance(v, str))]
     if any(s.startswith("world:") for s in sources) and not study.is_world:
         what = f"measure {name!r} asks for an input of a simulated world, and the panel is none"
         yield path, "world-only", what, 'set [panel] source = "world:demonstration-zones", or name a file'

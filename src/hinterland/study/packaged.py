@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from hinterland.data import administrative, geography
+from hinterland.data import administrative, geography, industry_names
 from hinterland.data.policy import policy_register, registers
 from hinterland.data.sources import sources
 from hinterland.data.world import WORLDS
@@ -20,6 +20,11 @@ _TABLES: dict[str, tuple[str, str, Callable[[], pl.DataFrame]]] = {
         "geography",
         "prefectures abolished, divided, merged or re-coded since 2000",
         lambda: _flat(administrative.administrative_changes()),
+    ),
+    "industry-divisions": (
+        "classification",
+        "divisions 06–46 of GB/T 4754-2011 with names in both languages",
+        industry_names.industry_divisions,
     ),
     "sources": ("catalogue", "public data that studies here are written for, with origin, units and cautions", sources),
 }

@@ -68,7 +68,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     """Every data file of the study, hashed. Raises :class:`~hinterland.StudyError` naming each that is not there."""
     panel = loaded.study.panel
     named = [] if loaded.study.is_world or not loaded.study.has_panel else [(("panel", "source"), panel.source)]
-    named += measure_sources(loaded.study.measure)  # type: ignore[arg-type]  # key paths of all shapes
+    named += measure_sources(loaded.study)  # type: ignore[arg-type]  # key paths of all shapes
     named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
     named += [(("heterogeneity", "file", n, "source"), t.source) for n, t in loaded.study.heterogeneity.file.items()]  # type: ignore[misc]
     neighbours = loaded.study.evaluate.options.get("spillover", {}).get("neighbours")

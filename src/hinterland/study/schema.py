@@ -40,6 +40,7 @@ from hinterland.study.schema_matching import MatchTable
 from hinterland.study.schema_measure import MeasureTable
 from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
+from hinterland.study.schema_source import SourceTable
 
 
 class StudyTable(Table):
@@ -321,6 +322,10 @@ class Study(Table):
     """A study file."""
 
     study: StudyTable
+    table: Mapping[Annotated[str, Field(pattern=r"^[\w\-]+$")], SourceTable] = Field(
+        default_factory=dict,
+        description='Raw tables prepared once and read by several measures as "table:NAME", each under a name of your own: cities = { source = "…" }.',
+    )
     measure: Mapping[Annotated[str, Field(pattern=r"^[\w\-]+$")], MeasureTable] = Field(
         default_factory=dict,
         description='Indicators computed from raw inputs, each under a name of your own: segmentation = { indicator = "…" }. A study may have nothing else.',

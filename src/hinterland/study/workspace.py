@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.matching import Matched
     from hinterland.evaluate.matching_rule import MatchRule
     from hinterland.measure.result import Measure
+    from hinterland.study.preparing import LeftOut, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Workspace:
 
     def __init__(self, loaded: LoadedStudy) -> None:
         self.loaded = loaded
-        self._measured: dict[str, Measure] = {}
+        self._measured: dict[str, tuple[Measure, tuple[LeftOut, ...]]] = {}
+        self._prepared: dict[str, Prepared] = {}
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
         self._panels: dict[Variant, Panel] = {}
         self._programmes: dict[str, Programme] = {}
@@ -88,11 +90,26 @@ class Workspace:
 
     def measured(self, name: str) -> Measure:
         """The values of the measure called ``name``."""
+        return self._measure(name)[0]
+
+    def left_out(self, name: str) -> tuple[LeftOut, ...]:
+        """The rows that were left out on purpose before the measure called ``name``."""
+        return self._measure(name)[1]
+
+    def _measure(self, name: str) -> tuple[Measure, tuple[LeftOut, ...]]:
         if name not in self._measured:
             from hinterland.study.measuring import measured
 
             self._measured[name] = measured(self, name)
         return self._measured[name]
+
+    def prepared(self, name: str) -> Prepared:
+        """The prepared table called ``name``."""
+        if name not in self._prepared:
+            from hinterland.study.preparing import prepared
+
+            self._prepared[name] = prepared(self, ("table", name), self.study.table[name])
+        return self._prepared[name]
 
     @cached_property
     def raw_panel(self) -> Panel:
