@@ -15,7 +15,7 @@ from hinterland.measure.indicator import Indicator, Role
 from hinterland.measure.read import Reading, read_data
 from hinterland.measure.second import table
 
-__all__ = ["Cells", "aggregated", "by_group", "for_years", "read_cells"]
+__all__ = ["Cells", "aggregated", "by_group", "for_years", "read_cells", "region_names"]
 
 _NUMBERS = ("output", "labour", "capital")
 
@@ -134,6 +134,18 @@ def _regions(name: str, given: Iterable[object] | None, known: set[str], finding
     if unknown or not chosen:
         what = f"{name} has regions that the table lacks: {listed(unknown)}" if unknown else f"{name} names no region"
         findings.append(Finding("region-unknown", what, f"argument {name}", "use the labels of the table, or leave it out for all"))
+    return chosen
+
+
+def region_names(name: str, given: Iterable[object], known: Iterable[str]) -> tuple[str, ...]:
+    """Labels of regions, each once.
+
+    Raises:
+        InputError: labels that are not ``known``.
+    """
+    findings: list[Finding] = []
+    chosen = _regions(name, given, set(known), findings)
+    fail_if_any(findings, f"argument {name}", InputError)
     return chosen
 
 

@@ -87,7 +87,7 @@ _LAYOUT: Mapping[str, str] = {
     "transfer_constraints": f"measure component region industry time value weight rank rule values {_QUALITY}",
     "transfer_selection": f"concept measure component region other industry group time value rank label rule values {_QUALITY}",
     "transfer_phases": f"measure component series region industry group time_from time value std_error label policy rule values {_QUALITY}",
-    "transfer_security": f"measure component level region other industry item time value rank rule values {_QUALITY}",
+    "transfer_security": f"measure component level region other industry item time_from time value rank rule values {_QUALITY}",
     "transfer_paths": f"concept level industry group time longitude latitude distance bearing {_QUALITY}",
 }
 
