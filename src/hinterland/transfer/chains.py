@@ -110,7 +110,7 @@ def net_transfer_rows(chains: Chains) -> Iterator[pl.DataFrame]:
     spans = [("whole", 0, count - 1), *([("period", a, b) for a, b in pairwise(range(count))] if count > 2 else [])]
     for span, a, b in spans if count > 1 else []:
         found = multiregional.transfer(chains.solved[a], chains.solved[b])
-        said = {"span": span, "concept": "flow", "basis": "model", "measure": "mrio-net-transfer"}
+        said = {"span": span, "concept": "flow", "basis": "modelled", "measure": "mrio-net-transfer"}
         when = {k: pl.lit(v, pl.Int64) for k, v in (("time_from", chains.years[a]), ("time", chains.years[b]))}
         for component, name in PARTS.items():
             net = multiregional.net_transfer(getattr(found, name))

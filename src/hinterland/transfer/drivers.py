@@ -65,8 +65,8 @@ def _product_cycle(cells: Cells) -> pl.DataFrame:
 def _location(cells: Cells, at: Floats, wages: Any, chains: Chains | None) -> Iterator[pl.DataFrame]:
     """``location-cost``: the parts of Weber's comparison for each industry and host, each in its own unit; no part is priced against another.
 
-    ``transport``: km that a unit of inputs and sales travels on average to and from the host: markets by the regions' activity, or by deliveries and
-    inputs of the industry where there is an input-output table;  ``labour``: wage over the regions' mean;  ``agglomeration``: logarithm of one
+    ``location-transport``: km that a unit of inputs and sales travels on average to and from the host: markets by the regions' activity, or by deliveries and
+    inputs of the industry where there is an input-output table;  ``location-labour``: wage over the regions' mean;  ``location-agglomeration``: logarithm of one
     plus the host's location quotient in the industry.
     """
     data = for_years(cells.data, cells.years[-1])
@@ -77,16 +77,16 @@ def _location(cells: Cells, at: Floats, wages: Any, chains: Chains | None) -> It
     weights, rule = _weights(cells, values, chains)
     transport = np.stack([weber_site(distance, w).transport if np.isfinite(w).all() else np.full(len(distance), np.nan) for w in weights], axis=1)
     quotient = ratio(values * np.nansum(values), np.nansum(values, axis=1, keepdims=True) * np.nansum(values, axis=0, keepdims=True))
-    parts = {"transport": transport, "agglomeration": np.log1p(quotient[hosts])}
+    parts = {"location-transport": transport, "location-agglomeration": np.log1p(quotient[hosts])}
     if wages is not None:
-        parts["labour"] = np.repeat(_relative_wages(wages, regions)[hosts][:, None], len(industries), axis=1)
+        parts["location-labour"] = np.repeat(_relative_wages(wages, regions)[hosts][:, None], len(industries), axis=1)
     h, i = (x.ravel() for x in np.indices(transport.shape))
     keys = {"region": regions.filter(pl.Series(hosts)).gather(h), "industry": industries.gather(i)}
     for component, part in parts.items():
         rows = number_rows(keys, part.ravel(), n_used=len(regions), reasons={"missing-input": ~np.isfinite(part.ravel())}, component=component)
-        lowest = component != "agglomeration"
+        lowest = component != "location-agglomeration"
         rank = pl.col("value").rank("min", descending=not lowest).cast(pl.Int64).over("industry").alias("rank")
-        said = {"measure": "location-cost", "level": "cell", "concept": "potential", "rule": rule if component == "transport" else ""}
+        said = {"measure": "location-cost", "level": "cell", "concept": "potential", "rule": rule if component == "location-transport" else ""}
         yield rows.with_columns(rank, time=pl.lit(cells.years[-1], pl.Int64), **{k: pl.lit(v) for k, v in said.items()})
 
 

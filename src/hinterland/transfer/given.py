@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.transfer.chains import Chains
-from hinterland.transfer.flows import Records
+from hinterland.transfer.bilateral import Records
 from hinterland.transfer.inputs import Cells
 
 __all__ = ["Given"]

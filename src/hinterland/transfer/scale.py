@@ -81,7 +81,7 @@ def _spans(cells: Cells) -> Iterator[tuple[str, Data, Any]]:
 
 
 def _moved(data: Data, compare: Any, groups: Mapping[str, str], level: str) -> pl.DataFrame:
-    """Rows of measure ``redistributed``: ``volume``, ``share`` of the later year's activity, and ``part`` of what moved in all industries."""
+    """Rows of measure ``redistributed``: ``moved-volume``, ``moved-share`` of the later year's activity, and ``moved-part`` of what moved in all industries."""
     cube = data.cube("time", "region", "industry")
     compared = pairs(cube, compare)
     seen: Known = known(cube, compared)
@@ -99,12 +99,12 @@ def _moved(data: Data, compare: Any, groups: Mapping[str, str], level: str) -> p
         "time_from": [times[compared[k].first] for k in p],
         "time": [times[compared[k].last] for k in p],
     }
-    numbers = {"volume": volume, "share": ratio(volume, total)}
+    numbers = {"moved-volume": volume, "moved-share": ratio(volume, total)}
     if level == "group":
-        numbers["part"] = ratio(volume, gain.sum(axis=1, keepdims=True))
-    reasons = {"missing-input": count.ravel() == 0, "zero-total": total.ravel() == 0, "nobody-loses": ~np.isfinite(ratio(volume, total)).ravel()}
+        numbers["moved-part"] = ratio(volume, gain.sum(axis=1, keepdims=True))
+    reasons = {"missing-input": count.ravel() == 0, "zero-total": total.ravel() == 0}
     made = [
-        number_rows(keys, v.ravel(), n_used=count.ravel(), reasons=reasons if c != "volume" else {}, component=c, measure="redistributed", level=level)
+        number_rows(keys, v.ravel(), n_used=count.ravel(), reasons=reasons if c != "moved-volume" else {}, component=c, measure="redistributed", level=level)
         for c, v in numbers.items()
     ]
     return pl.concat([m.with_columns(coverage=pl.Series(coverage.ravel())) for m in made])

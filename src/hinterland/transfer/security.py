@@ -107,7 +107,7 @@ def _embodied(chains: Chains, k: int, cells: Cells) -> Iterator[pl.DataFrame]:
     t, flow = chains.tables[k], multiregional.by_region(multiregional.induced_value_added(chains.solved[k], value_added_coefficients(t)))
     hosts = np.array([r for r, name in enumerate(chains.regions) if name in cells.hosts], dtype=np.intp)
     own = np.divide(flow.diagonal(), flow.sum(axis=0), out=np.full(len(flow), np.nan), where=flow.sum(axis=0) > 0)
-    parts = {"own-region": own, "hosts": formulas.embodied_self_sufficiency(flow, hosts)}
+    parts = {"embodied-own": own, "embodied-hosts": formulas.embodied_self_sufficiency(flow, hosts)}
     for component, value in parts.items():
         reasons = {"no-final-demand": ~np.isfinite(value)}
         rows = number_rows({"region": chains.regions}, value, n_used=t.n, reasons=reasons, component=component)

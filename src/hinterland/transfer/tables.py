@@ -20,7 +20,7 @@ _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean(
 CONCEPTS = ("redistribution", "flow", "potential")
 """What a number is about: who gained and lost on balance, without sources; what went from one region to another; what could move."""
 
-BASES = ("observed", "model", "imputed")
+BASES = ("observed", "modelled", "imputed")
 """What a flow rests on: records of investment or relocation; an estimate from input-output tables or gravity; proportional matching of losses and gains."""
 
 
@@ -35,7 +35,7 @@ class Column:
 COLUMNS: Mapping[str, Column] = MappingProxyType(
     {
         "concept": Column(_TEXT, "redistribution (net, no source), flow (from one region to another) or potential (what could move)"),
-        "basis": Column(_TEXT, "what a flow rests on: observed, model, imputed; empty for concepts that are no flow"),
+        "basis": Column(_TEXT, "what a flow rests on: observed, modelled, imputed; empty for concepts that are no flow"),
         "imputed": Column(_FLAG, "true where proportional matching stands in for data: an assumption, never to be read as an observation"),
         "measure": Column(_TEXT, "id of an indicator of the catalogue, or of a score of this analysis"),
         "component": Column(_TEXT, "which of the measure's numbers; empty where it has one"),

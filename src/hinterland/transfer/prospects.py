@@ -48,10 +48,10 @@ def _competition(cells: Cells, data: Data, planned: Any) -> Iterator[pl.DataFram
     hosts = list(cells.hosts)
     both = pl.col("region").is_in(hosts) & pl.col("other").is_in(hosts)
     found = [measured_rows("structural-similarity", applied("structural-similarity", data))]
-    found.append(measured_rows("key-industry-overlap", applied("key-industry-overlap", data)).with_columns(component=pl.lit("top")))
+    found.append(measured_rows("key-industry-overlap", applied("key-industry-overlap", data)).with_columns(component=pl.lit("overlap-top")))
     if planned is not None:
         overlap = applied("key-industry-overlap", planned_data(cells, planned), sets="planned")
-        found.append(measured_rows("key-industry-overlap", overlap).with_columns(component=pl.lit("planned")))
+        found.append(measured_rows("key-industry-overlap", overlap).with_columns(component=pl.lit("overlap-planned")))
     for rows in found:
         yield rows.filter(both).with_columns(ranked(pl.col("value"), "component"), time=pl.lit(cells.years[-1], pl.Int64))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from hinterland.transfer.flows import Records, intensity_data
+from hinterland.transfer.bilateral import Records, intensity_data
 from hinterland.transfer.inputs import Cells, for_years
 from hinterland.transfer.rows import applied, conformed, measured_rows, ranked
 
@@ -30,7 +30,7 @@ def _balances(scale: pl.DataFrame, cells: Cells) -> Iterator[pl.DataFrame]:
     """``net-balance``: gains, losses and net absolute transfer of each region over its industries, of all and by group."""
     cell = scale.filter((pl.col("measure") == "absolute-transfer") & (pl.col("level") == "cell"))
     value = pl.col("value")
-    parts = {"gain": value.clip(lower_bound=0).sum(), "loss": (-value).clip(lower_bound=0).sum(), "net": value.sum()}
+    parts = {"net-gain": value.clip(lower_bound=0).sum(), "net-loss": (-value).clip(lower_bound=0).sum(), "net-balance": value.sum()}
     for keys in (["region"], ["region", "group"])[: 2 if cells.groups else 1]:
         rows = cell.drop_nulls(keys).group_by([*keys, *_WHEN], maintain_order=True)
         for component, number in parts.items():
@@ -48,8 +48,8 @@ def _balances(scale: pl.DataFrame, cells: Cells) -> Iterator[pl.DataFrame]:
 
 
 def _role(component: str) -> pl.Expr:
-    if component != "net":
-        return pl.lit("host" if component == "gain" else "source")
+    if component != "net-balance":
+        return pl.lit("host" if component == "net-gain" else "source")
     return pl.when(pl.col("value") > 0).then(pl.lit("host")).when(pl.col("value") < 0).then(pl.lit("source")).otherwise(pl.lit(""))
 
 
