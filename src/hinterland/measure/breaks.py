@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from hinterland.measure.break_tests import Level, critical_values
 from hinterland.measure.division import ratio
 
-__all__ = ["Breaks", "Criterion", "Partitions", "bic", "breaks", "lwz", "partitions", "regressors", "segment_ssr", "shortest", "sup_f_sequence"]
+__all__ = [
+    "Breaks",
+    "Criterion",
+    "Partitions",
+    "bic",
+    "breaks",
+    "lwz",
+    "partitions",
+    "regressors",
+    "segment_ssr",
+    "shortest",
+    "sup_f_sequence",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,7 +117,9 @@ def bic(ssr: Floats, observations: int, parameters: Floats) -> Floats:
 
     For one series p = (q + 1)(m + 1). NaN where nothing is left to explain, or the breaks do not fit.
     """
-    return np.asarray(observations * (_log(ssr / observations) + 1 + np.log(2 * np.pi)) + parameters * np.log(observations), dtype=np.float64)
+    return np.asarray(
+        observations * (_log(ssr / observations) + 1 + np.log(2 * np.pi)) + parameters * np.log(observations), dtype=np.float64
+    )
 
 
 def lwz(ssr: Floats, observations: int, parameters: Floats, *, charge: Floats | None = None) -> Floats:
@@ -223,7 +237,7 @@ def lowest(criterion: Floats, ssr: Floats) -> Ints:
     """Number of breaks with the lowest criterion, [N]; where some number leaves nothing to explain, the fewest that do."""
     exact = ssr == 0
     ranked = np.where(np.isnan(criterion), np.inf, criterion).argmin(axis=1)
-    return np.where(exact.any(axis=1), exact.argmax(axis=1), ranked).astype(np.int64)
+    return np.asarray(np.where(exact.any(axis=1), exact.argmax(axis=1), ranked), dtype=np.int64)
 
 
 def _in_sequence(sup_f: Floats, table: Floats) -> Ints:

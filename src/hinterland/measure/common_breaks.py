@@ -84,7 +84,9 @@ def common_breaks(y: Floats, x: Floats, *, h: int, max_breaks: int = 5, scale: L
     if not varies.any():
         raise ValueError("no series varies")
     weight = periods / whole[varies] if scale == "standard" else np.ones(int(varies.sum()))
-    found = partitions(np.einsum("n,nse->se", weight, np.where(np.isfinite(cost[varies]), cost[varies], 0.0))[None] + _short(periods, h), most)
+    found = partitions(
+        np.einsum("n,nse->se", weight, np.where(np.isfinite(cost[varies]), cost[varies], 0.0))[None] + _short(periods, h), most
+    )
     return _judged(found, int(varies.sum()), periods, q)
 
 
