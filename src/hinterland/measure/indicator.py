@@ -71,7 +71,7 @@ class Indicator:
     Attributes:
         id: stable kebab-case name, the field's term: ``location-quotient``.
         family: ``segmentation``, ``agglomeration``, ``misallocation``, ``innovation``, ``transfer``, ``complexity``, ``structure``,
-            ``composite``, ``productivity``, ``security``, ``inequality``, ``convergence``, ``spatial``.
+            ``composite``, ``productivity``, ``security``, ``inequality``, ``convergence``, ``spatial``, ``phases``.
         unit: id of a unit in :mod:`hinterland.units`.
         range: lowest and highest value; ``None`` where there is no bound.
         formula: one line of LaTeX.

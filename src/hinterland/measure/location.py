@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
-__all__ = ["LIFE_STAGES", "STAGES", "Logistic", "Site", "WeberPoint", "entry_stages", "logistic_stages", "weber_point", "weber_site"]
+from hinterland.measure.logistic import curve, fit_logistic
+
+__all__ = ["LIFE_STAGES", "STAGES", "Logistic", "Site", "WeberPoint", "entry_stages", "logistic_curves", "logistic_stages", "weber_point", "weber_site"]
 
 Floats = NDArray[np.float64]
 
@@ -143,34 +144,40 @@ def logistic_stages(time: Floats, values: Floats) -> Logistic:
     """Fit a logistic curve by least squares and cut it at t₀ ± ln(2 + √3)/b and t₀: where growth takes off, peaks and fades.
 
     The outer cuts are where the curve's third derivative is zero, at 21 % and 79 % of the ceiling: before is introduction, then growth up to the
-    midpoint, then slowing, then mature. Several starts guard against a local optimum.
+    midpoint, then slowing, then mature. A grid of starts guards against a local optimum.
 
     Args:
         time: [T], increasing.
         values: national output or sales, [T], positive.
 
     Raises:
-        ValueError: fewer than five periods, values that are not positive, or no growth at all.
+        ValueError: fewer than five periods, or values that are not positive.
     """
-    if len(values) < 5 or not (values > 0).all():
+    return logistic_curves(time, values[None, :])[0]
+
+
+def logistic_curves(time: Floats, values: Floats) -> list[Logistic]:
+    """:func:`logistic_stages` of each of several series over the same periods, [N, T], fitted together.
+
+    Raises:
+        ValueError: as :func:`logistic_stages`.
+    """
+    if values.shape[1] < 5 or not (values > 0).all():
         raise ValueError("a logistic curve needs at least five periods with values above zero")
     centre, width = float(time.mean()), float(np.ptp(time))
-    s, y = (time - centre) / width, values / values.max()
-    starts = [(np.log(k), np.log(b), m) for k in (1.05, 2.0, 10.0) for b in (3.0, 10.0) for m in (-0.3, 0.0, 0.3, 0.8)]
-    fits = [least_squares(lambda p: _curve(p, s) - y, start, x_scale=(1.0, 1.0, 1.0), max_nfev=500) for start in starts]
-    best = min(fits, key=lambda fit: float(fit.cost)).x
-    ceiling, rate, midpoint = float(np.exp(best[0]) * values.max()), float(np.exp(best[1]) / width), float(best[2] * width + centre)
-    fitted = _curve(best, s) * values.max()
+    s, top = (time - centre) / width, values.max(axis=1)
+    fits = fit_logistic(s, values / top[:, None])
+    shapes = curve(fits, s) * top[:, None]
+    return [_logistic(time, v, p, f, centre, width) for v, p, f in zip(values, fits, shapes, strict=True)]
+
+
+def _logistic(time: Floats, values: Floats, p: Floats, fitted: Floats, centre: float, width: float) -> Logistic:
+    ceiling, rate, midpoint = float(np.exp(p[0]) * values.max()), float(np.exp(p[1]) / width), float(p[2] * width + centre)
     cut = np.log(2 + np.sqrt(3)) / rate
     stage = np.searchsorted([midpoint - cut, midpoint, midpoint + cut], time, side="left")
     spread = ((values - values.mean()) ** 2).sum()
     r_squared = float(1 - ((values - fitted) ** 2).sum() / spread) if spread > 0 else float("nan")
     return Logistic(ceiling, rate, midpoint, fitted, stage.astype(np.int64), r_squared, float(values.max() / ceiling))
-
-
-def _curve(p: Floats, s: Floats) -> Floats:
-    exponent = np.clip(-np.exp(np.clip(p[1], -10, 10)) * (s - p[2]), -500, 500)
-    return np.asarray(np.exp(np.clip(p[0], -10, 20)) / (1 + np.exp(exponent)))
 
 
 def entry_stages(firms: Floats, *, threshold: float = 0.01, window: int = 3) -> NDArray[np.int64]:

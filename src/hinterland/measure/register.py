@@ -11,7 +11,9 @@ from hinterland.measure.entries import (
     agglomeration,
     border_effect,
     breadth,
+    breaks,
     capital,
+    common_breaks,
     comovement,
     complexity,
     composite,
@@ -72,6 +74,8 @@ _FAMILIES = (
     relatedness,
     security,
     production_links,
+    breaks,
+    common_breaks,
 )
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({i.id: i for family in _FAMILIES for i in family.ENTRIES})

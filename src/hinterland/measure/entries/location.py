@@ -43,11 +43,13 @@ def product_cycle(data: Data) -> Measured:
     times = cube.labels[0].cast(float).to_numpy()
     shape = cube.values.shape
     stage, saturation, fit = (np.full(shape, np.nan) for _ in range(3))
-    for i in range(shape[1]):
-        rows = np.flatnonzero(np.isfinite(cube.values[:, i]) & (np.nan_to_num(cube.values[:, i]) > 0))
+    known = np.nan_to_num(cube.values) > 0
+    patterns, of = np.unique(known, axis=1, return_inverse=True)
+    for k, pattern in enumerate(patterns.T):
+        rows, columns = np.flatnonzero(pattern), np.flatnonzero(of.ravel() == k)
         if len(rows) >= 5:
-            curve = formulas.logistic_stages(times[rows], cube.values[rows, i])
-            stage[rows, i], saturation[rows, i], fit[rows, i] = curve.stage + 1.0, curve.fitted / curve.ceiling, curve.r_squared
+            for i, found in zip(columns, formulas.logistic_curves(times[rows], cube.values[np.ix_(rows, columns)].T), strict=True):
+                stage[rows, i], saturation[rows, i], fit[rows, i] = found.stage + 1.0, found.fitted / found.ceiling, found.r_squared
     used = np.broadcast_to((np.nan_to_num(cube.values) > 0).sum(axis=0), shape)
     reasons = {
         "suppressed-input": cube.suppressed,

@@ -1,0 +1,44 @@
+"""Everything that an analysis was given, read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hinterland.transfer.chains import Chains
+from hinterland.transfer.bilateral import Records
+from hinterland.transfer.inputs import Cells
+
+__all__ = ["Given"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The inputs of an analysis; ``None`` where one was not given.
+
+    Attributes:
+        cells: the main table;  records: observed flows;  chains: input-output tables.
+        at: [R, 2] longitude and latitude of the regions;  neighbours: ``region, other, value``.
+        levels, wages, planned, utilisation: tables as the caller gave them.
+        threatened: labels of regions.
+    """
+
+    cells: Cells
+    records: Records | None = None
+    chains: Chains | None = None
+    at: NDArray[np.float64] | None = None
+    neighbours: pl.DataFrame | None = None
+    levels: Any = None
+    wages: Any = None
+    planned: Any = None
+    threatened: tuple[str, ...] | None = None
+    utilisation: Any = None
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether gradient coefficients can be computed."""
+        return {"output", "labour"} <= set(self.cells.data.columns)

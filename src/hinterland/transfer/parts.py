@@ -1,0 +1,101 @@
+"""The frames of an analysis from what was given, and what has to be said about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from hinterland.labels import Note
+from hinterland.transfer.chains import net_transfer_rows
+from hinterland.transfer.drivers import drivers_frame
+from hinterland.transfer.bilateral import imputed_rows, record_rows
+from hinterland.transfer.given import Given
+from hinterland.transfer.pattern import levels_from_gradient, pattern_frame
+from hinterland.transfer.places import paths_frame
+from hinterland.transfer.result import Transfer
+from hinterland.transfer.rows import conformed
+from hinterland.transfer.scale import scale_frame
+from hinterland.transfer.security import security_frame
+from hinterland.transfer.prospects import selection_frame
+from hinterland.transfer.origins import sources_frame
+from hinterland.transfer.structure import structure_frame
+
+__all__ = ["assembled"]
+
+
+def assembled(g: Given) -> Transfer:
+    """The analysis of what was given."""
+    scale = scale_frame(g.cells, neighbours=g.neighbours)
+    flows = _flows(g)
+    levels = levels_from_gradient(g.cells) if g.levels is None and g.has_gradient else g.levels
+    return Transfer(
+        scale=scale,
+        structure=structure_frame(g.cells, scale),
+        sources=sources_frame(g.cells, scale, flows, g.records),
+        flows=flows,
+        reception=conformed("transfer_reception", []),
+        pattern=pattern_frame(g.cells, flows, levels),
+        drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, iter(())),
+        constraints=conformed("transfer_constraints", []),
+        selection=selection_frame(g.cells, g.planned),
+        phases=conformed("transfer_phases", []),
+        security=security_frame(g.cells, g.chains, g.threatened or (), g.utilisation),
+        paths=paths_frame(g.cells, g.at),
+        notes=notes_of(g),
+        findings=(*g.cells.data.findings, *(f for part in (g.records, g.chains) if part is not None for f in part.findings)),
+        meta=_meta(g),
+    )
+
+
+def _flows(g: Given) -> pl.DataFrame:
+    parts = [] if g.records is None else [record_rows(g.records, g.cells)]
+    parts += [] if g.chains is None else list(net_transfer_rows(g.chains))
+    return conformed("transfer_flows", [g.cells.grouped(p) for p in [*parts, *imputed_rows(g.cells)]])
+
+
+def notes_of(g: Given) -> tuple[Note, ...]:
+    """What the frames cannot say, and what is absent without which input."""
+    chains = 0 if g.chains is None else len(g.chains.tables)
+    columns = g.cells.data.columns
+    rules = {
+        "transfer-net": True,
+        "transfer-imputed": True,
+        "transfer-no-groups": not g.cells.groups,
+        "transfer-no-flows": g.records is None,
+        "transfer-no-io": chains == 0,
+        "transfer-one-io": chains == 1,
+        "demand-driven": chains > 0,
+        "transfer-no-labour": not g.has_gradient,
+        "transfer-no-capital": g.has_gradient and "capital" not in columns,
+        "transfer-no-levels": g.levels is None and not g.has_gradient,
+        "transfer-levels-from-gradient": g.levels is None and g.has_gradient,
+        "pattern-own-rule": g.levels is not None or g.has_gradient,
+        "transfer-no-places": g.at is None,
+        "transfer-no-neighbours": g.neighbours is None,
+        "transfer-no-wages": g.at is not None and g.wages is None,
+        "transfer-no-planned": g.planned is None,
+        "transfer-no-cover": chains > 0 and (not g.threatened or g.utilisation is None),
+        "cover-own-index": chains > 0 and bool(g.threatened) and g.utilisation is not None,
+        "product-cycle-ceiling": len(g.cells.years) >= 5,
+    }
+    return tuple(Note(code) for code, holds in rules.items() if holds)
+
+
+def _meta(g: Given) -> dict[str, Any]:
+    data = g.cells.data
+    names = ("records", "chains", "at", "neighbours", "levels", "wages", "planned", "threatened", "utilisation")
+    return {
+        "regions": data.labels("region").to_list(),
+        "industries": data.labels("industry").to_list(),
+        "years": list(g.cells.years),
+        "cuts": list(g.cells.cuts),
+        "hosts": list(g.cells.hosts),
+        "sources": list(g.cells.sources),
+        "groups": dict(g.cells.groups),
+        "roles": dict(data.columns),
+        "complete": data.complete,
+        "n_rows": data.frame.height,
+        "io_years": [] if g.chains is None else list(g.chains.years),
+        "given": [n for n in names if getattr(g, n) is not None],
+    }
