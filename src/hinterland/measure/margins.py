@@ -21,10 +21,16 @@ __all__ = [
     "gross_from_net",
     "reconciled",
     "transit",
+    "turned",
     "without_self_trade",
 ]
 
 Floats = NDArray[np.float64]
+
+
+def turned(sent: Floats, taken: Floats) -> tuple[Floats, Floats]:
+    """Margins of which neither is negative: less than nothing sent (stocks called back, goods returned) is taken, and the other way round."""
+    return np.maximum(sent, 0.0) + np.maximum(-taken, 0.0), np.maximum(taken, 0.0) + np.maximum(-sent, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
