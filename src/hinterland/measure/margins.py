@@ -104,7 +104,7 @@ def reconciled(
         most_outflow, most_inflow: bounds above, of output that is left to send and of use that is left to serve.
 
     Raises:
-        ValueError: trust is not positive, or margins are negative or not finite.
+        ValueError: trust is not positive, margins are negative or not finite, or totals that infinite trust keeps apart.
     """
     v, w = np.broadcast_to(trust_outflow, outflow.shape), np.broadcast_to(trust_inflow, inflow.shape)
     if not ((v > 0).all() and (w > 0).all()):
@@ -115,12 +115,16 @@ def reconciled(
     tops = np.broadcast_to(most_outflow, outflow.shape), np.broadcast_to(most_inflow, inflow.shape)
     live = ((np.minimum(outflow, tops[0]).sum(axis=1) > 0) & (np.minimum(inflow, tops[1]).sum(axis=1) > 0))[:, None]
     o, i = np.where(live, outflow, 0.0), np.where(live, inflow, 0.0)
-    low, high = np.full((len(o), 1), -60.0), np.full((len(o), 1), 60.0)
-    for _ in range(120):
+    reach = 60.0 * max(float(np.where(np.isfinite(a), a, 0.0).max(initial=0.0)) for a in (v, w))
+    low, high = np.full((len(o), 1), -reach), np.full((len(o), 1), reach)
+    for _ in range(200):
         mid = (low + high) / 2
         over = (_moved(o, mid / v, tops[0]).sum(axis=1) > _moved(i, -mid / w, tops[1]).sum(axis=1))[:, None]
         low, high = np.where(over, low, mid), np.where(over, mid, high)
     o, i = _moved(o, low / v, tops[0]), _moved(i, -low / w, tops[1])
+    apart = np.abs(o.sum(axis=1) - i.sum(axis=1)) > 1e-9 * np.maximum(o.sum(axis=1), i.sum(axis=1))
+    if apart.any():
+        raise ValueError(f"totals of sectors {np.flatnonzero(apart)[:5].tolist()} cannot meet: both margins are kept, or kept above a bound")
     total = np.minimum(o.sum(axis=1), i.sum(axis=1))
     one_sided = (~live[:, 0]) & ((outflow.sum(axis=1) > 0) | (inflow.sum(axis=1) > 0))
     return Reconciled(_to(o, total), _to(i, total), total, one_sided)

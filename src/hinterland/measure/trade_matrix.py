@@ -47,7 +47,7 @@ class Decay:
 
     Attributes:
         decay: θ.
-        std_error: allowing for any variance of flows (Huber–White), fixed effects held.
+        std_error: allowing for any variance of flows (Huber–White); too small where few regions, or few large flows, decide.
         rounds: Newton steps.
     """
 

@@ -132,7 +132,7 @@ class EstimatedMRIO:
             "output": t.row_residual,
             "outflow": sold.sum(axis=2).T - own - m.outflow,
             "inflow": sold.sum(axis=0) - own - m.inflow,
-            "use by sector": t.Z.sum(axis=0) + t.imported_inputs.sum(axis=0) - self.given.Z.sum(axis=0),
+            "use by sector": t.Z.sum(axis=0) - self.given.Z.sum(axis=0) + t.imported_inputs.sum(axis=0) - self.given.imported_inputs.sum(axis=0),
             "final use by column": t.F.sum(axis=0) + t.imported_final - self.given.F.sum(axis=0) - self.given.imported_final,
             "value added": t.column_residual - self.given.column_residual,
         }

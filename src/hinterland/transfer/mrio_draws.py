@@ -103,8 +103,9 @@ def net_transfer_intervals(
     Raises:
         InputError: tables of different regions or sectors, ``level`` not between 0 and 1, or too few draws.
     """
-    if start.trade.shape != end.trade.shape or (start.table.regions != end.table.regions).any():
-        what = f"the tables have {start.trade.shape} and {end.trade.shape} sectors and regions, or other regions"
+    a, b = start.table, end.table
+    if a.n != b.n or (a.regions != b.regions).any() or (a.sectors != b.sectors).any():
+        what = f"the tables have {a.n_regions} × {a.n_sectors} and {b.n_regions} × {b.n_sectors} rows, or other labels, or another order"
         raise InputError(Finding("io-tables-differ", what, "arguments start, end", "bring them to one classification first"), "net transfer")
 
     def measured(first: IOTable, last: IOTable) -> Floats:

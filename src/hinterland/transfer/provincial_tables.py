@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinterland.data.geography import catalogue_table
 from hinterland.data.io_table import Floats, IOTable
 from hinterland.data.readers import load_frame
 from hinterland.errors import Finding, InputError, listed
 from hinterland.measure.division import ratio
+from hinterland.measure.neighbours import find_provinces
 from hinterland.measure.margins import cross_hauling, gross_from_net, transit, turned
 
-__all__ = ["gross_margins", "provincial_tables", "side_by_side"]
+__all__ = ["common_sectors", "gross_margins", "provincial_tables", "side_by_side"]
 
 FINAL = ("FU101", "FU102", "FU103", "FU201", "FU202")
 KINDS = ("rural-consumption", "urban-consumption", "government-consumption", "fixed-capital", "inventories")
@@ -30,12 +32,26 @@ TRADE = {"exports": "EX", "imports": "IM", "outflow": "OF", "inflow": "IF"}
 _COLUMNS = ("province", "row", "col", "value")
 
 
-def provincial_tables(source: Any, year: int, *, sectors: Mapping[str, str] | None = None, unit: str = "10k-yuan") -> IOTable:
+def common_sectors(year: int) -> dict[str, str]:
+    """Code → sector of the 37 that the provincial tables of 2002, 2007, 2012 and 2017 have in common: what the codes mean differs between them.
+
+    Raises:
+        InputError: another year.
+    """
+    known = catalogue_table("provincial_io_sectors")
+    if f"y{year}" not in known.columns:
+        what = f"there is no list of sectors for {year}"
+        raise InputError(Finding("io-no-year", what, "argument year", "take 2002, 2007, 2012 or 2017, or map codes yourself"), "common sectors")
+    codes = known.select("sector", pl.col(f"y{year}").str.split(";").alias("code")).explode("code")
+    return dict(codes.select("code", "sector").iter_rows())
+
+
+def provincial_tables(source: Any, year: int, *, sectors: Mapping[str, str] | Literal["common"] | None = None, unit: str = "10k-yuan") -> IOTable:
     """Tables of provinces from a long frame with columns ``year, province, row, col, value``, one year of it.
 
     Codes are those of the provincial tables of China: ``sec01`` and so on, ``FU101`` … ``FU202`` for final use, ``VA001`` … ``VA004``, ``GO``, ``ERR``,
     and for trade ``EX, IM, OF, IF``; or ``FU302`` and ``FU304`` (outflow and inflow with trade abroad, note ``margins-with-foreign``); or ``NOF`` (net
-    outflow, note ``net-margins``). ``sectors`` gives names in place of codes.
+    outflow, note ``net-margins``). ``sectors`` maps codes to names; those of one name are merged. ``common``: :func:`common_sectors`.
 
     Raises:
         InputError: columns or the year are missing, or cells that a table needs.
@@ -50,11 +66,13 @@ def provincial_tables(source: Any, year: int, *, sectors: Mapping[str, str] | No
     if not rows.height:
         what = f"there is no table of {year}; years: {listed(sorted(frame['year'].unique().to_list()))}"
         raise InputError(Finding("io-no-year", what, "argument year", "name one of them"), "provincial tables")
-    return _stacked(rows, year, sectors or {}, unit)
+    table = _stacked(rows, year, unit)
+    names = common_sectors(year) if sectors == "common" else sectors
+    return table.aggregate(sectors=names) if names else table
 
 
-def _stacked(rows: pl.DataFrame, year: int, names: Mapping[str, str], unit: str) -> IOTable:
-    labels = rows["province"].unique(maintain_order=True).to_list()
+def _stacked(rows: pl.DataFrame, year: int, unit: str) -> IOTable:
+    labels = _ordered(rows["province"].unique(maintain_order=True))
     codes = sorted(c for c in rows["row"].unique() if str(c).startswith("sec"))
     R, S = len(labels), len(codes)
     cube = _Cube(rows, labels)
@@ -69,7 +87,7 @@ def _stacked(rows: pl.DataFrame, year: int, names: Mapping[str, str], unit: str)
         F=F,
         x=cube.flat(codes, "GO"),
         regions=np.repeat(labels, S),
-        sectors=np.tile([names.get(c, c) for c in codes], R),
+        sectors=np.tile(codes, R),
         final_region=np.repeat(labels, len(FINAL)),
         final_kind=np.tile(KINDS, R),
         value_added=_value_added(cube, codes),
@@ -81,6 +99,12 @@ def _stacked(rows: pl.DataFrame, year: int, names: Mapping[str, str], unit: str)
         notes=note,
         **trade,
     )
+
+
+def _ordered(labels: pl.Series) -> list[str]:
+    """Provinces in the order of their codes, whatever the table's, so that years can be compared; other names as they come."""
+    place = find_provinces(labels)
+    return [str(labels[int(i)]) for i in np.argsort(place, kind="stable")] if (place >= 0).all() else [str(v) for v in labels]
 
 
 class _Cube:
