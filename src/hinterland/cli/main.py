@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from hinterland import __version__
-from hinterland.cli import check, data, evaluate, explain, measure, report, run
+from hinterland.cli import check, data, evaluate, explain, measure, report, run, transfer
 from hinterland.cli.output import BAD_INPUT, FAILED, INTERRUPTED, OK, refuse, say, show_findings, write
 from hinterland.errors import HinterlandError, InputError, did_you_mean
 
-LATER = ("transfer", "plan", "stress", "monitor", "app", "verify")
+LATER = ("plan", "stress", "monitor", "app", "verify")
 """Verbs that this version does not have yet."""
 
 
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("measure")(measure.measure)
+app.command("transfer")(transfer.transfer)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)

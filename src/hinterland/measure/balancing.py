@@ -82,19 +82,20 @@ def cross_entropy(
     counts here. ``error`` is what margins deviate from those given.
 
     Raises:
-        ValueError: margins are negative or not finite, or ``trust`` is not positive.
+        ValueError: margins are negative or not finite, ``trust`` is not positive, or so large that scaling does not settle.
     """
     if not trust > 0:
         raise ValueError(f"trust in the margins is {trust}: it must be positive")
     prior, p, q, shape = _batch(log_prior, rows, columns)
     power, a, b = trust / (1 + trust), np.zeros_like(p), np.zeros_like(q)
-    rounds = 0
-    for rounds in range(1, most + 1):  # noqa: B007
-        previous = a
+    moved, rounds = np.inf, 0
+    while moved > tolerance:
+        if rounds == most:
+            raise ValueError(f"margins still move by {moved:.1e} after {most} scalings: trust less in them, or use ras")
+        previous, rounds = a, rounds + 1
         a = power * _finite(_log(p) - _logsum(prior + b[:, None, :], 2))
         b = power * _finite(_log(q) - _logsum(prior + a[:, :, None], 1))
-        if np.abs(a - previous).max(initial=0.0) < tolerance:
-            break
+        moved = float(np.abs(a - previous).max(initial=0.0))
     flows = np.exp(prior + a[:, :, None] + b[:, None, :])
     total = np.maximum(np.maximum(p.sum(axis=1), q.sum(axis=1)), np.finfo(float).tiny)
     off = np.maximum(np.abs(flows.sum(axis=2) - p).max(axis=1), np.abs(flows.sum(axis=1) - q).max(axis=1)) / total
@@ -103,15 +104,17 @@ def cross_entropy(
 
 def bottleneck(support: Flags, rows: Floats, columns: Floats) -> Bottleneck | None:
     """The rows that make margins infeasible on ``support`` [R, C], by the largest flow and its cut (Gale 1957); ``None`` if they are feasible."""
+    if not support.any():
+        return Bottleneck(np.flatnonzero(rows > 0), np.flatnonzero(support.any(axis=0)), float(rows.sum())) if rows.any() else None
     i, j = np.nonzero(support)
     cells, scale = np.arange(len(i)), max(float(rows.sum()), np.finfo(float).tiny)
     limits = np.zeros((len(rows) + len(columns), len(i)))
     limits[i, cells] = limits[len(rows) + j, cells] = 1.0
     solved = linprog(-np.ones(len(i)), A_ub=limits, b_ub=np.concatenate([rows, columns]) / scale, method="highs")
-    short = 1 + solved.fun if len(i) else 1.0
+    short = 1 + solved.fun
     if short <= 1e-9:
         return None
-    stuck = (solved.ineqlin.marginals[: len(rows)] > -0.5) & (rows > 0) if len(i) else rows > 0
+    stuck = (solved.ineqlin.marginals[: len(rows)] > -0.5) & (rows > 0)
     at = np.flatnonzero(stuck)
     return Bottleneck(at, np.flatnonzero(support[at].any(axis=0)), float(short * scale))
 
@@ -161,9 +164,7 @@ def _scaled(prior: Floats, p: Floats, q: Floats, total: Floats, tolerance: float
     return flows, rounds, error
 
 
-def _round(
-    prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats, total: Floats, newton: bool
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _round(prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats, total: Floats, newton: bool) -> tuple[Floats, Floats, Floats, Floats]:
     """One scaling in logarithms, which nothing can overflow, or a step on the dual; then some in plain numbers, taken into the logarithms."""
     if newton:
         a, b = _newton(prior, a, b, p, q)
@@ -203,7 +204,7 @@ def _over(top: Floats, bottom: Floats, empty: float = 1.0) -> Floats:
 
 
 def _log(x: Floats) -> Floats:
-    """ln x, and a very small number's where x is zero: what it scales is empty."""
+    """Ln x, and a very small number's where x is zero: what it scales is empty."""
     return np.log(np.maximum(x, np.finfo(float).tiny))
 
 
@@ -213,7 +214,7 @@ def _finite(x: Floats) -> Floats:
 
 
 def _logsum(x: Floats, axis: int) -> Floats:
-    """ln Σ e^x along an axis, -inf where nothing is there."""
+    """Ln Σ e^x along an axis, -inf where nothing is there."""
     top = x.max(axis=axis, keepdims=True)
     base = np.where(np.isfinite(top), top, 0.0)
     total = np.exp(x - base).sum(axis=axis)

@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from hinterland.measure.logistic import curve, fit_logistic
 
-__all__ = ["LIFE_STAGES", "STAGES", "Logistic", "Site", "WeberPoint", "entry_stages", "logistic_curves", "logistic_stages", "weber_point", "weber_site"]
+__all__ = [
+    "LIFE_STAGES",
+    "STAGES",
+    "Logistic",
+    "Site",
+    "WeberPoint",
+    "entry_stages",
+    "logistic_curves",
+    "logistic_stages",
+    "weber_point",
+    "weber_site",
+]
 
 Floats = NDArray[np.float64]
 

@@ -69,6 +69,8 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
         tried: outcomes and estimators to be tried; all by default.
     """
     findings: list[Finding] = findings_of(work)
+    if work.study.transfer is not None and not any(f.severity == "error" for f in findings):
+        _gather(findings, lambda: findings.extend(work.transferred.findings))
     if not work.study.evaluates:
         return Checked(tuple(sorted(_once(findings), key=lambda f: f.severity)), ())
     if not any(f.severity == "error" for f in findings):

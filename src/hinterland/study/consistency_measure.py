@@ -21,14 +21,14 @@ from hinterland.study.unbuilt import Problem
 
 def least_problems(study: Study) -> Iterator[Problem]:
     """A study evaluates outcomes (which needs a panel and a policy), measures, or both."""
-    given = study.model_fields_set
-    if not study.outcome and not study.measure:
+    given, other = study.model_fields_set, bool(study.measure) or study.transfer is not None
+    if not study.outcome and not other:
         yield ("outcome",), "missing-key", "outcome is missing", "add a table [[outcome]] with its name, or tables [measure.…]"
-    needed = ("panel", "policy") if study.outcome or not study.measure else ()
+    needed = ("panel", "policy") if study.outcome or not other else ()
     for table in needed:
         if table not in given:
             yield (table,), "missing-key", f"{table} is missing", f"add the table [{table}]"
-    if not study.outcome and study.measure:
+    if not study.outcome and other:
         for table in ("policy", "evaluate", "diagnostics", "robustness", "heterogeneity", "moderation", "displacement", "mechanism"):
             if table in given:
                 yield (table,), "no-outcome", f"[{table}] has no meaning without an outcome", "add a table [[outcome]], or remove it"

@@ -17,6 +17,7 @@ from hinterland.data.sources import fingerprint
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.load import LoadedStudy
 from hinterland.study.measuring import measure_sources
+from hinterland.study.transferring import transfer_sources
 
 _LIBRARIES = ("numpy", "scipy", "polars", "pyarrow", "narwhals", "formulaic", "matplotlib")
 _CODE = (".py", ".toml", ".csv", ".json", ".html", ".css", ".jinja", ".j2", ".parquet")
@@ -68,6 +69,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     """Every data file of the study, hashed. Raises :class:`~hinterland.StudyError` naming each that is not there."""
     panel = loaded.study.panel
     named = [] if loaded.study.is_world or not loaded.study.has_panel else [(("panel", "source"), panel.source)]
+    named += transfer_sources(loaded.study)  # type: ignore[arg-type]
     named += measure_sources(loaded.study)  # type: ignore[arg-type]  # key paths of all shapes
     named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
     named += [(("heterogeneity", "file", n, "source"), t.source) for n, t in loaded.study.heterogeneity.file.items()]  # type: ignore[misc]

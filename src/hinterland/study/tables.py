@@ -13,6 +13,7 @@ from hinterland.study.tables_matching import MATCHING
 from hinterland.study.tables_measure import MEASURE_TABLES
 from hinterland.study.tables_mechanism import MECHANISM_TABLES
 from hinterland.study.tables_moderation import MODERATION_TABLES
+from hinterland.transfer.tables import TRANSFER_TABLES
 
 _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 
@@ -29,6 +30,7 @@ def _columns(text: str = "", **types: pl.DataType) -> dict[str, pl.DataType]:
 TABLES: Mapping[str, Schema] = MappingProxyType(
     {
         **MEASURE_TABLES,
+        **TRANSFER_TABLES,
         "descriptives": _columns(
             "variable sample", n=_WHOLE, mean=_REAL, sd=_REAL, min=_REAL, p25=_REAL, median=_REAL, p75=_REAL, max=_REAL
         ),

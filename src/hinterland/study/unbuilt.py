@@ -9,12 +9,11 @@ from hinterland import __version__
 from hinterland.study.lines import KeyPath
 
 TABLES = {
-    "transfer": "the measurement of transfer",
     "plan": "planning",
     "stress": "stress tests",
     "monitor": "monitoring",
 }
-VERBS = ("transfer", "plan", "stress", "monitor", "app", "verify")
+VERBS = ("plan", "stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]
 """Key path, code, what, remedy."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.matching_rule import MatchRule
     from hinterland.measure.result import Measure
     from hinterland.study.preparing import LeftOut, Prepared
+    from hinterland.transfer.result import Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,13 @@ class Workspace:
 
             self._prepared[name] = prepared(self, ("table", name), self.study.table[name])
         return self._prepared[name]
+
+    @cached_property
+    def transferred(self) -> Transfer:
+        """The transfer analysis."""
+        from hinterland.study.transferring import transferred
+
+        return transferred(self)
 
     @cached_property
     def raw_panel(self) -> Panel:

@@ -8,10 +8,10 @@ from typing import Any
 from hinterland.data.io_table import IOTable
 from hinterland.errors import Finding, InputError, fail_if_any
 from hinterland.measure.read import OnNegative
-from hinterland.transfer.chains import read_chains
 from hinterland.transfer.bilateral import read_records
+from hinterland.transfer.chains import read_chains
 from hinterland.transfer.given import Given
-from hinterland.transfer.inputs import Cells, read_cells, region_names
+from hinterland.transfer.inputs import read_cells, region_names
 from hinterland.transfer.parts import assembled
 from hinterland.transfer.places import neighbour_table, positions_of
 from hinterland.transfer.result import Transfer

@@ -56,7 +56,9 @@ def read_records(source: Any, columns: Mapping[str, str | None], cells: Cells) -
     findings = []
     if (found["value"] < 0).any():
         count = int((found["value"] < 0).sum())
-        findings.append(Finding("negative-value", f"{count} flow(s) are negative", where, "give 0 or more; a return is a flow the other way"))
+        findings.append(
+            Finding("negative-value", f"{count} flow(s) are negative", where, "give 0 or more; a return is a flow the other way")
+        )
     if len(strange) == pl.concat([found["source"], found["host"].alias("source")]).n_unique():
         what = f"no region of the flows is in the table: {listed(strange)}"
         findings.append(Finding("flow-regions", what, where, "use the labels of the table"))

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.transfer.chains import Chains
 from hinterland.transfer.bilateral import Records
+from hinterland.transfer.chains import Chains
 from hinterland.transfer.inputs import Cells
 
 __all__ = ["Given"]

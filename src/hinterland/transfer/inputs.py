@@ -94,7 +94,9 @@ def read_cells(
     """
     named = {role: column for role, column in columns.items() if column is not None}
     twice = {role: c for role, c in named.items() if role in _NUMBERS and c == named["value"]}
-    data = read_data(frame, _CELLS, Reading({r: c for r, c in named.items() if r not in twice}, state, tuple(suppressed), complete, on_negative))
+    data = read_data(
+        frame, _CELLS, Reading({r: c for r, c in named.items() if r not in twice}, state, tuple(suppressed), complete, on_negative)
+    )
     data = _also(data, twice)
     years = tuple(int(t) for t in data.labels("time"))
     findings: list[Finding] = []

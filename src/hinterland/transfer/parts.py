@@ -7,18 +7,18 @@ from typing import Any
 import polars as pl
 
 from hinterland.labels import Note
+from hinterland.transfer.bilateral import imputed_rows, record_rows
 from hinterland.transfer.chains import net_transfer_rows
 from hinterland.transfer.drivers import drivers_frame
-from hinterland.transfer.bilateral import imputed_rows, record_rows
 from hinterland.transfer.given import Given
+from hinterland.transfer.origins import sources_frame
 from hinterland.transfer.pattern import levels_from_gradient, pattern_frame
 from hinterland.transfer.places import paths_frame
+from hinterland.transfer.prospects import selection_frame
 from hinterland.transfer.result import Transfer
 from hinterland.transfer.rows import conformed
 from hinterland.transfer.scale import scale_frame
 from hinterland.transfer.security import security_frame
-from hinterland.transfer.prospects import selection_frame
-from hinterland.transfer.origins import sources_frame
 from hinterland.transfer.structure import structure_frame
 
 __all__ = ["assembled"]

@@ -114,9 +114,7 @@ def _embodied(chains: Chains, k: int, cells: Cells) -> Iterator[pl.DataFrame]:
         yield rows.with_columns(ranked(pl.col("value")), measure=pl.lit("embodied-self-sufficiency"), level=pl.lit("region"))
 
 
-def _cover(
-    chains: Chains, k: int, supply: Floats, cells: Cells, threatened: tuple[str, ...], utilisation: Any
-) -> Iterator[pl.DataFrame]:
+def _cover(chains: Chains, k: int, supply: Floats, cells: Cells, threatened: tuple[str, ...], utilisation: Any) -> Iterator[pl.DataFrame]:
     """How far the hosts could replace, out of spare capacity, what the threatened regions supply to all others."""
     t = chains.tables[k]
     lost = np.array([name in threatened for name in chains.regions])

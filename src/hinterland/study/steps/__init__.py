@@ -22,6 +22,7 @@ from hinterland.study.steps import (
     rows,
     sensitivity,
     small_sample,
+    transfer,
     truth,
 )
 from hinterland.study.steps.output import Output
@@ -32,6 +33,7 @@ Work = Callable[[Workspace, Step], Output]
 STEPS: Mapping[str, Work] = MappingProxyType(
     {
         "measure": measure.measure,
+        "transfer": transfer.transfer,
         "data": data.describe_panel,
         "policy": data.policy,
         "describe": data.descriptives,

@@ -1,0 +1,22 @@
+"""The step of [transfer], after the measures it builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hinterland.study.schema import Study
+from hinterland.study.step import Step
+from hinterland.study.transferring import measures_used
+
+
+def transfer_steps(study: Study) -> Iterator[Step]:
+    """One step, where the study has a transfer analysis."""
+    if study.transfer is None:
+        return
+    settings: dict[str, Any] = {"transfer": study.transfer.model_dump(mode="json")}
+    if study.table:
+        settings["tables"] = {name: t.model_dump(mode="json") for name, t in study.table.items()}
+    if study.is_world:
+        settings["panel"] = {k: v for k, v in study.resolved()["panel"].items() if k not in ("labels", "derive", "filter")}
+    yield Step("transfer", "transfer", settings, tuple(f"measure/{m}" for m in measures_used(study.transfer)))

@@ -1,0 +1,125 @@
+"""The transfer analysis of a study: its tables read, the analysis made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hinterland.errors import Finding, InputError, StudyError, did_you_mean
+from hinterland.study.preparing import is_file, is_source, named_table, prepared, sources_of
+from hinterland.study.schema import Study
+from hinterland.study.schema_transfer import TABLES, InputOutputTable, TransferTable
+from hinterland.study.unbuilt import Problem
+
+if TYPE_CHECKING:
+    from hinterland.data.io_table import IOTable
+    from hinterland.study.workspace import Workspace
+    from hinterland.transfer.result import Transfer
+
+OWNER = ("transfer", "main")
+_ROLES = ("region", "industry", "time", "value", "output", "labour", "capital")
+_NEEDED = _ROLES[:4]
+
+
+def transferred(work: Workspace) -> Transfer:
+    """The analysis.
+
+    Raises:
+        StudyError: every problem, each with its place in the study.
+    """
+    from hinterland.transfer.analysis import transfer
+
+    table = asked(work.study)
+    try:
+        source = prepared(work, OWNER, table)
+        further = {key: _table(work, str(value)) for key in TABLES if (value := getattr(table, key)) is not None}
+        found = transfer(
+            source.frame,
+            **dict(table.columns),
+            **further,
+            io=[_io(work, one) for one in table.io] or None,
+            periods=table.periods,
+            hosts=table.hosts or None,
+            sources=table.sources or None,
+            threatened=table.threatened,
+            suppressed=table.suppressed,
+            complete=table.complete,
+            on_negative=table.on_negative,
+        )
+    except InputError as error:
+        raise StudyError([_placed(work, f) for f in error.findings], "transfer") from error
+    return replace(found, findings=(*source.findings, *found.findings))
+
+
+def asked(study: Study) -> TransferTable:
+    """The table ``[transfer]``, of a study that has it."""
+    if study.transfer is None:
+        raise StudyError(Finding("nothing-to-do", "the study has no transfer analysis", "study", "add a table [transfer]"), "study")
+    return study.transfer
+
+
+def _table(work: Workspace, value: str) -> Any:
+    return named_table(work, value).frame if is_source(value) else value
+
+
+def _io(work: Workspace, table: InputOutputTable) -> IOTable:
+    from hinterland.data.io_readers import read_io
+
+    found: Any = read_io(work.path(table.source), layout=table.layout, year=table.year, sectors=table.sectors)
+    if not table.estimate:
+        return found  # type: ignore[no-any-return]  # one table where it is not to be estimated
+    from hinterland.transfer.mrio import estimate_mrio
+
+    return estimate_mrio(found).table
+
+
+def _placed(work: Workspace, finding: Finding) -> Finding:
+    placed = finding.where.startswith(f"{work.loaded.name}, line")
+    return finding if placed else replace(finding, where=f"{work.loaded.where('transfer')}: {finding.where}")
+
+
+def transfer_sources(study: Study) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every file that the analysis names, with its key."""
+    if study.transfer is None:
+        return
+    yield from ((("transfer", *key), source) for key, source in sources_of(study.transfer) if is_file(source))
+    for key in TABLES:
+        value = getattr(study.transfer, key)
+        if value is not None and is_source(value) and is_file(value):
+            yield ("transfer", key), value
+    for i, one in enumerate(study.transfer.io):
+        yield ("transfer", "io", i, "source"), one.source
+
+
+def transfer_problems(study: Study) -> Iterator[Problem]:
+    """Roles that are missing or unknown; sources that the study does not have."""
+    table = study.transfer
+    if table is None:
+        return
+    for name in table.columns:
+        if name not in _ROLES:
+            yield ("transfer", "columns", name), "unknown-argument", f"a transfer analysis has no role {name!r}", did_you_mean(name, _ROLES)
+    for name in _NEEDED:
+        if name not in table.columns:
+            yield ("transfer", "columns"), "missing-role", f"transfer needs a column for {name}", f'add {name} = "<name of the column>"'
+    named = [source for _, source in sources_of(table)] + [str(v) for k in TABLES if (v := getattr(table, k)) is not None]
+    for source in named:
+        kind, _, rest = source.partition(":")
+        if kind == "measure" and rest not in study.measure:
+            yield (
+                ("transfer",),
+                "unknown-measure",
+                f"transfer builds on {rest!r}, which the study does not have",
+                did_you_mean(rest, study.measure),
+            )
+        if kind == "table" and rest not in study.table:
+            yield ("transfer",), "unknown-table", f"there is no table {rest!r}", did_you_mean(rest, study.table)
+        if kind == "world" and not study.is_world:
+            yield ("transfer",), "world-only", "transfer asks for an input of a simulated world, and the panel is none", "name a file"
+
+
+def measures_used(table: TransferTable) -> tuple[str, ...]:
+    """Names of the measures that the analysis builds on."""
+    named = [source for _, source in sources_of(table)] + [str(v) for k in TABLES if (v := getattr(table, k)) is not None]
+    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in named if s.startswith("measure:")))
