@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from hinterland.errors import Finding, InputError, StudyError, did_you_mean
+from hinterland.study.places import places
 from hinterland.study.preparing import is_file, is_source, named_table, prepared, sources_of
 from hinterland.study.schema import Study
 from hinterland.study.schema_transfer import TABLES, InputOutputTable, TransferTable
@@ -34,6 +37,7 @@ def transferred(work: Workspace) -> Transfer:
     try:
         source = prepared(work, OWNER, table)
         further = {key: _table(work, str(value)) for key in TABLES if (value := getattr(table, key)) is not None}
+        further |= _places(source.frame, table)
         found = transfer(
             source.frame,
             **dict(table.columns),
@@ -61,6 +65,15 @@ def asked(study: Study) -> TransferTable:
 
 def _table(work: Workspace, value: str) -> Any:
     return named_table(work, value).frame if is_source(value) else value
+
+
+def _places(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame]:
+    """Where the packaged geography has the regions, by code or name, unless the study brings its own table."""
+    column = table.columns["region"]
+    if column not in frame.columns or not (table.places is None or table.places in ("provinces", "cities")):
+        return {}
+    found = places(frame[column].cast(pl.String).drop_nulls().unique().sort())
+    return {"places": found.select("region", "lon", "lat")} if found["lon"].null_count() == 0 else {}
 
 
 def _io(work: Workspace, table: InputOutputTable) -> IOTable:
