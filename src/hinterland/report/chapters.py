@@ -31,6 +31,7 @@ from hinterland.report.sensitivity import further_table, sensitivity
 from hinterland.report.sentences import Name, Ref, Sentence, Speaker, say
 from hinterland.report.small_sample import small_sample
 from hinterland.report.subgroups import subgroups
+from hinterland.report.transfer import transfer
 
 BESIDE = 3
 """Estimators of a further outcome up to which all of them are columns of one table; of more, the headline and two-way fixed effects are."""
@@ -46,6 +47,7 @@ def document(record: Record, language: Language) -> Document:
         ("data", _data, True),
         ("descriptives", _descriptives, True),
         ("measures", measures, True),
+        ("transfer", transfer, True),
         ("baseline", _baseline, True),
         ("trends", _trends, True),
         ("sensitivity", sensitivity, True),

@@ -1,0 +1,269 @@
+"""The chapter of transfer: how much moved, from where to where, in which mode, and what could come next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import polars as pl
+
+from hinterland.labels import Note
+from hinterland.report import transfer_flow_figures as figures
+from hinterland.report.blocks import Block, Bullets, Chart, Heading, Prose
+from hinterland.report.digits import compact, count, share
+from hinterland.report.record import Record
+from hinterland.report.sentences import Both, Name, Ref, Sentence, Speaker, say
+from hinterland.report.transfer_bars import bars
+from hinterland.report.transfer_sankey import sankey
+from hinterland.report.transfer_tables import tall, wide
+from hinterland.report.transfer_words import Words
+
+_PATHS = 5
+_CANDIDATES = 8
+_LISTED = ("structure", "reception", "pattern", "constraints", "phases")
+"""Frames whose rows are shown as they are."""
+
+
+def transfer(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]:
+    """Every part of the analysis that has rows."""
+    if not any(name.startswith("transfer_") for name in record.tables):
+        return ()
+    words = Words(record, speaker)
+    blocks: list[Block] = [Prose((say("transfer.concepts"),))]
+    absent = list(_absent(record))
+    if absent:
+        blocks += [Prose((say("transfer.absent", n=count(len(absent))),)), Bullets(tuple(absent))]
+    for part in (_scale, _paths, _flows, _drivers, _selection, _security):
+        blocks += part(words)
+    for name in _LISTED:
+        blocks += _listed(words, name)
+    return tuple(blocks)
+
+
+def _absent(record: Record) -> Iterator[Sentence]:
+    """What the analysis says that it lacks."""
+    if not record.has("notes"):
+        return
+    for code, values in record.tables["notes"].filter(pl.col("scope") == "transfer").select("code", "values").iter_rows():
+        note = Note(code, json.loads(values))
+        yield say("transfer.note", text=Both(note.text("en"), note.text("zh")))
+
+
+def _heading(words: Words, name: str) -> Heading:
+    return Heading(words.speaker.labelled(f"transfer_table.transfer_{name}"))
+
+
+def _rows(words: Words, name: str, **keys: object) -> pl.DataFrame:
+    """Rows of a frame with these keys; empty where the record does not have it."""
+    frame = words.record.tables.get(f"transfer_{name}")
+    if frame is None:
+        return pl.DataFrame()
+    for key, value in keys.items():
+        frame = frame.filter(pl.col(key) == value)
+    return frame
+
+
+def _scale(words: Words) -> list[Block]:
+    whole = _rows(words, "scale", span="whole")
+    if not whole.height:
+        return []
+    speaker, every = words.speaker, whole.filter(level="all")
+    moved, closed = (_one(every, m) for m in ("gross-shift", "closure-share"))
+    first, last = str(whole["time_from"].min()), str(whole["time"].max())
+    blocks: list[Block] = [_heading(words, "scale")]
+    said = [say("transfer.scale", first=first, last=last, moved=share(moved), table=Ref("table", "transfer-industries"))]
+    said += [say("transfer.closure", closed=share(closed))] if closed is not None else []
+    blocks.append(Prose(tuple(said)))
+    net = whole.filter(level="region", measure="absolute-transfer").drop_nulls("value").sort("value", descending=True)
+    if net.height > 1:
+        title = speaker.ui("title.transfer_regions", first=first, last=last)
+        figure = bars([words.said("region", r) for r in net["region"]], net["value"].to_numpy(), speaker.ui("axis.transfer_net"))
+        blocks.append(
+            Chart("transfer-regions", title, speaker.ui("subtitle.transfer_regions"), speaker.ui("alt.transfer_regions"), figure, net)
+        )
+    columns = [("gross-shift", ""), ("concentration-shift", ""), ("closure-share", "")]
+    title = speaker.ui("title.transfer_industries", first=first, last=last)
+    blocks.append(wide(words, whole.filter(level="industry"), "industry", columns, name="transfer-industries", title=title))
+    return blocks
+
+
+def _one(frame: pl.DataFrame, measure: str) -> float | None:
+    found = frame.filter(measure=measure)["value"].drop_nulls()
+    return float(found[0]) if len(found) else None
+
+
+def _paths(words: Words) -> list[Block]:
+    frame = _rows(words, "paths")
+    if not frame.height:
+        return []
+    speaker = words.speaker
+    named = {"": speaker.ui("mark.all_industries")}
+    series = frame.with_columns(series=pl.coalesce("group", "industry", pl.lit("")), lon="longitude", lat="latitude")
+    moved = _rows(words, "scale", span="whole", level="industry", measure="gross-shift").sort("value", descending=True, nulls_last=True)
+    grouped = series.filter(pl.col("group").is_not_null())["series"].unique(maintain_order=True).to_list()
+    chosen = ["", *(grouped or moved["industry"].head(_PATHS).to_list())]
+    shown = series.filter(pl.col("series").is_in(chosen))
+    named |= {s: words.said("industry", s) for s in chosen if s}
+    figure = figures.centre_paths(shown, named, speaker)
+    chart = Chart(
+        "transfer-paths",
+        speaker.ui("title.transfer_paths"),
+        speaker.ui("subtitle.transfer_paths"),
+        speaker.ui("alt.transfer_paths"),
+        figure,
+        shown,
+    )
+    return [_heading(words, "paths"), Prose((say("transfer.paths"),)), chart]
+
+
+def _flows(words: Words) -> list[Block]:
+    frame = _rows(words, "flows", span="whole")
+    blocks: list[Block] = []
+    for (basis,), rows in frame.group_by("basis", maintain_order=True) if frame.height else ():
+        blocks += _flow(words, str(basis), rows)
+    return [_heading(words, "flows"), *blocks] if blocks else []
+
+
+def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
+    """Flows on one basis: a map, bands by group, and the largest pairs."""
+    speaker = words.speaker
+    lead = frame.filter((pl.col("measure") == frame["measure"][0]) & (pl.col("component") == frame["component"][0])).drop_nulls("value")
+    pairs = lead.group_by(pl.col("region").alias("source"), pl.col("other").alias("host")).agg(pl.col("value").sum())
+    pairs = pairs.sort("value", "source", "host", descending=[True, False, False])
+    named = Name("transfer_basis", "modelled" if basis == "model" else basis)
+    blocks: list[Block] = [Prose((say("transfer.flows", basis=named, n=count(pairs.height)),))]
+    title = speaker.ui("title.transfer_map", basis=named)
+    if words.places.height and words.places["lon"].null_count() == 0:
+        figure = figures.flow_map(pairs, words.places, speaker)
+        blocks.append(
+            Chart(f"transfer-map-{basis}", title, speaker.ui("subtitle.transfer_map"), speaker.ui("alt.transfer_map"), figure, pairs)
+        )
+    if lead["group"].null_count() < lead.height:
+        banded = lead.select(pl.col("region").alias("source"), "group", pl.col("other").alias("host"), "value")
+        figure = sankey(banded, words.regions, speaker)
+        blocks.append(
+            Chart(
+                f"transfer-bands-{basis}",
+                speaker.ui("title.transfer_bands", basis=named),
+                speaker.ui("subtitle.transfer_bands"),
+                speaker.ui("alt.transfer_bands"),
+                figure,
+                banded,
+            )
+        )
+    shown = pairs.rename({"source": "region", "host": "other"}).with_columns(
+        measure=pl.lit("flow-sum"), component=pl.lit(""), time=pl.lit(None), reason=pl.lit("")
+    )
+    return [*blocks, tall(words, shown, name=f"transfer-pairs-{basis}", title=speaker.ui("title.transfer_pairs", basis=named))]
+
+
+def _drivers(words: Words) -> list[Block]:
+    frame = _rows(words, "drivers")
+    if not frame.height:
+        return []
+    blocks: list[Block] = [_heading(words, "drivers")]
+    for (measure,), rows in frame.group_by("measure", maintain_order=True):
+        title = words.measure(str(measure))
+        lead = rows.filter(pl.col("component") == rows["component"][0]).sort("rank", "value", nulls_last=True, maintain_order=True)
+        blocks.append(tall(words, lead, name=f"transfer-{measure}", title=title))
+    return blocks
+
+
+def _selection(words: Words) -> list[Block]:
+    frame = _rows(words, "selection")
+    if not frame.height:
+        return []
+    speaker = words.speaker
+    complexity = dict(frame.filter(measure="product-complexity").select("industry", "value").iter_rows())
+    density = frame.filter(measure="relatedness-density").drop_nulls("value")
+    labels = {
+        (r, i): x for r, i, x in frame.filter(measure="diversification-quadrant").select("region", "industry", "label").iter_rows() if x
+    }
+    rows, blocks = [], [_heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
+    for (host,), part in density.group_by("region", maintain_order=True):
+        open_ = part.filter(pl.col("industry").map_elements(lambda i, h=host: (h, i) in labels, return_dtype=pl.Boolean))
+        ranked = open_.with_columns(pci=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64))
+        ranked = ranked.with_columns(score=pl.col("value").rank() + pl.col("pci").rank()).sort("score", descending=True, nulls_last=True)
+        rows += [
+            (host, r["industry"], r["value"], r["pci"], labels[host, r["industry"]]) for r in ranked.head(_CANDIDATES).iter_rows(named=True)
+        ]
+    shown = pl.DataFrame(rows, schema=["region", "industry", "value", "pci", "label"], orient="row")
+    blocks.append(_candidates(words, shown))
+    blocks += _planes(words, density, complexity, labels)
+    rest = frame.filter(pl.col("measure").is_in(["structural-similarity", "key-industry-overlap"])).sort(
+        "value", descending=True, nulls_last=True
+    )
+    if rest.height:
+        blocks.append(tall(words, rest, name="transfer-similarity", title=speaker.ui("title.transfer_similarity")))
+    return blocks
+
+
+def _candidates(words: Words, shown: pl.DataFrame) -> Block:
+    from hinterland.report.table import Heading as Column
+    from hinterland.report.table import Row, Table
+
+    speaker = words.speaker
+    body, last = [], ""
+    for host, industry, density, pci, label in shown.iter_rows():
+        name = words.said("region", host)
+        cells = (words.said("industry", industry), compact(density), compact(pci), speaker.name(label, "transfer_label"))
+        body.append(Row(("" if name == last else name, *cells)))
+        last = name
+    headings = (
+        Column(speaker.ui("col.key_region"), "left"),
+        Column(speaker.ui("col.key_industry"), "left"),
+        Column(words.measure("relatedness-density")),
+        Column(words.measure("product-complexity")),
+        Column(speaker.ui("col.transfer_label"), "left"),
+    )
+    return Table(
+        "transfer-candidates", speaker.ui("title.transfer_candidates"), headings, tuple(body), "", (speaker.ui("note.transfer_candidates"),)
+    )
+
+
+def _planes(words: Words, density: pl.DataFrame, complexity: dict[str, float], labels: dict[tuple[str, str], str]) -> Iterator[Block]:
+    speaker = words.speaker
+    for number, ((host,), part) in enumerate(density.group_by("region", maintain_order=True)):
+        points = part.select(
+            pl.col("industry").map_elements(lambda i: words.said("industry", i), return_dtype=pl.String),
+            relatedness="value",
+            complexity=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64),
+            present=pl.col("industry").map_elements(lambda i, h=host: (h, i) not in labels, return_dtype=pl.Boolean),
+        )
+        name = words.said("region", host)
+        if points.drop_nulls().height > 3:
+            title = speaker.ui("title.transfer_plane", host=name)
+            yield Chart(
+                f"transfer-plane-{number + 1}",
+                title,
+                speaker.ui("subtitle.transfer_plane"),
+                speaker.ui("alt.transfer_plane", host=name),
+                figures.plane(points, speaker),
+                points,
+            )
+
+
+def _security(words: Words) -> list[Block]:
+    frame = _rows(words, "security")
+    if not frame.height:
+        return []
+    blocks: list[Block] = [_heading(words, "security")]
+    for (measure, component), rows in frame.group_by("measure", "component", maintain_order=True):
+        if component in ("actual-change", "expected-change"):
+            continue
+        latest = rows.filter(pl.col("time") == rows["time"].max()) if rows["time"].null_count() < rows.height else rows
+        shown = latest.sort("rank", "value", nulls_last=True, maintain_order=True)
+        blocks.append(tall(words, shown, name=f"transfer-{measure}-{component or 'all'}", title=words.measure(str(measure))))
+    return blocks
+
+
+def _listed(words: Words, name: str) -> list[Block]:
+    frame = _rows(words, name)
+    if "span" in frame.columns and frame.height:
+        frame = frame.filter(pl.col("span").is_null() | (pl.col("span") == "whole"))
+    if not frame.height:
+        return []
+    return [
+        _heading(words, name),
+        tall(words, frame, name=f"transfer-{name}", title=words.speaker.labelled(f"transfer_table.transfer_{name}")),
+    ]

@@ -1,0 +1,62 @@
+"""Names of regions, industries and measures in the chapter of transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from hinterland.report.record import Record
+from hinterland.report.sentences import Speaker
+
+TABLE = "transfer"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the record's labels are called in the speaker's language."""
+
+    record: Record
+    speaker: Speaker
+
+    @cached_property
+    def places(self) -> pl.DataFrame:
+        """Regions with their names and coordinates."""
+        return self._own("measure_places")
+
+    @cached_property
+    def regions(self) -> dict[str, str]:
+        """Region → its name; itself where the packaged geography does not know it."""
+        column = "name_zh" if self.speaker.language == "zh" else "name_en"
+        return dict(self.places.drop_nulls(column).select("region", column).iter_rows()) if self.places.height else {}
+
+    @cached_property
+    def industries(self) -> dict[str, str]:
+        """Industry → its name."""
+        frame = self._own("measure_labels")
+        column = "label_zh" if self.speaker.language == "zh" else "label_en"
+        return dict(frame.drop_nulls(column).select("code", column).iter_rows()) if {"code", column} <= set(frame.columns) else {}
+
+    def _own(self, table: str) -> pl.DataFrame:
+        frame = self.record.tables.get(table, pl.DataFrame())
+        return frame.filter(pl.col("measure") == TABLE) if "measure" in frame.columns else pl.DataFrame()
+
+    def said(self, key: str, value: object) -> str:
+        """A key's label in words."""
+        text = "" if value is None else str(value)
+        if key in ("region", "other"):
+            return self.regions.get(text, text)
+        if key == "industry":
+            return self.industries.get(text, text)
+        return text
+
+    def measure(self, name: str, component: str = "") -> str:
+        """An indicator's or a part's name, with its component where it has one."""
+        speaker = self.speaker
+        if component:
+            return speaker.name(component, "component")
+        for key in (f"indicator.{name}.name", f"transfer_measure.{name}"):
+            if speaker.has(key):
+                return speaker.labelled(key)
+        return name
