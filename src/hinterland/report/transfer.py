@@ -14,7 +14,6 @@ from hinterland.report.digits import compact, count, share
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Name, Ref, Sentence, Speaker, say
 from hinterland.report.transfer_bars import bars
-from hinterland.report.transfer_sankey import sankey
 from hinterland.report.transfer_tables import tall, wide
 from hinterland.report.transfer_words import Words
 
@@ -140,7 +139,7 @@ def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
         )
     if lead["group"].null_count() < lead.height:
         banded = lead.select(pl.col("region").alias("source"), "group", pl.col("other").alias("host"), "value")
-        figure = sankey(banded, words.regions, speaker)
+        figure = figures.sankey(banded, words.regions, speaker)
         blocks.append(
             Chart(
                 f"transfer-bands-{basis}",
@@ -179,9 +178,10 @@ def _selection(words: Words) -> list[Block]:
     labels = {
         (r, i): x for r, i, x in frame.filter(measure="diversification-quadrant").select("region", "industry", "label").iter_rows() if x
     }
-    rows, blocks = [], [_heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
+    rows: list[tuple[object, ...]] = []
+    blocks: list[Block] = [_heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
     for (host,), part in density.group_by("region", maintain_order=True):
-        open_ = part.filter(pl.col("industry").map_elements(lambda i, h=host: (h, i) in labels, return_dtype=pl.Boolean))
+        open_ = part.filter(pl.Series([(host, i) in labels for i in part["industry"]]))
         ranked = open_.with_columns(pci=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64))
         ranked = ranked.with_columns(score=pl.col("value").rank() + pl.col("pci").rank()).sort("score", descending=True, nulls_last=True)
         rows += [
@@ -225,10 +225,10 @@ def _planes(words: Words, density: pl.DataFrame, complexity: dict[str, float], l
     speaker = words.speaker
     for number, ((host,), part) in enumerate(density.group_by("region", maintain_order=True)):
         points = part.select(
-            pl.col("industry").map_elements(lambda i: words.said("industry", i), return_dtype=pl.String),
+            pl.Series("industry", [words.said("industry", i) for i in part["industry"]]),
             relatedness="value",
             complexity=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64),
-            present=pl.col("industry").map_elements(lambda i, h=host: (h, i) not in labels, return_dtype=pl.Boolean),
+            present=pl.Series([(host, i) not in labels for i in part["industry"]]),
         )
         name = words.said("region", host)
         if points.drop_nulls().height > 3:
