@@ -127,15 +127,9 @@ def _text(path: Path) -> Cells:
     lines = csv.reader(io.StringIO(first), delimiter=mark)
     head = [[c.strip() for c in line] for line in lines]
     width = max((len(line) for line in head), default=0)
-    frame = pl.read_csv(
-        text,
-        has_header=False,
-        separator=mark,
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        new_columns=[f"c{i}" for i in range(width)],
-        schema={f"c{i}": pl.String for i in range(width)},
-    )
+    names = [f"c{i}" for i in range(width)]
+    # Titles are short lines: the width is that of the widest line above the numbers.
+    frame = pl.read_csv(mark.join(names).encode() + b"\n" + text, separator=mark, infer_schema=False, truncate_ragged_lines=True)
     labels = frame[:, : min(LABELS, width)]
     return Cells(_clean([(*line, *[""] * (width - len(line))) for line in head]), _clean(labels.rows()), _numbers(frame), path.name)
 
