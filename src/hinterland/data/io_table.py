@@ -169,7 +169,9 @@ class IOTable:
     @property
     def A(self) -> Floats:  # noqa: N802  # the matrix of the literature
         """A = Z x̂⁻¹, [n, n], a new array: input of the row per unit of output of the column; zero for columns without output."""
-        return np.divide(self.Z, self.x, out=np.zeros_like(self.Z), where=np.broadcast_to(self.x > 0, self.Z.shape))
+        found = self.Z / np.where(self.x > 0, self.x, 1.0)
+        found[:, self.x <= 0] = 0.0
+        return found
 
     @property
     def final_demand(self) -> Floats:
