@@ -188,7 +188,9 @@ class IOTable:
     @property
     def is_linked(self) -> bool:
         """Whether deliveries between the regions are known; a table of provinces stacked by their margins has none."""
-        return self.n_regions == 1 or not (self.outflow.any() or self.inflow.any())
+        ends = np.flatnonzero(np.concatenate([self.regions[1:] != self.regions[:-1], [True]])) + 1
+        starts = np.concatenate([[0], ends[:-1]])
+        return self.n_regions == 1 or any(self.Z[a:b, :a].any() or self.Z[a:b, b:].any() for a, b in zip(starts, ends, strict=True))
 
     @property
     def row_residual(self) -> Floats:
