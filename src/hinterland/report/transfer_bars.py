@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.report.digits import compact
 from hinterland.report.style import BLUE, MUTED, ORANGE, RULE, canvas, drawing
 
 if TYPE_CHECKING:
@@ -32,4 +33,5 @@ def bars(names: Sequence[str], values: NDArray[np.float64], axis: str) -> Figure
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(axis)
+        axes.xaxis.set_major_formatter(lambda value, _: compact(float(value)))
     return figure

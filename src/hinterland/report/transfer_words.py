@@ -35,8 +35,8 @@ class Words:
     def industries(self) -> dict[str, str]:
         """Industry → its name."""
         frame = self._own("measure_labels")
-        column = "label_zh" if self.speaker.language == "zh" else "label_en"
-        return dict(frame.drop_nulls(column).select("code", column).iter_rows()) if {"code", column} <= set(frame.columns) else {}
+        column = "name_zh" if self.speaker.language == "zh" else "name_en"
+        return dict(frame.drop_nulls(column).select("label", column).iter_rows()) if frame.height else {}
 
     def _own(self, table: str) -> pl.DataFrame:
         frame = self.record.tables.get(table, pl.DataFrame())
