@@ -10,6 +10,7 @@ from hinterland.errors import Finding, InputError, fail_if_any
 from hinterland.measure.read import OnNegative
 from hinterland.transfer.chains import read_chains
 from hinterland.transfer.bilateral import read_records
+from hinterland.transfer.chronology import policy_dates
 from hinterland.transfer.given import Given
 from hinterland.transfer.inputs import Cells, read_cells, region_names
 from hinterland.transfer.parts import assembled
@@ -40,6 +41,8 @@ def transfer(
     levels: Any = None,
     wages: Any = None,
     planned: Any = None,
+    policies: Any = None,
+    min_years: int = 15,
     threatened: Iterable[object] = (),
     utilisation: Any = None,
     state: str | None = None,
@@ -68,6 +71,8 @@ def transfer(
         levels: development of each region, such as ln GDP per head: a table of ``region`` and ``value``; mean gradients where there are any.
         wages: a table of ``region`` and ``value``.
         planned: industries that regions plan: a table of ``region`` and ``industry``.
+        policies: first years to set beside breaks: a mapping, or a table of ``policy`` and ``year``.
+        min_years: series with fewer years are not searched for breaks; below 15 they describe and test nothing.
         threatened: regions whose supply may fail.
         utilisation: share of capacity in use: a table of ``region``, ``industry``, ``value``, and perhaps ``ramp``, the share of spare capacity that runs in time.
         state, suppressed, complete, on_negative: as for :func:`hinterland.measure`.
@@ -84,9 +89,10 @@ def transfer(
         "chains": (io, lambda x: read_chains(x, regions)),
         "at": (places, lambda x: positions_of(cells, x)),
         "neighbours": (neighbours, neighbour_table),
+        "policies": (policies, policy_dates),
         "threatened": (tuple(threatened) or None, lambda x: region_names("threatened", x, regions)),
     }
-    plain = {"levels": levels, "wages": wages, "planned": planned, "utilisation": utilisation}
+    plain = {"levels": levels, "wages": wages, "planned": planned, "utilisation": utilisation, "min_years": min_years}
     return assembled(Given(cells=cells, **_read(readers), **plain))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class Given:
         cells: the main table;  records: observed flows;  chains: input-output tables.
         at: [R, 2] longitude and latitude of the regions;  neighbours: ``region, other, value``.
         levels, wages, planned, utilisation: tables as the caller gave them.
+        policies: first year of each;  min_years: fewest years in which breaks are looked for.
         threatened: labels of regions.
     """
 
@@ -35,6 +37,8 @@ class Given:
     levels: Any = None
     wages: Any = None
     planned: Any = None
+    policies: Mapping[str, int] | None = None
+    min_years: int = 15
     threatened: tuple[str, ...] | None = None
     utilisation: Any = None
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from hinterland.labels import Note
 from hinterland.transfer.chains import net_transfer_rows
+from hinterland.transfer.chronology import phases_frame
 from hinterland.transfer.drivers import drivers_frame
 from hinterland.transfer.bilateral import imputed_rows, record_rows
 from hinterland.transfer.given import Given
@@ -27,6 +28,7 @@ __all__ = ["assembled"]
 def assembled(g: Given) -> Transfer:
     """The analysis of what was given."""
     scale = scale_frame(g.cells, neighbours=g.neighbours)
+    phases = phases_frame(g.cells, scale, g.policies or {}, g.min_years)
     flows = _flows(g)
     levels = levels_from_gradient(g.cells) if g.levels is None and g.has_gradient else g.levels
     return Transfer(
@@ -39,11 +41,11 @@ def assembled(g: Given) -> Transfer:
         drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, iter(())),
         constraints=conformed("transfer_constraints", []),
         selection=selection_frame(g.cells, g.planned),
-        phases=conformed("transfer_phases", []),
+        phases=phases.frame,
         security=security_frame(g.cells, g.chains, g.threatened or (), g.utilisation),
         paths=paths_frame(g.cells, g.at),
-        notes=notes_of(g),
-        findings=(*g.cells.data.findings, *(f for part in (g.records, g.chains) if part is not None for f in part.findings)),
+        notes=(*notes_of(g), *phases.notes),
+        findings=(*g.cells.data.findings, *phases.findings, *(f for part in (g.records, g.chains) if part is not None for f in part.findings)),
         meta=_meta(g),
     )
 
@@ -75,6 +77,7 @@ def notes_of(g: Given) -> tuple[Note, ...]:
         "transfer-no-neighbours": g.neighbours is None,
         "transfer-no-wages": g.at is not None and g.wages is None,
         "transfer-no-planned": g.planned is None,
+        "transfer-no-policies": g.policies is None,
         "transfer-no-cover": chains > 0 and (not g.threatened or g.utilisation is None),
         "cover-own-index": chains > 0 and bool(g.threatened) and g.utilisation is not None,
         "product-cycle-ceiling": len(g.cells.years) >= 5,
@@ -84,7 +87,7 @@ def notes_of(g: Given) -> tuple[Note, ...]:
 
 def _meta(g: Given) -> dict[str, Any]:
     data = g.cells.data
-    names = ("records", "chains", "at", "neighbours", "levels", "wages", "planned", "threatened", "utilisation")
+    names = ("records", "chains", "at", "neighbours", "levels", "wages", "planned", "policies", "threatened", "utilisation")
     return {
         "regions": data.labels("region").to_list(),
         "industries": data.labels("industry").to_list(),

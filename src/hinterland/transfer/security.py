@@ -153,7 +153,7 @@ def _utilisation(source: Any, chains: Chains) -> tuple[Floats, Floats]:
         pl.col("region", "industry").cast(pl.String), pl.col(names).cast(pl.Float64, strict=False)
     )
     findings = [
-        Finding("share-outside", f"shares are {listed(odd)}", f"{where}, column {name!r}", "give shares between 0 and 1, not per cent")
+        Finding("utilisation-share", f"shares are {listed(odd)}", f"{where}, column {name!r}", "give shares between 0 and 1, not per cent")
         for name in names
         if len(odd := found[name].filter(~found[name].is_between(0, 1)))
     ]
