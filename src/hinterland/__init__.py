@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from hinterland.report.figures import plot_data
     from hinterland.study.record import Run
     from hinterland.study.runner import run
+    from hinterland.transfer.analysis import transfer
+    from hinterland.transfer.result import Transfer
 
 __version__ = "0.1.0"
 
@@ -76,6 +78,7 @@ _PUBLIC = {
     "Run": "study.record",
     "RunError": "errors",
     "StudyError": "errors",
+    "Transfer": "transfer.result",
     "World": "data.world",
     "adjust": "evaluate.families",
     "adoption": "data.policy",
@@ -104,6 +107,7 @@ _PUBLIC = {
     "sensitivity": "evaluate.sensitivity",
     "simulate": "data.world",
     "specification_curve": "evaluate.specification",
+    "transfer": "transfer.analysis",
     "wild_bootstrap": "evaluate.wild",
 }
 
@@ -126,6 +130,7 @@ __all__ = [
     "Run",
     "RunError",
     "StudyError",
+    "Transfer",
     "World",
     "__version__",
     "adjust",
@@ -155,6 +160,7 @@ __all__ = [
     "sensitivity",
     "simulate",
     "specification_curve",
+    "transfer",
     "wild_bootstrap",
 ]
 
