@@ -104,7 +104,8 @@ def _self_sufficiency(chains: Chains, k: int, supply: Floats) -> pl.DataFrame:
 
 def _embodied(chains: Chains, k: int, cells: Cells) -> Iterator[pl.DataFrame]:
     """Share of each region's final demand whose value added is made at home, and among the hosts."""
-    t, flow = chains.tables[k], multiregional.by_region(multiregional.induced_value_added(chains.solved[k], value_added_coefficients(t)))
+    t = chains.tables[k]
+    flow = multiregional.by_region(multiregional.induced_value_added(chains.solved[k], value_added_coefficients(t)))
     hosts = np.array([r for r, name in enumerate(chains.regions) if name in cells.hosts], dtype=np.intp)
     own = np.divide(flow.diagonal(), flow.sum(axis=0), out=np.full(len(flow), np.nan), where=flow.sum(axis=0) > 0)
     parts = {"embodied-own": own, "embodied-hosts": formulas.embodied_self_sufficiency(flow, hosts)}
