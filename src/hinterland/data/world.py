@@ -151,7 +151,7 @@ def simulate(
     potential = potential_frame(basis, outcomes)
     panel = observed_panel(basis, outcomes)
     prices = basis.market.prices
-    inputs = Inputs(panel, prices, seed, chosen.sampled_patents)
+    inputs = Inputs(panel, prices, seed, chosen.sampled_patents, chosen.effect)
     return World(panel, truth_frame(potential, chosen), policy_register(REGISTER), who.policy, prices, potential, chosen, seed, inputs)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from hinterland.data.panel import Panel
 from hinterland.data.world_economy import Economy, accounts_frame, draw_economy, initial_frame, national_frame
 from hinterland.data.world_employment import Ints, draw_employment, employment_frame, industries_frame, national_employment_frame
+from hinterland.data.world_flows import Drawn, draw_flows, flows_frame, links_frame, owners_frame
 from hinterland.data.world_patents import patents_frame
 
 INPUTS = (
@@ -21,6 +22,9 @@ INPUTS = (
     "accounts_national",
     "capital_initial",
     "patents",
+    "flows",
+    "links",
+    "owners",
 )
 """Names of the tables, in this order."""
 
@@ -31,13 +35,14 @@ class Inputs(Mapping[str, pl.DataFrame]):
     * ``prices``: retail price indices by province, year and good;
     * ``employment``, ``employment_national``, ``industries``: persons by city, year and industry, the nation's, and the industries' names;
     * ``accounts``, ``accounts_national``, ``capital_initial``: output, investment and labour by city and year, the nation's totals, and the stock of the first year;
-    * ``patents``: inventions with their IPC symbols.
+    * ``patents``: inventions with their IPC symbols;
+    * ``flows``, ``links``, ``owners``: investment projects between provinces by industry and year, the ownership links that they are, and the owners' seats.
 
     A table is made the first time it is asked for, from the panel and the seed.
     """
 
-    def __init__(self, panel: Panel, prices: pl.DataFrame, seed: int, patents: int) -> None:
-        self._panel, self._prices, self._seed, self._most = panel, prices, seed, patents
+    def __init__(self, panel: Panel, prices: pl.DataFrame, seed: int, patents: int, effect: float) -> None:
+        self._panel, self._prices, self._seed, self._most, self._effect = panel, prices, seed, patents, effect
         self._made: dict[str, pl.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pl.DataFrame:
@@ -68,6 +73,9 @@ class Inputs(Mapping[str, pl.DataFrame]):
             "accounts_national": lambda: national_frame(panel, self._economy),
             "capital_initial": lambda: initial_frame(panel, self._economy),
             "patents": lambda: patents_frame(panel, self._seed, self._most),
+            "flows": lambda: flows_frame(self._flows),
+            "links": lambda: links_frame(self._flows, panel, self._seed),
+            "owners": lambda: owners_frame(self._flows, panel),
         }
 
     @cached_property
@@ -77,3 +85,7 @@ class Inputs(Mapping[str, pl.DataFrame]):
     @cached_property
     def _employment(self) -> tuple[Ints, Ints]:
         return draw_employment(self._panel, self._economy, self._seed)
+
+    @cached_property
+    def _flows(self) -> Drawn:
+        return draw_flows(self._panel, self._seed, self._effect)

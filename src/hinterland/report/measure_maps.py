@@ -128,6 +128,11 @@ def _is_dark(face: object) -> bool:
     return bool(0.299 * red + 0.587 * green + 0.114 * blue < 0.5)
 
 
+def short_name(name_zh: str, name_en: str) -> str:
+    """The English name of a province where room is short."""
+    return _abbreviated(_ENGLISH.get(name_zh, name_en))
+
+
 def _abbreviated(label: str) -> str:
     return label if len(label) <= 9 else f"{label[:8]}."
 
