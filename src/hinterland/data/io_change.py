@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.io_table import Floats, IOTable, LongTable, Text, distinct
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any, listed
+from hinterland.labels import Note
 
 Codes = NDArray[np.intp]
 ROWS = ("exports", "imports", "outflow", "inflow", "error", "x")
@@ -86,7 +87,9 @@ def margins(t: IOTable) -> IOTable:
         "final_kind": t.final_kind[~foreign],
         "imported_final": t.imported_final[~foreign],
     }
-    return replace(t, Z=Z, F=F[:, ~foreign], exports=exports, outflow=outflow, inflow=inflow, **kept, notes=(*t.notes, "margins-only"))
+    return replace(
+        t, Z=Z, F=F[:, ~foreign], exports=exports, outflow=outflow, inflow=inflow, **kept, notes=(*t.notes, Note("io-margins-only"))
+    )
 
 
 def aggregate(t: IOTable, regions: Mapping[str, str], sectors: Mapping[str, str], final: Mapping[str, str]) -> IOTable:
@@ -179,7 +182,7 @@ def deflate(t: IOTable, deflators: Any, prices: str, imported: float) -> IOTable
         imported_inputs=inputs,
         imported_final=t.imported_final / imported,
         prices=prices,
-        notes=(*t.notes, "double-deflated"),
+        notes=(*t.notes, Note("io-double-deflated", {"prices": prices})),
     )
 
 

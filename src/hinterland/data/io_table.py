@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, fail_if_any
+from hinterland.labels import Note
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,7 +63,7 @@ class IOTable:
         year: of the table; ``None`` where it is not known.
         prices: ``current``, or what the values are deflated to.
         source: file or data set.
-        notes: codes of what was done to the table, such as ``imports-netted``.
+        notes: what was done to the table, such as netting imports.
         findings: warnings of the reader and of the checks.
 
     Raises:
@@ -90,7 +91,7 @@ class IOTable:
     year: int | None = None
     prices: str = "current"
     source: str = "table"
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
