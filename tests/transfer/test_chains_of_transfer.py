@@ -75,7 +75,10 @@ def test_net_transfer_is_that_of_measure(tr: hl.Transfer, component: str) -> Non
 def test_structure_and_demand_add_up_to_the_change(tr: hl.Transfer) -> None:
     rows = tr.flows.filter(measure="mrio-net-transfer", span="whole").filter(pl.col("industry").is_null())
     first = pl.min_horizontal("region", "other")
-    signed = rows.with_columns(pair=pl.concat_str(first, pl.max_horizontal("region", "other")), value=pl.when(pl.col("other") == first).then("value").otherwise(-pl.col("value")))
+    signed = rows.with_columns(
+        pair=pl.concat_str(first, pl.max_horizontal("region", "other")),
+        value=pl.when(pl.col("other") == first).then("value").otherwise(-pl.col("value")),
+    )
     wide = signed.pivot(on="component", index="pair", values="value")
     np.testing.assert_allclose((wide["mrio-structure"] + wide["mrio-demand"]).to_numpy(), wide["mrio-change"].to_numpy())
 
@@ -86,7 +89,11 @@ def test_each_pair_has_one_direction(tr: hl.Transfer) -> None:
     paired = rows.with_columns(first=pl.min_horizontal("region", "other"), second=pl.max_horizontal("region", "other"))
     assert paired.select(keys).is_duplicated().sum() == 0
     assert (rows["value"] > 0).all()
-    assert rows.select("span", "time_from", "time").unique().sort("time_from", "time").rows() == [("period", 2007, 2012), ("whole", 2007, 2017), ("period", 2012, 2017)]
+    assert rows.select("span", "time_from", "time").unique().sort("time_from", "time").rows() == [
+        ("period", 2007, 2012),
+        ("whole", 2007, 2017),
+        ("period", 2012, 2017),
+    ]
 
 
 def test_worked_example() -> None:
@@ -95,7 +102,9 @@ def test_worked_example() -> None:
     def made(a: Any, f: Any, year: int) -> IOTable:
         a, f = np.array(a), np.array(f, dtype=float)
         x = np.linalg.solve(np.eye(2) - a, f.sum(axis=1))
-        return IOTable(a * x, f, x, np.array(["r0", "r1"]), np.array(["i0", "i0"]), np.array(["r0", "r1"]), np.array(["f", "f"]), year=year, prices="c")
+        return IOTable(
+            a * x, f, x, np.array(["r0", "r1"]), np.array(["i0", "i0"]), np.array(["r0", "r1"]), np.array(["f", "f"]), year=year, prices="c"
+        )
 
     io = [made([[0.3, 0.1], [0.05, 0.25]], [[80, 20], [10, 60]], 2007), made([[0.28, 0.12], [0.08, 0.27]], [[85, 25], [20, 80]], 2012)]
     tr = hl.transfer(cells(2, 1), **ROLES, io=io)
@@ -115,7 +124,9 @@ def test_positions_in_chains_are_those_of_measure(tr: hl.Transfer, measure: str)
     np.testing.assert_allclose(both["value"].to_numpy(), both["value_want"].to_numpy())
 
 
-@pytest.mark.parametrize(("measure", "by"), [("linkages", None), ("hypothetical-extraction", "region"), ("hypothetical-extraction", "industry")])
+@pytest.mark.parametrize(
+    ("measure", "by"), [("linkages", None), ("hypothetical-extraction", "region"), ("hypothetical-extraction", "industry")]
+)
 def test_security_is_that_of_measure(tr: hl.Transfer, measure: str, by: str | None) -> None:
     deliveries, final = long(TABLES)
     want = hl.measure(measure, deliveries, final=final, **CHAIN, **({} if by is None else {"by": by})).frame
@@ -162,7 +173,18 @@ def test_cover_of_what_a_threatened_region_supplies() -> None:
 def test_imports_that_are_not_known_by_product_leave_no_ratio() -> None:
     base = TABLES[0]
     foreign = np.full((1, base.n), 1.0)
-    io = IOTable(base.Z, base.F, base.x, base.regions, base.sectors, base.final_region, base.final_kind, imported_inputs=foreign, imported_kind=np.array(["imports"]), year=2012)
+    io = IOTable(
+        base.Z,
+        base.F,
+        base.x,
+        base.regions,
+        base.sectors,
+        base.final_region,
+        base.final_kind,
+        imported_inputs=foreign,
+        imported_kind=np.array(["imports"]),
+        year=2012,
+    )
     rows = hl.transfer(cells(), **ROLES, io=io).security.filter(measure="self-sufficiency")
     assert set(rows["reason"]) == {"imports-unknown"}
 

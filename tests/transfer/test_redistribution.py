@@ -43,7 +43,9 @@ def test_a_number_or_a_reason(tr: hl.Transfer) -> None:
         assert ((frame["reason"] == "") == number.is_finite().fill_null(value=False)).all(), name
 
 
-@pytest.mark.parametrize("measure", ["share-change", "absolute-transfer", "relative-transfer", "gross-shift", "closure-share", "concentration-shift"])
+@pytest.mark.parametrize(
+    "measure", ["share-change", "absolute-transfer", "relative-transfer", "gross-shift", "closure-share", "concentration-shift"]
+)
 @pytest.mark.parametrize(("span", "years"), [("whole", (2010, 2015)), ("period", (2012, 2015))])
 def test_scale_is_what_measure_gives(tr: hl.Transfer, frame: pl.DataFrame, measure: str, span: str, years: tuple[int, int]) -> None:
     want = hl.measure(measure, frame.filter(pl.col("year").is_in(years)), **ROLES).frame.rename({"trade": "industry"})
@@ -131,7 +133,9 @@ def test_a_gap_in_one_year_is_left_out_of_group_sums_in_every_year(frame: pl.Dat
     gap = (pl.col("year") == 2012) & (pl.col("place") == "r0") & (pl.col("trade") == "i0")
     holed = frame.filter(~gap)
     without = frame.filter(~((pl.col("place") == "r0") & (pl.col("trade") == "i0")))
-    a, b = (hl.transfer(f, **ROLES, groups=GROUPS).structure.filter(measure="share-change").sort("region", "group") for f in (holed, without))
+    a, b = (
+        hl.transfer(f, **ROLES, groups=GROUPS).structure.filter(measure="share-change").sort("region", "group") for f in (holed, without)
+    )
     np.testing.assert_allclose(a["value"].to_numpy(), b["value"].to_numpy())
 
 
@@ -149,7 +153,9 @@ def test_any_table_gives_every_identity(seed: int, years: int, regions: int, ind
 
 
 def test_gradient_is_potential(tr: hl.Transfer, frame: pl.DataFrame) -> None:
-    want = hl.measure("gradient-coefficient", frame.filter(year=2015), region="place", industry="trade", output="jobs", labour="staff").component("gradient")
+    want = hl.measure(
+        "gradient-coefficient", frame.filter(year=2015), region="place", industry="trade", output="jobs", labour="staff"
+    ).component("gradient")
     got = tr.sources.filter(measure="gradient-coefficient", component="gradient").sort("region", "industry")
     np.testing.assert_allclose(got["value"].to_numpy(), want.sort("place", "trade")["value"].to_numpy())
     assert set(got["concept"]) == {"potential"}

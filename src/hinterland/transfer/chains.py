@@ -73,7 +73,9 @@ def read_chains(source: IOTable | Iterable[IOTable], regions: Sequence[str]) -> 
     absent = [r for r in labels if r not in set(regions)]
     if absent:
         what = f"regions of the input-output tables are not in the main table: {listed(absent)}"
-        findings.append(Finding("io-regions", what, "argument io", "nothing, if they lie outside the study; otherwise use its labels", "warning"))
+        findings.append(
+            Finding("io-regions", what, "argument io", "nothing, if they lie outside the study; otherwise use its labels", "warning")
+        )
     if len({t.prices for t in tables}) > 1 or (len(tables) > 1 and tables[0].prices == "current"):
         what = f"input-output tables are at prices {listed(dict.fromkeys(t.prices for t in tables))}"
         findings.append(Finding("io-prices", what, "argument io", "deflate them to common prices (IOTable.deflate)", "warning"))
@@ -114,8 +116,10 @@ def net_transfer_rows(chains: Chains) -> Iterator[pl.DataFrame]:
         when = {k: pl.lit(v, pl.Int64) for k, v in (("time_from", chains.years[a]), ("time", chains.years[b]))}
         for component, name in PARTS.items():
             net = multiregional.net_transfer(getattr(found, name))
-            yield _directed(chains, net.sum(axis=1)[:, None, :], component).with_columns(industry=pl.lit(None, pl.String), **when).with_columns(
-                **{k: pl.lit(v) for k, v in said.items()}
+            yield (
+                _directed(chains, net.sum(axis=1)[:, None, :], component)
+                .with_columns(industry=pl.lit(None, pl.String), **when)
+                .with_columns(**{k: pl.lit(v) for k, v in said.items()})
             )
             if name == "structure":
                 yield _directed(chains, net, component).with_columns(**when, **{k: pl.lit(v) for k, v in said.items()})
@@ -139,7 +143,9 @@ def chain_rows(chains: Chains) -> Iterator[pl.DataFrame]:
         when = pl.lit(t.year, pl.Int64)
         keys = {"region": t.regions, "industry": t.sectors}
         up = multiregional.upstreamness(t.Z, t.x)
-        yield number_rows(keys, up, n_used=t.n, reasons={"no-output": t.x <= 0}, measure="upstreamness", level="cell").with_columns(time=when)
+        yield number_rows(keys, up, n_used=t.n, reasons={"no-output": t.x <= 0}, measure="upstreamness", level="cell").with_columns(
+            time=when
+        )
         share = multiregional.value_added_export_share(multiregional.induced_value_added(solved, value_added_coefficients(t)))
         rows = number_rows({"region": chains.regions}, share, n_used=t.n, reasons={"no-output": ~np.isfinite(share)})
         yield rows.with_columns(measure=pl.lit("value-added-export-share"), level=pl.lit("region"), time=when)
@@ -147,4 +153,4 @@ def chain_rows(chains: Chains) -> Iterator[pl.DataFrame]:
 
 def value_added_coefficients(t: IOTable) -> Floats:
     """Value added of the table per unit of output, [n]; 0 where there is no output."""
-    return np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0)
+    return np.asarray(np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0), dtype=np.float64)

@@ -111,7 +111,9 @@ def _totals(cells: Cells) -> Iterator[tuple[str, dict[str, str], str | None]]:
 
 def _moved(scale: pl.DataFrame) -> pl.DataFrame:
     rows = scale.filter((pl.col("component") == "moved-share") & (pl.col("span") == "year"))
-    return rows.select(series=pl.lit("moved-share"), region=pl.lit(None, pl.String), group=pl.lit(None, pl.String), time="time", value="value")
+    return rows.select(
+        series=pl.lit("moved-share"), region=pl.lit(None, pl.String), group=pl.lit(None, pl.String), time="time", value="value"
+    )
 
 
 def _breaks(measure: str, rows: pl.DataFrame, policies: Mapping[str, int], min_years: int, model: str) -> Phases:
@@ -138,8 +140,10 @@ def _stages(series: pl.DataFrame, breaks: pl.DataFrame) -> Iterator[pl.DataFrame
     known = series.drop_nulls("value").join(counted, on=_KEYS, nulls_equal=True)
     if not known.height:
         return
-    passed = known.join(ends, on=_KEYS, how="left", nulls_equal=True).group_by([*_KEYS, "time", "value"]).agg(
-        phase=1 + (pl.col("end") < pl.col("time")).sum().cast(pl.Int64)
+    passed = (
+        known.join(ends, on=_KEYS, how="left", nulls_equal=True)
+        .group_by([*_KEYS, "time", "value"])
+        .agg(phase=1 + (pl.col("end") < pl.col("time")).sum().cast(pl.Int64))
     )
     t, y = pl.col("time").cast(pl.Float64), pl.col("value")
     stages = passed.group_by([*_KEYS, "phase"]).agg(
@@ -166,7 +170,9 @@ def _beside(breaks: pl.DataFrame, policies: Mapping[str, int]) -> list[pl.DataFr
     dates = pl.DataFrame({"policy": list(policies), "year": list(policies.values())})
     pairs = found.select(*_KEYS, start=pl.col("value").cast(pl.Int64) + 1).join(dates, how="cross")
     gap = pl.col("start") - pl.col("year")
-    nearest = pairs.sort(gap.abs(), "start").group_by([*_KEYS, "policy", "year"], maintain_order=True).first().sort([*_KEYS, "year", "policy"])
+    nearest = (
+        pairs.sort(gap.abs(), "start").group_by([*_KEYS, "policy", "year"], maintain_order=True).first().sort([*_KEYS, "year", "policy"])
+    )
     nearest = nearest.with_columns(gap=gap)
     keys = {k: nearest[k] for k in (*_KEYS, "policy")}
     rows = number_rows(keys, nearest["gap"].cast(pl.Float64).to_numpy(), measure="policy-distance", rule="policy-distance")

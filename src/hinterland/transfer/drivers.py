@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ __all__ = ["drivers_frame"]
 Floats = NDArray[np.float64]
 
 
-def drivers_frame(cells: Cells, at: Floats | None, wages: Any, chains: Chains | None, more: Iterator[pl.DataFrame]) -> pl.DataFrame:
+def drivers_frame(cells: Cells, at: Floats | None, wages: Any, chains: Chains | None, more: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Rows of ``transfer_drivers``; ``more`` are estimated coefficients."""
     parts = [_product_cycle(cells)]
     if at is not None:
@@ -36,10 +36,10 @@ def drivers_frame(cells: Cells, at: Floats | None, wages: Any, chains: Chains | 
 def national(data: Data) -> Data:
     """Sums over the regions that have the industry on record in every year."""
     cube = data.cube("time", "region", "industry")
-    every = cube.observed.all(axis=0)
+    every = np.asarray(cube.observed.all(axis=0))
     sums = np.where(every, cube.values, 0.0).sum(axis=1)
     t, i = (x.ravel() for x in np.indices(sums.shape))
-    seen = every.any(axis=0)[i]
+    seen = np.asarray(every.any(axis=0))[i]
     frame = pl.DataFrame(
         {
             "time": cube.labels[0].gather(t),
@@ -75,7 +75,9 @@ def _location(cells: Cells, at: Floats, wages: Any, chains: Chains | None) -> It
     hosts = np.array([r in cells.hosts for r in regions])
     distance = great_circle(at[hosts], at)
     weights, rule = _weights(cells, values, chains)
-    transport = np.stack([weber_site(distance, w).transport if np.isfinite(w).all() else np.full(len(distance), np.nan) for w in weights], axis=1)
+    transport = np.stack(
+        [weber_site(distance, w).transport if np.isfinite(w).all() else np.full(len(distance), np.nan) for w in weights], axis=1
+    )
     quotient = ratio(values * np.nansum(values), np.nansum(values, axis=1, keepdims=True) * np.nansum(values, axis=0, keepdims=True))
     parts = {"location-transport": transport, "location-agglomeration": np.log1p(quotient[hosts])}
     if wages is not None:
@@ -83,10 +85,17 @@ def _location(cells: Cells, at: Floats, wages: Any, chains: Chains | None) -> It
     h, i = (x.ravel() for x in np.indices(transport.shape))
     keys = {"region": regions.filter(pl.Series(hosts)).gather(h), "industry": industries.gather(i)}
     for component, part in parts.items():
-        rows = number_rows(keys, part.ravel(), n_used=len(regions), reasons={"missing-input": ~np.isfinite(part.ravel())}, component=component)
+        rows = number_rows(
+            keys, part.ravel(), n_used=len(regions), reasons={"missing-input": ~np.isfinite(part.ravel())}, component=component
+        )
         lowest = component != "location-agglomeration"
         rank = pl.col("value").rank("min", descending=not lowest).cast(pl.Int64).over("industry").alias("rank")
-        said = {"measure": "location-cost", "level": "cell", "concept": "potential", "rule": rule if component == "location-transport" else ""}
+        said = {
+            "measure": "location-cost",
+            "level": "cell",
+            "concept": "potential",
+            "rule": rule if component == "location-transport" else "",
+        }
         yield rows.with_columns(rank, time=pl.lit(cells.years[-1], pl.Int64), **{k: pl.lit(v) for k, v in said.items()})
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.transfer.chains import Chains
 from hinterland.transfer.bilateral import Records
+from hinterland.transfer.chains import Chains
+from hinterland.transfer.gravity import Gravity
 from hinterland.transfer.inputs import Cells
 
 __all__ = ["Given"]
@@ -22,7 +23,7 @@ class Given:
     """The inputs of an analysis; ``None`` where one was not given.
 
     Attributes:
-        cells: the main table;  records: observed flows;  chains: input-output tables.
+        cells: the main table;  records: observed flows;  gravity: their fitted equation;  chains: input-output tables.
         at: [R, 2] longitude and latitude of the regions;  neighbours: ``region, other, value``.
         levels, wages, planned, utilisation: tables as the caller gave them.
         policies: first year of each;  min_years: fewest years in which breaks are looked for.
@@ -31,6 +32,7 @@ class Given:
 
     cells: Cells
     records: Records | None = None
+    gravity: Gravity | None = None
     chains: Chains | None = None
     at: NDArray[np.float64] | None = None
     neighbours: pl.DataFrame | None = None

@@ -29,7 +29,9 @@ def pattern_frame(cells: Cells, flows: pl.DataFrame, levels: Any) -> pl.DataFram
     codes = found.filter(pl.col("component") == "transfer-pattern")
     label = dict(enumerate(PATTERNS, 1))
     named = codes.with_columns(label=pl.col("value").cast(pl.Int64).replace_strict(label, default="", return_dtype=pl.String).fill_null(""))
-    scores = found.filter(pl.col("component") != "transfer-pattern").join(named.select(*_PAIR, "label"), on=_PAIR, how="left", maintain_order="left")
+    scores = found.filter(pl.col("component") != "transfer-pattern").join(
+        named.select(*_PAIR, "label"), on=_PAIR, how="left", maintain_order="left"
+    )
     weights = used.select(*_FLOW, *_PAIR, "concept", "measure", weight="value")
     rows = weights.drop("measure").join(scores, on=_PAIR, how="left", maintain_order="left")
     shares = _shares(weights.join(named.select(*_PAIR, "label"), on=_PAIR, how="left", maintain_order="left"))

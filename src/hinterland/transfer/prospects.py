@@ -62,7 +62,9 @@ def planned_data(cells: Cells, planned: Any) -> Data:
     Raises:
         InputError: columns missing, or no region of it among those of the table.
     """
-    found = table(planned, "planned", ["region", "industry"]).with_columns(pl.col("region", "industry").cast(pl.String)).drop_nulls().unique()
+    found = (
+        table(planned, "planned", ["region", "industry"]).with_columns(pl.col("region", "industry").cast(pl.String)).drop_nulls().unique()
+    )
     regions = cells.data.labels("region")
     inside = found.filter(pl.col("region").is_in(regions.implode())).sort("region", "industry")
     if not inside.height:

@@ -104,7 +104,15 @@ def _moved(data: Data, compare: Any, groups: Mapping[str, str], level: str) -> p
         numbers["moved-part"] = ratio(volume, gain.sum(axis=1, keepdims=True))
     reasons = {"missing-input": count.ravel() == 0, "zero-total": total.ravel() == 0}
     made = [
-        number_rows(keys, v.ravel(), n_used=count.ravel(), reasons=reasons if c != "moved-volume" else {}, component=c, measure="redistributed", level=level)
+        number_rows(
+            keys,
+            v.ravel(),
+            n_used=count.ravel(),
+            reasons=reasons if c != "moved-volume" else {},
+            component=c,
+            measure="redistributed",
+            level=level,
+        )
         for c, v in numbers.items()
     ]
     return pl.concat([m.with_columns(coverage=pl.Series(coverage.ravel())) for m in made])

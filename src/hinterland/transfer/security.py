@@ -41,7 +41,7 @@ def security_frame(cells: Cells, chains: Chains | None, threatened: tuple[str, .
             supply = supply_of(t)
             rows = [*_linkage(t), *_extractions(t), *_supply(t, supply), _self_sufficiency(chains, k, supply), *_embodied(chains, k, cells)]
             if threatened and utilisation is not None:
-                rows += _cover(chains, k, supply, cells, threatened, utilisation)
+                rows += _cover(chains, k, supply, hosts=cells.hosts, threatened=threatened, utilisation=utilisation)
             parts += [r.with_columns(time=pl.lit(t.year, pl.Int64)) for r in rows]
     return conformed("transfer_security", parts)
 
@@ -116,17 +116,17 @@ def _embodied(chains: Chains, k: int, cells: Cells) -> Iterator[pl.DataFrame]:
 
 
 def _cover(
-    chains: Chains, k: int, supply: Floats, cells: Cells, threatened: tuple[str, ...], utilisation: Any
+    chains: Chains, k: int, supply: Floats, *, hosts: tuple[str, ...], threatened: tuple[str, ...], utilisation: Any
 ) -> Iterator[pl.DataFrame]:
     """How far the hosts could replace, out of spare capacity, what the threatened regions supply to all others."""
     t = chains.tables[k]
     lost = np.array([name in threatened for name in chains.regions])
     demand = supply[lost][:, :, ~lost].sum(axis=(0, 2))
     use, ramp = _utilisation(utilisation, chains)
-    hosts = np.array([name in cells.hosts for name in chains.regions]) & ~lost
-    use, ramp = use[hosts], ramp[hosts]
+    member = np.array([name in hosts for name in chains.regions]) & ~lost
+    use, ramp = use[member], ramp[member]
     known = np.isfinite(use) & np.isfinite(ramp) & (np.nan_to_num(use) > 0)
-    capacity = np.divide(t.x.reshape(len(lost), -1)[hosts], use, out=np.zeros(use.shape), where=known)
+    capacity = np.divide(t.x.reshape(len(lost), -1)[member], use, out=np.zeros(use.shape), where=known)
     found = formulas.cover(capacity, np.where(known, use, 1.0), np.maximum(demand, 0.0), ramp=np.where(known, ramp, 0.0))
     used = known.sum(axis=0)
     for component, name in _COVER.items():
@@ -135,7 +135,7 @@ def _cover(
         if name == "concentration":
             reasons["no-spare-capacity"] = ~np.isfinite(value)
         rows = number_rows({"item": chains.sectors}, value, n_used=used, reasons=reasons, component=component)
-        yield rows.with_columns(measure=pl.lit("supply-cover"), level=pl.lit("industry"), coverage=pl.Series(used / max(1, hosts.sum())))
+        yield rows.with_columns(measure=pl.lit("supply-cover"), level=pl.lit("industry"), coverage=pl.Series(used / max(1, member.sum())))
 
 
 _COVER = {"cover": "cover", "cover-penalised": "penalised", "cover-without-one": "without_one", "spare-concentration": "concentration"}

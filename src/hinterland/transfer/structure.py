@@ -34,9 +34,13 @@ def _sums(scale: pl.DataFrame) -> Iterator[pl.DataFrame]:
     names = ["shift-share", "dynamic-shift-share", "spatial-shift-share"]
     rows = scale.filter(pl.col("measure").is_in(names) & (pl.col("level") == "cell") & pl.col("group").is_not_null())
     keys = ["concept", "measure", "component", "region", "group", "span", "time_from", "time"]
-    yield rows.group_by(keys, maintain_order=True).agg(
-        value=pl.when(pl.col("value").is_not_null().any()).then(pl.col("value").sum()),
-        n_used=pl.col("value").count().cast(pl.Int64),
-        coverage=pl.col("value").count() / pl.len(),
-        reason=pl.when(pl.col("value").is_not_null().any()).then(pl.lit("")).otherwise(pl.col("reason").first()),
-    ).with_columns(level=pl.lit("region-group"), industry=pl.lit(None, pl.String))
+    yield (
+        rows.group_by(keys, maintain_order=True)
+        .agg(
+            value=pl.when(pl.col("value").is_not_null().any()).then(pl.col("value").sum()),
+            n_used=pl.col("value").count().cast(pl.Int64),
+            coverage=pl.col("value").count() / pl.len(),
+            reason=pl.when(pl.col("value").is_not_null().any()).then(pl.lit("")).otherwise(pl.col("reason").first()),
+        )
+        .with_columns(level=pl.lit("region-group"), industry=pl.lit(None, pl.String))
+    )
