@@ -85,7 +85,6 @@ def _side(x: float, drift: float, rate: float) -> float:
 
     The integral over s of 2·drift·∫ (1 - exp(-rate·m)) m/√(2πs³) exp(-(m + drift·s)²/2s) dm: the first passage to m, from where W never climbs higher.
     """
-
     root, top = np.sqrt(x), drift + rate
     c = (top**2 - drift**2) / 2
     inside = ndtr(drift * root) - 0.5
