@@ -238,6 +238,25 @@ def test_schemas(world: World) -> None:
         "accounts_national": (["year", "output", "capital", "labour"], calendar),
         "capital_initial": (["adcode", "year", "capital"], world.panel.n_units),
         "patents": (["patent", "adcode", "year", "kind", "ipc"], world.input("patents").height),
+        "flows": (
+            [
+                "source",
+                "host",
+                "industry",
+                "year",
+                "projects",
+                "capital",
+                "distance_km",
+                "ln_distance",
+                "contiguous",
+                "wage_gap",
+                "zone",
+                "relatedness",
+            ],
+            8 * calendar * world.panel.frame["province_code"].n_unique() ** 2,
+        ),
+        "links": (["child", "owner", "adcode", "class", "year", "capital", "share"], world.input("flows")["projects"].sum()),
+        "owners": (["owner", "adcode"], 40 * world.panel.n_units),
     }
     assert tuple(world.inputs) == INPUTS == tuple(expected)
     for name, (columns, height) in expected.items():
@@ -255,7 +274,7 @@ def test_same_seed_same_bytes_in_any_order(packaged: World) -> None:
     again, other = simulate(), simulate(seed=1)
     for name in reversed(INPUTS):
         assert_frame_equal(again.input(name), packaged.input(name), check_exact=True)
-        assert name == "industries" or not other.input(name).equals(packaged.input(name))
+        assert name in ("industries", "owners") or not other.input(name).equals(packaged.input(name))
     assert packaged.input("accounts") is packaged.inputs["accounts"]
 
 
@@ -263,10 +282,10 @@ def test_nothing_is_drawn_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch
     def refuse(*_: object) -> None:
         raise AssertionError
 
-    for maker in ("draw_economy", "draw_employment", "patents_frame"):
+    for maker in ("draw_economy", "draw_employment", "patents_frame", "draw_flows"):
         monkeypatch.setattr(world_inputs, maker, refuse)
     world = simulate()
-    assert (len(world.inputs), "patents" in world.inputs, repr(world.inputs)[:14]) == (8, True, "Inputs(prices,")
+    assert (len(world.inputs), "patents" in world.inputs, repr(world.inputs)[:14]) == (11, True, "Inputs(prices,")
     with pytest.raises(AssertionError):
         world.input("accounts")
 

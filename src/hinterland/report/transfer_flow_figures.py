@@ -184,10 +184,12 @@ def sankey(flows: pl.DataFrame, names: Mapping[str, str], speaker: Speaker, *, m
     rows = flows.filter((pl.col("source") != pl.col("host")) & (pl.col("value") > 0)).with_columns(pl.col("group").fill_null(""))
     rows = rows.with_columns(_largest(rows, "source", most), _largest(rows, "host", most))
     columns = [_stack(rows, c) for c in ("source", "group", "host")]
-    total = float(rows["value"].sum())
     with drawing():
         figure, (axes,) = canvas(4.6)
-        _bands(axes, rows, columns, total)
+        if rows.height:
+            _bands(axes, rows, columns, float(rows["value"].sum()))
+        else:
+            axes.annotate(speaker.labelled("flow_figure.none"), (1, 0.5), ha="center", color=MUTED)
         for number, (key, stack) in enumerate(zip(("source", "group", "host"), columns, strict=True)):
             _blocks(axes, (number, key), stack, names, speaker)
         axes.set_xlim(-0.55, 2.55)
@@ -303,8 +305,8 @@ def plane(points: pl.DataFrame, speaker: Speaker, *, label: int = 12) -> Figure:
     size = _areas(known)
     with drawing():
         figure, (axes,) = canvas(4.3)
-        axes.axhline(float(np.median(y)), color=RULE, linewidth=0.8)
-        axes.axvline(float(np.median(x)), color=RULE, linewidth=0.8)
+        axes.axhline(float(np.median(y)), color=RULE, linewidth=0.8, zorder=0)
+        axes.axvline(float(np.median(x)), color=RULE, linewidth=0.8, zorder=0)
         for flag, face, edge, key in ((True, "white", MUTED, "present"), (False, BLUE, BLUE, "absent")):
             at = present == flag
             if at.any():

@@ -125,7 +125,7 @@ def gravity(
         EstimationError: no term is identified, or no convergence.
     """
     rule, roles = resolve_ssc(ssc), Roles(value, source, host, time, industry)
-    _fail_if_options_wrong(roles, (*effects, *cluster), vcov, cluster)
+    _fail_if_options_wrong(roles, {"terms": terms, "effects": effects, "cluster": cluster}, vcov)
     read = read_sample(flows, roles, tuple(terms), tuple(effects), tuple(cluster) or (PAIR,))
     sample, dropped = identified(informative(read, drop_singletons=rule.singletons == "drop"))
     fitted = fit_poisson(sample.y, sample.columns, sample.factors, None)
@@ -147,14 +147,19 @@ def gravity(
     )
 
 
-def _fail_if_options_wrong(roles: Roles, effects: Sequence[str], vcov: str, cluster: Sequence[str]) -> None:
-    """Raise where an effect names a role that has no column, or the covariance does not exist."""
-    used = {p.strip() for e in effects for p in e.split("^")}
+def _fail_if_options_wrong(roles: Roles, asked: Mapping[str, Sequence[str]], vcov: str) -> None:
+    """Raise where nothing is asked for, an effect names a role that has no column, or the covariance does not exist."""
+    used = {p.strip() for e in (*asked["effects"], *asked["cluster"]) for p in e.split("^")}
     absent = [r for r in ("time", "industry") if r in used and getattr(roles, r) is None]
     found = [Finding("role-missing", f"effects name {r!r}, which has no column", f"argument {r}", f"name it: {r}='…'") for r in absent]
+    found += [
+        Finding("nothing-asked", f"no {what} were given", f"argument {what}", "name at least one")
+        for what in ("terms", "effects")
+        if not asked[what]
+    ]
     if vcov not in get_args(Vcov):
         found.append(Finding("unknown-value", f"vcov is {vcov!r}", "argument vcov", did_you_mean(str(vcov), get_args(Vcov))))
-    elif vcov != "cluster" and not cluster:
+    elif vcov != "cluster" and not asked["cluster"]:
         found.append(Finding("option-unused", f"vcov={vcov!r} needs clusters", "argument cluster", "name groupings, such as 'pair'"))
     fail_if_any(found, "gravity", InputError)
 

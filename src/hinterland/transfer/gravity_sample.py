@@ -48,9 +48,10 @@ class Roles:
 
     def parts(self, effect: str) -> tuple[str, ...]:
         """Columns of an effect: ``source^time`` in the caller's names; roles stand for their columns."""
-        text = "source^host" if effect == PAIR else effect
+        listed_parts = [p.strip() for p in effect.split("^")]
+        words = [w for p in listed_parts for w in (("source", "host") if p == PAIR else (p,))]
         named = {"source": self.source, "host": self.host, "time": self.time, "industry": self.industry}
-        return tuple(named.get(p.strip()) or p.strip() for p in text.split("^"))
+        return tuple(named.get(w) or w for w in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +127,11 @@ def _column_findings(frame: pl.DataFrame, roles: Roles, terms: Sequence[str], ef
     wanted = {roles.value: "value", **dict.fromkeys(roles.keys, "a key")}
     wanted |= {part.strip(): f"term {t!r}" for t in terms for part in t.split(":")}
     wanted |= {part: f"effect {e!r}" for e in effects for part in roles.parts(e)}
-    found = [
+    return [
         Finding("unknown-column", f"the flows have no column {name!r}", use, did_you_mean(name, frame.columns))
         for name, use in wanted.items()
         if name not in frame.columns
     ]
-    for given, what in ((terms, "terms"), (effects, "effects")):
-        if not given:
-            found.append(Finding("nothing-asked", f"no {what} were given", f"argument {what}", "name at least one"))
-    return found
 
 
 def _value_findings(frame: pl.DataFrame, roles: Roles, terms: Sequence[str]) -> list[Finding]:

@@ -155,7 +155,7 @@ def relocation_flows(
     if weight is None:
         named = named.with_columns(value=pl.lit(1.0))
     once = [c for c in ("firm", "time") if c in named.columns]
-    repeated = named.filter(named.select(once).is_duplicated() & named["firm"].is_not_null().to_numpy())
+    repeated = named.filter(named.select(once).is_duplicated() & named["firm"].is_not_null())
     if time is not None and repeated.height:
         names = listed(repeated["firm"].cast(pl.String).unique().sort().to_list())
         remedy = "keep the last address of a year, or give finer times"
