@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from hinterland.report.figures import plot_data
     from hinterland.study.record import Run
     from hinterland.study.runner import run
+    from hinterland.transfer.analysis import transfer
+    from hinterland.transfer.result import Transfer
 
 __version__ = "0.1.0"
 
@@ -79,6 +81,7 @@ _PUBLIC = {
     "Run": "study.record",
     "RunError": "errors",
     "StudyError": "errors",
+    "Transfer": "transfer.result",
     "World": "data.world",
     "adjust": "evaluate.families",
     "adoption": "data.policy",
@@ -108,6 +111,7 @@ _PUBLIC = {
     "sensitivity": "evaluate.sensitivity",
     "simulate": "data.world",
     "specification_curve": "evaluate.specification",
+    "transfer": "transfer.analysis",
     "wild_bootstrap": "evaluate.wild",
 }
 
@@ -131,6 +135,7 @@ __all__ = [
     "Run",
     "RunError",
     "StudyError",
+    "Transfer",
     "World",
     "__version__",
     "adjust",
@@ -161,6 +166,7 @@ __all__ = [
     "sensitivity",
     "simulate",
     "specification_curve",
+    "transfer",
     "wild_bootstrap",
 ]
 

@@ -179,11 +179,15 @@ def logistic_curves(time: Floats, values: Floats) -> list[Logistic]:
     s, top = (time - centre) / width, values.max(axis=1)
     fits = fit_logistic(s, values / top[:, None])
     shapes = curve(fits, s) * top[:, None]
-    return [_logistic(time, v, p, f, centre, width) for v, p, f in zip(values, fits, shapes, strict=True)]
+    return [
+        _logistic(time, v, (float(np.exp(p[0]) * v.max()), float(np.exp(p[1]) / width), float(p[2] * width + centre)), f)
+        for v, p, f in zip(values, fits, shapes, strict=True)
+    ]
 
 
-def _logistic(time: Floats, values: Floats, p: Floats, fitted: Floats, centre: float, width: float) -> Logistic:
-    ceiling, rate, midpoint = float(np.exp(p[0]) * values.max()), float(np.exp(p[1]) / width), float(p[2] * width + centre)
+def _logistic(time: Floats, values: Floats, parameters: tuple[float, float, float], fitted: Floats) -> Logistic:
+    """The curve with K, b and t₀ of ``parameters``, and its stages."""
+    ceiling, rate, midpoint = parameters
     cut = np.log(2 + np.sqrt(3)) / rate
     stage = np.searchsorted([midpoint - cut, midpoint, midpoint + cut], time, side="left")
     spread = ((values - values.mean()) ** 2).sum()

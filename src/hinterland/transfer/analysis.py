@@ -8,9 +8,11 @@ from typing import Any
 from hinterland.data.io_table import IOTable
 from hinterland.errors import Finding, InputError, fail_if_any
 from hinterland.measure.read import OnNegative
-from hinterland.transfer.bilateral import read_records
+from hinterland.transfer.bilateral import Records, fitted_flows, read_records
 from hinterland.transfer.chains import read_chains
+from hinterland.transfer.chronology import policy_dates
 from hinterland.transfer.given import Given
+from hinterland.transfer.gravity import Gravity
 from hinterland.transfer.inputs import read_cells, region_names
 from hinterland.transfer.parts import assembled
 from hinterland.transfer.places import neighbour_table, positions_of
@@ -30,6 +32,7 @@ def transfer(
     labour: str | None = None,
     capital: str | None = None,
     flows: Any = None,
+    gravity: Sequence[str] | Mapping[str, Any] | None = None,
     io: IOTable | Iterable[IOTable] | None = None,
     groups: Any = None,
     periods: Sequence[int] | None = None,
@@ -40,6 +43,8 @@ def transfer(
     levels: Any = None,
     wages: Any = None,
     planned: Any = None,
+    policies: Any = None,
+    min_years: int = 15,
     threatened: Iterable[object] = (),
     utilisation: Any = None,
     state: str | None = None,
@@ -59,8 +64,9 @@ def transfer(
         labour: employment, for gradient coefficients.
         capital: capital stock, for the improved coefficients.
         flows: observed flows: a table of ``source``, ``host``, ``value``, and the columns of industry and time under their names in ``frame``.
+        gravity: columns of ``flows`` that the flows are regressed on; or options of :func:`hinterland.transfer.gravity.gravity` by name, ``terms`` among them.
         io: multi-regional input-output tables of one or more years.
-        groups: kinds of industry: a mapping, or a table of ``industry`` and ``group``.
+        groups: kinds of industry: a mapping, a table of ``industry`` and ``group``, or ``"factor-intensity"`` for the packaged groups of divisions of GB/T 4754-2017.
         periods: years between which periods are compared, first and last by default.
         hosts, sources: regions asked about; all by default.
         places: longitude and latitude: a table of ``region``, ``lon``, ``lat``, or ``"provinces"`` or ``"cities"`` by code.
@@ -68,6 +74,8 @@ def transfer(
         levels: development of each region, such as ln GDP per head: a table of ``region`` and ``value``; mean gradients where there are any.
         wages: a table of ``region`` and ``value``.
         planned: industries that regions plan: a table of ``region`` and ``industry``.
+        policies: first years to set beside breaks: a mapping, or a table of ``policy`` and ``year``.
+        min_years: series with fewer years are not searched for breaks; below 15 they describe and test nothing.
         threatened: regions whose supply may fail.
         utilisation: share of capacity in use: a table of ``region``, ``industry``, ``value``, and perhaps ``ramp``, the share of spare capacity that runs in time.
         state, suppressed, complete, on_negative: as for :func:`hinterland.measure`.
@@ -76,7 +84,7 @@ def transfer(
         InputError: what is wrong with the inputs, all problems of each at once.
     """
     columns = _columns(region, industry, time, value, output=output, labour=labour, capital=capital)
-    how = {"state": state, "suppressed": suppressed, "complete": complete, "on_negative": on_negative}
+    how: dict[str, Any] = {"state": state, "suppressed": suppressed, "complete": complete, "on_negative": on_negative}
     cells = read_cells(frame, columns, periods=periods, hosts=hosts, sources=sources, groups=groups, **how)
     regions = cells.data.labels("region").to_list()
     readers: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
@@ -84,10 +92,26 @@ def transfer(
         "chains": (io, lambda x: read_chains(x, regions)),
         "at": (places, lambda x: positions_of(cells, x)),
         "neighbours": (neighbours, neighbour_table),
+        "policies": (policies, policy_dates),
         "threatened": (tuple(threatened) or None, lambda x: region_names("threatened", x, regions)),
     }
-    plain = {"levels": levels, "wages": wages, "planned": planned, "utilisation": utilisation}
-    return assembled(Given(cells=cells, **_read(readers), **plain))
+    plain = {"levels": levels, "wages": wages, "planned": planned, "utilisation": utilisation, "min_years": min_years}
+    read = _read(readers)
+    return assembled(Given(cells=cells, gravity=_gravity(read["records"], gravity), **read, **plain))
+
+
+def _gravity(records: Records | None, terms: Sequence[str] | Mapping[str, Any] | None) -> Gravity | None:
+    """The fitted equation of the records.
+
+    Raises:
+        InputError: terms without flows, or flows on which it is not defined.
+    """
+    if terms is None:
+        return None
+    if records is None:
+        what = "gravity was asked for, and there are no flows"
+        raise InputError(Finding("gravity-needs-flows", what, "argument flows", "give the flows, or leave gravity out"), "transfer")
+    return fitted_flows(records, terms if isinstance(terms, Mapping) else {"terms": [terms] if isinstance(terms, str) else list(terms)})
 
 
 def _columns(region: str, industry: str, time: str, value: str, **more: str | None) -> dict[str, str | None]:

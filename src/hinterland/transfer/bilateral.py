@@ -12,10 +12,11 @@ import polars as pl
 from hinterland.errors import Finding, InputError, fail_if_any, listed
 from hinterland.measure.data import Data
 from hinterland.measure.second import table
+from hinterland.transfer.gravity import Gravity, gravity
 from hinterland.transfer.inputs import Cells, for_years
 from hinterland.transfer.rows import applied, measured_rows
 
-__all__ = ["Records", "imputed_rows", "read_records", "record_rows"]
+__all__ = ["Records", "fitted_flows", "fitted_rows", "gravity_rows", "imputed_rows", "intensity_data", "read_records", "record_rows"]
 
 KEYS = ("source", "host")
 
@@ -24,11 +25,14 @@ KEYS = ("source", "host")
 class Records:
     """Observed flows: ``source``, ``host``, ``value``, and ``industry`` and ``time`` (null where the table has none); all rows, zeros among them.
 
-    ``own``: what regions establish at home, which is no transfer but the other part of the undertaking intensity.
+    ``own``: what regions establish at home, which is no transfer but the other part of the undertaking intensity;  ``table``: as it came, with
+    further columns that gravity may use;  ``columns``: role → column of it, of industry and time where it has them.
     """
 
     between: pl.DataFrame
     own: pl.DataFrame
+    table: pl.DataFrame
+    columns: Mapping[str, str]
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -68,7 +72,7 @@ def read_records(source: Any, columns: Mapping[str, str | None], cells: Cells) -
     fail_if_any(findings, "flows", InputError)
     home = pl.col("source") == pl.col("host")
     kept = found.select("source", "host", "industry", "time", "value")
-    return Records(kept.filter(~home), kept.filter(home), tuple(findings))
+    return Records(kept.filter(~home), kept.filter(home), frame, {role: c for c, role in more.items()}, tuple(findings))
 
 
 def record_rows(records: Records, cells: Cells) -> pl.DataFrame:
@@ -115,6 +119,47 @@ def imputed_rows(cells: Cells) -> Iterator[pl.DataFrame]:
         found = applied("proportional-match", for_years(cells.data, first, last))
         said = {"concept": "flow", "basis": "imputed", "imputed": True, "span": span}
         yield measured_rows("proportional-match", found, **said)
+
+
+def fitted_flows(records: Records, options: Mapping[str, Any]) -> Gravity:
+    """The gravity equation of the records between regions, with effects of sources and hosts, and of industries where there are any, each by year.
+
+    Raises:
+        InputError: as :func:`hinterland.transfer.gravity.gravity`.
+    """
+    when = "^time" if "time" in records.columns else ""
+    effects = tuple(f"{role}{when}" for role in ("source", "host", *(["industry"] if "industry" in records.columns else [])))
+    table_ = records.table.filter(pl.col("source").cast(pl.String) != pl.col("host").cast(pl.String))
+    return gravity(table_, **{"effects": effects, **records.columns, **options})
+
+
+def fitted_rows(found: Gravity, cells: Cells) -> pl.DataFrame:
+    """``gravity-flow``: what the fitted equation expects between each pair in the whole span, of the rows that it used."""
+    rows = found.fitted.rename(dict(zip(found.fitted.columns, found.roles, strict=False)))
+    first, last = cells.years[0], cells.years[-1]
+    if "time" in rows.columns:
+        rows = rows.filter((pl.col("time") > first) & (pl.col("time") <= last))
+    sums = rows.group_by(region=pl.col("source").cast(pl.String), other=pl.col("host").cast(pl.String)).agg(
+        value=pl.col("mean").sum(), n_used=pl.len().cast(pl.Int64)
+    )
+    said = {"concept": "flow", "basis": "modelled", "measure": "gravity-flow", "span": "whole"}
+    when = {"time_from": pl.lit(first), "time": pl.lit(last)} if "time" in rows.columns else {}
+    return sums.sort("region", "other").with_columns(**{k: pl.lit(v) for k, v in said.items()}, **when, industry=pl.lit(None, pl.String))
+
+
+def gravity_rows(found: Gravity) -> pl.DataFrame:
+    """Coefficients as drivers: ``gravity`` with a component per term, in log points; terms that the effects absorb have no value."""
+    tidy = found.tidy()
+    reason = pl.when(pl.col("estimate").is_null()).then(pl.lit("not-identified")).otherwise(pl.lit(""))
+    return tidy.select(
+        component="term", value="estimate", std_error="std_error", conf_low="conf_low", conf_high="conf_high", reason=reason
+    ).with_columns(
+        measure=pl.lit("gravity"),
+        concept=pl.lit("flow"),
+        level=pl.lit("all"),
+        n_used=pl.lit(found.facts["n_obs"], pl.Int64),
+        coverage=pl.lit(found.facts["n_obs"] / found.facts["n_given"]),
+    )
 
 
 def intensity_data(records: Records) -> Data:

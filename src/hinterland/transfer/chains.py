@@ -153,4 +153,4 @@ def chain_rows(chains: Chains) -> Iterator[pl.DataFrame]:
 
 def value_added_coefficients(t: IOTable) -> Floats:
     """Value added of the table per unit of output, [n]; 0 where there is no output."""
-    return np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0)
+    return np.asarray(np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0), dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ __all__ = ["drivers_frame"]
 Floats = NDArray[np.float64]
 
 
-def drivers_frame(cells: Cells, at: Floats | None, wages: Any, chains: Chains | None, more: Iterator[pl.DataFrame]) -> pl.DataFrame:
+def drivers_frame(cells: Cells, at: Floats | None, wages: Any, chains: Chains | None, more: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Rows of ``transfer_drivers``; ``more`` are estimated coefficients."""
     parts = [_product_cycle(cells)]
     if at is not None:
@@ -36,10 +36,10 @@ def drivers_frame(cells: Cells, at: Floats | None, wages: Any, chains: Chains | 
 def national(data: Data) -> Data:
     """Sums over the regions that have the industry on record in every year."""
     cube = data.cube("time", "region", "industry")
-    every = cube.observed.all(axis=0)
+    every = np.asarray(cube.observed.all(axis=0))
     sums = np.where(every, cube.values, 0.0).sum(axis=1)
     t, i = (x.ravel() for x in np.indices(sums.shape))
-    seen = every.any(axis=0)[i]
+    seen = np.asarray(every.any(axis=0))[i]
     frame = pl.DataFrame(
         {
             "time": cube.labels[0].gather(t),

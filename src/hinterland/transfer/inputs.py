@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from hinterland.data.industry_groups import grouped
 from hinterland.errors import Finding, InputError, fail_if_any, listed
 from hinterland.measure.data import Data
 from hinterland.measure.indicator import Indicator, Role
@@ -106,9 +107,12 @@ def read_cells(
     cuts = _cuts(periods, years, findings)
     known = set(data.labels("region"))
     chosen = [_regions(name, given, known, findings) for name, given in (("hosts", hosts), ("sources", sources))]
-    mapping = _groups(groups, set(data.labels("industry")), named["industry"], findings)
+    mapping = _groups(groups, data.labels("industry"), named["industry"], findings)
     fail_if_any(findings, "transfer", InputError)
-    return Cells(data, years, cuts, *(c or tuple(data.labels("region")) for c in chosen), mapping)
+    warned = tuple(f for f in findings if f.severity == "warning")
+    data = Data(data.frame, data.columns, data.whole, data.complete, (*data.findings, *warned))
+    every = tuple(data.labels("region"))
+    return Cells(data, years, cuts, hosts=chosen[0] or every, sources=chosen[1] or every, groups=mapping)
 
 
 def _also(data: Data, roles: Mapping[str, str]) -> Data:
@@ -151,10 +155,15 @@ def region_names(name: str, given: Iterable[object], known: Iterable[str]) -> tu
     return chosen
 
 
-def _groups(source: Any, industries: set[str], column: str, findings: list[Finding]) -> dict[str, str]:
+def _groups(source: Any, labels: pl.Series, column: str, findings: list[Finding]) -> dict[str, str]:
     """Industry → group, of industries that the table has."""
     if source is None:
         return {}
+    if isinstance(source, str) and source == "factor-intensity":
+        packaged, said = grouped(labels)
+        findings += said
+        return {i: g for i, g in zip(labels, packaged, strict=True) if g is not None}
+    industries = set(labels)
     if isinstance(source, Mapping):
         pairs = [(str(k), str(v)) for k, v in source.items()]
     else:
@@ -187,7 +196,7 @@ def aggregated(data: Data, into: Mapping[str, str]) -> Data:
     is missing.
     """
     cube = data.cube("time", "region", "industry")
-    every = cube.observed.all(axis=0)
+    every = np.asarray(cube.observed.all(axis=0))
     names = sorted(set(into.values()))
     at = np.array([names.index(into[i]) if i in into else -1 for i in cube.labels[2]], dtype=np.int64)
     times, regions = cube.labels[0], cube.labels[1]

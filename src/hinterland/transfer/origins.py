@@ -19,7 +19,7 @@ _FLOW = ["concept", "basis", "imputed", "component", *_WHEN]
 def sources_frame(cells: Cells, scale: pl.DataFrame, flows: pl.DataFrame, records: Records | None) -> pl.DataFrame:
     """Rows of ``transfer_sources``; ``flows`` are those of ``transfer_flows``."""
     parts = [*_balances(scale, cells), *_flow_sums(flows), *_shares(flows, cells.hosts)]
-    if records is not None:
+    if records is not None and records.own.height:
         parts.append(_intensity(records))
     if {"output", "labour"} <= set(cells.data.columns):
         parts.append(_gradient(cells))

@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 
 from hinterland.labels import Note
-from hinterland.transfer.bilateral import imputed_rows, record_rows
+from hinterland.transfer.bilateral import fitted_rows, gravity_rows, imputed_rows, record_rows
 from hinterland.transfer.chains import net_transfer_rows
+from hinterland.transfer.chronology import phases_frame
 from hinterland.transfer.drivers import drivers_frame
 from hinterland.transfer.given import Given
 from hinterland.transfer.origins import sources_frame
@@ -27,6 +28,7 @@ __all__ = ["assembled"]
 def assembled(g: Given) -> Transfer:
     """The analysis of what was given."""
     scale = scale_frame(g.cells, neighbours=g.neighbours)
+    phases = phases_frame(g.cells, scale, g.policies or {}, g.min_years)
     flows = _flows(g)
     levels = levels_from_gradient(g.cells) if g.levels is None and g.has_gradient else g.levels
     return Transfer(
@@ -36,20 +38,25 @@ def assembled(g: Given) -> Transfer:
         flows=flows,
         reception=conformed("transfer_reception", []),
         pattern=pattern_frame(g.cells, flows, levels),
-        drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, iter(())),
+        drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, () if g.gravity is None else (gravity_rows(g.gravity),)),
         constraints=conformed("transfer_constraints", []),
         selection=selection_frame(g.cells, g.planned),
-        phases=conformed("transfer_phases", []),
+        phases=phases.frame,
         security=security_frame(g.cells, g.chains, g.threatened or (), g.utilisation),
         paths=paths_frame(g.cells, g.at),
-        notes=notes_of(g),
-        findings=(*g.cells.data.findings, *(f for part in (g.records, g.chains) if part is not None for f in part.findings)),
+        notes=(*notes_of(g), *phases.notes),
+        findings=(
+            *g.cells.data.findings,
+            *phases.findings,
+            *(f for part in (g.records, g.gravity, g.chains) if part is not None for f in part.findings),
+        ),
         meta=_meta(g),
     )
 
 
 def _flows(g: Given) -> pl.DataFrame:
     parts = [] if g.records is None else [record_rows(g.records, g.cells)]
+    parts += [] if g.gravity is None else [fitted_rows(g.gravity, g.cells)]
     parts += [] if g.chains is None else list(net_transfer_rows(g.chains))
     return conformed("transfer_flows", [g.cells.grouped(p) for p in [*parts, *imputed_rows(g.cells)]])
 
@@ -63,6 +70,8 @@ def notes_of(g: Given) -> tuple[Note, ...]:
         "transfer-imputed": True,
         "transfer-no-groups": not g.cells.groups,
         "transfer-no-flows": g.records is None,
+        "transfer-no-own": g.records is not None and not g.records.own.height,
+        "transfer-no-gravity": g.records is not None and g.gravity is None,
         "transfer-no-io": chains == 0,
         "transfer-one-io": chains == 1,
         "demand-driven": chains > 0,
@@ -75,6 +84,7 @@ def notes_of(g: Given) -> tuple[Note, ...]:
         "transfer-no-neighbours": g.neighbours is None,
         "transfer-no-wages": g.at is not None and g.wages is None,
         "transfer-no-planned": g.planned is None,
+        "transfer-no-policies": g.policies is None,
         "transfer-no-cover": chains > 0 and (not g.threatened or g.utilisation is None),
         "cover-own-index": chains > 0 and bool(g.threatened) and g.utilisation is not None,
         "product-cycle-ceiling": len(g.cells.years) >= 5,
@@ -84,7 +94,7 @@ def notes_of(g: Given) -> tuple[Note, ...]:
 
 def _meta(g: Given) -> dict[str, Any]:
     data = g.cells.data
-    names = ("records", "chains", "at", "neighbours", "levels", "wages", "planned", "threatened", "utilisation")
+    names = ("records", "gravity", "chains", "at", "neighbours", "levels", "wages", "planned", "policies", "threatened", "utilisation")
     return {
         "regions": data.labels("region").to_list(),
         "industries": data.labels("industry").to_list(),

@@ -41,7 +41,7 @@ def security_frame(cells: Cells, chains: Chains | None, threatened: tuple[str, .
             supply = supply_of(t)
             rows = [*_linkage(t), *_extractions(t), *_supply(t, supply), _self_sufficiency(chains, k, supply), *_embodied(chains, k, cells)]
             if threatened and utilisation is not None:
-                rows += _cover(chains, k, supply, cells, threatened, utilisation)
+                rows += _cover(chains, k, supply, hosts=cells.hosts, threatened=threatened, utilisation=utilisation)
             parts += [r.with_columns(time=pl.lit(t.year, pl.Int64)) for r in rows]
     return conformed("transfer_security", parts)
 
@@ -104,7 +104,8 @@ def _self_sufficiency(chains: Chains, k: int, supply: Floats) -> pl.DataFrame:
 
 def _embodied(chains: Chains, k: int, cells: Cells) -> Iterator[pl.DataFrame]:
     """Share of each region's final demand whose value added is made at home, and among the hosts."""
-    t, flow = chains.tables[k], multiregional.by_region(multiregional.induced_value_added(chains.solved[k], value_added_coefficients(t)))
+    t = chains.tables[k]
+    flow = multiregional.by_region(multiregional.induced_value_added(chains.solved[k], value_added_coefficients(t)))
     hosts = np.array([r for r, name in enumerate(chains.regions) if name in cells.hosts], dtype=np.intp)
     own = np.divide(flow.diagonal(), flow.sum(axis=0), out=np.full(len(flow), np.nan), where=flow.sum(axis=0) > 0)
     parts = {"embodied-own": own, "embodied-hosts": formulas.embodied_self_sufficiency(flow, hosts)}
@@ -114,16 +115,18 @@ def _embodied(chains: Chains, k: int, cells: Cells) -> Iterator[pl.DataFrame]:
         yield rows.with_columns(ranked(pl.col("value")), measure=pl.lit("embodied-self-sufficiency"), level=pl.lit("region"))
 
 
-def _cover(chains: Chains, k: int, supply: Floats, cells: Cells, threatened: tuple[str, ...], utilisation: Any) -> Iterator[pl.DataFrame]:
+def _cover(
+    chains: Chains, k: int, supply: Floats, *, hosts: tuple[str, ...], threatened: tuple[str, ...], utilisation: Any
+) -> Iterator[pl.DataFrame]:
     """How far the hosts could replace, out of spare capacity, what the threatened regions supply to all others."""
     t = chains.tables[k]
     lost = np.array([name in threatened for name in chains.regions])
     demand = supply[lost][:, :, ~lost].sum(axis=(0, 2))
     use, ramp = _utilisation(utilisation, chains)
-    hosts = np.array([name in cells.hosts for name in chains.regions]) & ~lost
-    use, ramp = use[hosts], ramp[hosts]
+    member = np.array([name in hosts for name in chains.regions]) & ~lost
+    use, ramp = use[member], ramp[member]
     known = np.isfinite(use) & np.isfinite(ramp) & (np.nan_to_num(use) > 0)
-    capacity = np.divide(t.x.reshape(len(lost), -1)[hosts], use, out=np.zeros(use.shape), where=known)
+    capacity = np.divide(t.x.reshape(len(lost), -1)[member], use, out=np.zeros(use.shape), where=known)
     found = formulas.cover(capacity, np.where(known, use, 1.0), np.maximum(demand, 0.0), ramp=np.where(known, ramp, 0.0))
     used = known.sum(axis=0)
     for component, name in _COVER.items():
@@ -132,7 +135,7 @@ def _cover(chains: Chains, k: int, supply: Floats, cells: Cells, threatened: tup
         if name == "concentration":
             reasons["no-spare-capacity"] = ~np.isfinite(value)
         rows = number_rows({"item": chains.sectors}, value, n_used=used, reasons=reasons, component=component)
-        yield rows.with_columns(measure=pl.lit("supply-cover"), level=pl.lit("industry"), coverage=pl.Series(used / max(1, hosts.sum())))
+        yield rows.with_columns(measure=pl.lit("supply-cover"), level=pl.lit("industry"), coverage=pl.Series(used / max(1, member.sum())))
 
 
 _COVER = {"cover": "cover", "cover-penalised": "penalised", "cover-without-one": "without_one", "spare-concentration": "concentration"}
@@ -151,7 +154,7 @@ def _utilisation(source: Any, chains: Chains) -> tuple[Floats, Floats]:
         pl.col("region", "industry").cast(pl.String), pl.col(names).cast(pl.Float64, strict=False)
     )
     findings = [
-        Finding("share-outside", f"shares are {listed(odd)}", f"{where}, column {name!r}", "give shares between 0 and 1, not per cent")
+        Finding("utilisation-share", f"shares are {listed(odd)}", f"{where}, column {name!r}", "give shares between 0 and 1, not per cent")
         for name in names
         if len(odd := found[name].filter(~found[name].is_between(0, 1)))
     ]

@@ -81,7 +81,7 @@ _LAYOUT: Mapping[str, str] = {
     "transfer_structure": f"concept measure component level region industry group {_PERIOD} value {_QUALITY}",
     "transfer_sources": f"concept basis imputed measure component role region other industry group {_PERIOD} value rank {_QUALITY}",
     "transfer_flows": f"concept basis imputed measure component region other industry group {_PERIOD} value {_QUALITY}",
-    "transfer_reception": f"measure component region industry group {_PERIOD} value label rule values {_QUALITY}",
+    "transfer_reception": f"concept basis imputed measure component region other industry group {_PERIOD} weight value label rule values {_QUALITY}",
     "transfer_pattern": f"concept basis imputed measure component region other industry group {_PERIOD} weight value label {_QUALITY}",
     "transfer_drivers": f"concept measure component level region other industry group time value std_error conf_low conf_high rank label rule values {_QUALITY}",
     "transfer_constraints": f"measure component region industry time value weight rank rule values {_QUALITY}",
@@ -102,7 +102,7 @@ TRANSFER_TABLES: Mapping[str, Mapping[str, pl.DataType]] = MappingProxyType(
 * ``transfer_sources``: where it came from and went: net gains and losses, sums of flows by source and host, shares of sources in each host,
   undertaking-intensity; gradient coefficients as potential.
 * ``transfer_flows``: from which region to which: observed, from models (multi-regional tables, gravity), imputed.
-* ``transfer_reception``: how hosts take industries in: scores of each model of reception, horizontal and vertical links; label last.
+* ``transfer_reception``: how hosts take industries in: scores of each model of reception for each flow, horizontal and vertical links; label last.
 * ``transfer_pattern``: gradient, leapfrog, reverse-gradient or lateral: three scores for each flow, label last; shares of the patterns.
 * ``transfer_drivers``: what pulls: gravity coefficients, costs of location, stage of the product cycle, upstreamness, value added exported.
 * ``transfer_constraints``: what holds back: parts of the composite, and the composite.
