@@ -37,10 +37,13 @@ class TransferTable(SourceTable):
     hosts: Names = Field(default=(), description="Regions asked about as hosts; all by default.")
     sources: Names = Field(default=(), description="Regions asked about as sources; all by default.")
     periods: Years | None = Field(default=None, description="Years between which periods are compared; first and last by default.")
-    groups: str | None = Field(default=None, description="Table of industry and group: kinds of industry.")
+    groups: str | None = Field(
+        default=None, description="Table of industry and group: kinds of industry; or factor-intensity, for divisions of GB/T 4754-2017."
+    )
     flows: str | None = Field(
         default=None, description="Table of observed flows: source, host, value, and industry and time as in columns."
     )
+    gravity: Names = Field(default=(), description="Columns of the flows that they are regressed on by Poisson pseudo-maximum likelihood.")
     places: str | None = Field(default=None, description="Table of region, lon and lat; or provinces, or cities, by code.")
     neighbours: str | None = Field(default=None, description="Table of region and other (and value); or provinces.")
     levels: str | None = Field(default=None, description="Table of region and value: development, such as ln GDP per head.")
@@ -48,6 +51,10 @@ class TransferTable(SourceTable):
     planned: str | None = Field(default=None, description="Table of region and industry: what regions plan.")
     threatened: Names = Field(default=(), description="Regions whose supply may fail.")
     utilisation: str | None = Field(default=None, description="Table of region, industry, value (and ramp): share of capacity in use.")
+    policies: Mapping[str, StrictInt] = Field(default_factory=dict, description="Policies and their first years, set beside breaks.")
+    min_years: StrictInt = Field(
+        default=15, ge=5, description="Series with fewer years are not searched for breaks; below 15 they describe and test nothing."
+    )
     io: tuple[InputOutputTable, ...] = Field(default=(), description="Multi-regional input-output tables of one year or more.")
     complete: bool = Field(default=False, description="The table lists every cell that is not zero: an absent row is a true zero.")
     on_negative: Literal["raise", "nan"] = Field(

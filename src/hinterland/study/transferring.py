@@ -38,10 +38,13 @@ def transferred(work: Workspace) -> Transfer:
         source = prepared(work, OWNER, table)
         further = {key: _table(work, str(value)) for key in TABLES if (value := getattr(table, key)) is not None}
         further |= _places(source.frame, table)
+        options: dict[str, Any] = {**table.columns, **further}
         found = transfer(
             source.frame,
-            **dict(table.columns),
-            **further,
+            **options,
+            gravity=table.gravity or None,
+            policies=dict(table.policies) or None,
+            min_years=table.min_years,
             io=[_io(work, one) for one in table.io] or None,
             periods=table.periods,
             hosts=table.hosts or None,
