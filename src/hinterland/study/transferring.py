@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from hinterland.data.industry_groups import industry_groups
+from hinterland.data.industry_names import named_industries
 from hinterland.errors import Finding, InputError, StudyError, did_you_mean
 from hinterland.study.places import places
 from hinterland.study.preparing import is_file, is_source, named_table, prepared, sources_of
@@ -37,7 +39,7 @@ def transferred(work: Workspace) -> Transfer:
     try:
         source = prepared(work, OWNER, table)
         further = {key: _table(work, str(value)) for key in TABLES if (value := getattr(table, key)) is not None}
-        further |= _places(source.frame, table)
+        further |= _places(source.frame, table) | _groups(source.frame, table)
         options: dict[str, Any] = {**table.columns, **further}
         found = transfer(
             source.frame,
@@ -77,6 +79,18 @@ def _places(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame
         return {}
     found = places(frame[column].cast(pl.String).drop_nulls().unique().sort())
     return {"places": found.select("region", "lon", "lat")} if found["lon"].null_count() == 0 else {}
+
+
+def _groups(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame]:
+    """The packaged groups of industries that are written by name: each by the division that it is in the edition of 2011."""
+    column = table.columns["industry"]
+    if table.groups != "factor-intensity" or column not in frame.columns:
+        return {}
+    named = named_industries(frame[column].cast(pl.String).drop_nulls().unique().sort())
+    if not named.height or named["label"].equals(named["code"]):
+        return {}
+    groups = industry_groups("2011").select(pl.col("division").alias("code"), "group")
+    return {"groups": named.join(groups, on="code", how="inner").select(pl.col("label").alias(column), "group")}
 
 
 def _io(work: Workspace, table: InputOutputTable) -> IOTable:
