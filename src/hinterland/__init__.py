@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hinterland.data.cohorts import Cohorts
+    from hinterland.data.io_readers import read_io
+    from hinterland.data.io_table import IOTable
     from hinterland.data.panel import Panel
     from hinterland.data.policy import PolicyRegister, adoption, adoption_from_treatment, policy_register
     from hinterland.data.readers import read_panel
@@ -65,6 +67,7 @@ _PUBLIC = {
     "Finding": "errors",
     "HinterlandError": "errors",
     "HinterlandWarning": "errors",
+    "IOTable": "data.io_table",
     "InputError": "errors",
     "Measure": "measure.result",
     "Mechanism": "evaluate.mechanism",
@@ -99,6 +102,7 @@ _PUBLIC = {
     "plot_data": "report.figures",
     "policy_register": "data.policy",
     "randomisation_test": "evaluate.randomisation",
+    "read_io": "data.io_readers",
     "read_panel": "data.readers",
     "run": "study.runner",
     "sensitivity": "evaluate.sensitivity",
@@ -115,6 +119,7 @@ __all__ = [
     "Finding",
     "HinterlandError",
     "HinterlandWarning",
+    "IOTable",
     "InputError",
     "Measure",
     "Mechanism",
@@ -150,6 +155,7 @@ __all__ = [
     "plot_data",
     "policy_register",
     "randomisation_test",
+    "read_io",
     "read_panel",
     "run",
     "sensitivity",

@@ -17,7 +17,7 @@ class Unit:
     Attributes:
         id: stable name, such as ``100m-yuan``.
         quantity: what it measures; only units of one quantity can be converted.
-        factor: size in the quantity's base unit (yuan, person, tonne, square kilometre, one, kilowatt-hour, US dollar, kilometre, degree).
+        factor: size in the quantity's base unit (yuan, person, tonne, square kilometre, one, kilowatt-hour, US dollar, euro, kilometre, degree).
         written: how files write it.
     """
 
@@ -35,6 +35,8 @@ _ALL = (
     Unit("dollar", "dollars", 1.0, ("美元", "USD")),
     Unit("10k-dollar", "dollars", 1e4, ("万美元",)),
     Unit("million-dollar", "dollars", 1e6, ("百万美元", "million USD")),
+    Unit("euro", "euros", 1.0, ("欧元", "EUR")),
+    Unit("million-euro", "euros", 1e6, ("百万欧元", "million EUR", "M.EUR", "M EUR")),
     Unit("person", "people", 1.0, ("人", "persons")),
     Unit("10k-person", "people", 1e4, ("万人", "10k persons")),
     Unit("tonne", "mass", 1.0, ("吨", "t")),

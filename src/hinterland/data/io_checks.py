@@ -108,7 +108,8 @@ def _error(t: IOTable, scale: float) -> list[Finding]:
 
 
 def _silent(t: IOTable) -> list[Finding]:
-    uses = (t.Z.sum(axis=0) != 0) | (t.Z.sum(axis=1) != 0)
+    # A product that is only imported is delivered without being made.
+    uses = (t.Z.sum(axis=0) != 0) | ((t.Z.sum(axis=1) != 0) & (t.imports + t.inflow == 0))
     at = np.flatnonzero((t.x <= 0) & uses)
     if not len(at):
         return []
