@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from hinterland.data.geography import catalogue_table
+from hinterland.data.io_readers import read_io
 from hinterland.data.io_table import IOTable
 from hinterland.measure.multiregional import by_region, induced_output
 from hinterland.measure.neighbours import great_circle
@@ -55,21 +56,10 @@ def distances() -> np.ndarray:
 @pytest.fixture(scope="module")
 def wiod(shared_data: Path) -> Callable[[int], IOTable]:
     def read(year: int) -> IOTable:
-        a = np.load(shared_data / "wiod2013" / f"wiot_{year}.npz")
-        names = [str(c) for c in a["countries"]]
-        world = IOTable(
-            Z=a["Z"],
-            F=a["F"],
-            x=a["X"],
-            regions=np.repeat(names, 35),
-            sectors=np.tile(a["industries"], 41),
-            final_region=np.repeat(names, 5),
-            final_kind=np.tile([f"final {k}" for k in range(5)], 41),
-            year=year,
-            source="WIOD",
-        )
-        assert catalogue_table("wiod_places")["code"].to_list() == names[:-1]
-        return world.within(*names[:-1])
+        world = read_io(shared_data / "wiod2013" / f"wiot_{year}.npz", layout="wiod")
+        names = [str(r) for r in world.region_labels if r != "RoW"]
+        assert catalogue_table("wiod_places")["code"].to_list() == names
+        return world.within(*names)
 
     return read
 

@@ -13,8 +13,9 @@ from hinterland.data.io_table import IOTable
 from hinterland.errors import InputError
 from hinterland.measure.multiregional import by_region, induced_output, net_transfer, table, transfer
 from hinterland.transfer.hold_out import true_flows
-from hinterland.transfer.mrio import EstimatedMRIO, estimate_mrio
+from hinterland.transfer.mrio import estimate_mrio
 from hinterland.transfer.mrio_draws import draws, flow_intervals, induced_intervals, net_transfer_intervals, solved, with_prior
+from hinterland.transfer.mrio_result import EstimatedMRIO
 
 Make = Callable[..., tuple[IOTable, np.ndarray]]
 
@@ -60,7 +61,9 @@ def test_intervals_cover_flows_with_the_noise_that_they_assume(make: Make) -> No
         ci = flow_intervals(e, 100, seed=seed, conflict=False, by_sector=True)
         flows = true_flows(true)
         s, r, q = np.nonzero(flows)
-        truth = pl.DataFrame({"sector": true.sector_labels[s], "region": true.region_labels[r], "other": true.region_labels[q], "true": flows[s, r, q]})
+        truth = pl.DataFrame(
+            {"sector": true.sector_labels[s], "region": true.region_labels[r], "other": true.region_labels[q], "true": flows[s, r, q]}
+        )
         both = ci.join(truth, on=["sector", "region", "other"])
         inside += both.select(pl.col("true").is_between("low", "high"))["true"].to_list()
     assert len(inside) == 20 * 120

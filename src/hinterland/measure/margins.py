@@ -124,7 +124,9 @@ def reconciled(
     o, i = _moved(o, low / v, tops[0]), _moved(i, -low / w, tops[1])
     apart = np.abs(o.sum(axis=1) - i.sum(axis=1)) > 1e-9 * np.maximum(o.sum(axis=1), i.sum(axis=1))
     if apart.any():
-        raise ValueError(f"totals of sectors {np.flatnonzero(apart)[:5].tolist()} cannot meet: both margins are kept, or kept above a bound")
+        raise ValueError(
+            f"totals of sectors {np.flatnonzero(apart)[:5].tolist()} cannot meet: both margins are kept, or kept above a bound"
+        )
     total = np.minimum(o.sum(axis=1), i.sum(axis=1))
     one_sided = (~live[:, 0]) & ((outflow.sum(axis=1) > 0) | (inflow.sum(axis=1) > 0))
     return Reconciled(_to(o, total), _to(i, total), total, one_sided)
@@ -161,7 +163,7 @@ class Gross:
 
 
 def cross_hauling(outflow: Floats, inflow: Floats, output: Floats, use: Floats) -> Floats:
-    """h = (o + i - |o - i|)/(x + d): trade both ways in the same product, as a share of output x and use d (Kronenberg 2009); NaN if both are zero."""
+    """H = (o + i - |o - i|)/(x + d): trade both ways in the same product, as a share of output x and use d (Kronenberg 2009); NaN if both are zero."""
     return ratio(outflow + inflow - np.abs(outflow - inflow), output + use)
 
 

@@ -84,7 +84,7 @@ def estimated_decay(flows: Floats, distance: Floats, *, start: float = 1.0, tole
 
 
 def _within(weights: Floats, logs: Floats) -> Floats:
-    """ln d less what effects of origin and destination explain of it, with flows as weights, [S, R, R]."""
+    """Ln d less what effects of origin and destination explain of it, with flows as weights, [S, R, R]."""
     left = np.broadcast_to(logs, weights.shape).copy()
     rows, columns = weights.sum(axis=2), weights.sum(axis=1)
     for _ in range(1000):
