@@ -7,6 +7,7 @@ What the margins do not say, or say twice, is published with the table. Regions 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -172,6 +173,23 @@ def consistent(t: IOTable, prior: Prior, method: Method, trust: tuple[float, flo
 
 def linked(t: IOTable, trade: Floats, m: Margins) -> IOTable:
     """The table whose flows between regions are ``trade`` [S, R, R]; every user of a product takes from its origins in the same proportions."""
+    spread = _spread(t, trade, m)
+    return replace(
+        t,
+        **spread,
+        exports=m.exports.T.reshape(-1),
+        imports=np.zeros(t.n),
+        outflow=np.zeros(t.n),
+        inflow=np.zeros(t.n),
+        imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
+        error=t.error + m.unplaced_outflow.T.reshape(-1),
+        source=f"{t.source}, flows estimated",
+        notes=(*t.notes, "flows-estimated"),
+    )
+
+
+def _spread(t: IOTable, trade: Floats, m: Margins) -> dict[str, Any]:
+    """Deliveries, final demand and what is imported for both: each use of each region split over origins."""
     shares, abroad = supply_shares(trade, m.own, m.imports + m.unplaced_inflow)
     imported = abroad * np.nan_to_num(ratio(m.imports, m.imports + m.unplaced_inflow))
     Z, F = np.empty_like(t.Z), np.zeros_like(t.F)
@@ -183,28 +201,7 @@ def linked(t: IOTable, trade: Floats, m: Margins) -> IOTable:
         Z[:, rows], F[:, columns] = allocated(shares[:, :, s], use), allocated(shares[:, :, s], bought)
         inputs[0, rows], inputs[1, rows] = imported[:, s] @ use, (abroad - imported)[:, s] @ use
         final[columns] += abroad[:, s] @ bought
-    return IOTable(
-        Z=Z,
-        F=F,
-        x=t.x,
-        regions=t.regions,
-        sectors=t.sectors,
-        final_region=t.final_region,
-        final_kind=t.final_kind,
-        value_added=t.value_added,
-        value_added_kind=t.value_added_kind,
-        exports=m.exports.T.reshape(-1),
-        imported_inputs=np.vstack([t.imported_inputs, inputs]),
-        imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
-        imported_final=final,
-        error=t.error + m.unplaced_outflow.T.reshape(-1),
-        unit=t.unit,
-        year=t.year,
-        prices=t.prices,
-        source=f"{t.source}, flows estimated",
-        notes=(*t.notes, "flows-estimated"),
-        findings=t.findings,
-    )
+    return {"Z": Z, "F": F, "imported_inputs": np.vstack([t.imported_inputs, inputs]), "imported_final": final}
 
 
 def _findings(t: IOTable, m: Margins, one_sided: Text) -> tuple[Finding, ...]:
