@@ -26,13 +26,14 @@ def read_ceads(path: Path, year: int | None, sheet: str | int | None, unit: str 
     names = cells.head[top - 1] if _has_codes(cells, top) else cells.head[top]
     codes = cells.head[top]
     places, width = _regions(cells, top)
-    columns = [Line("skip")] * width + [
-        recognised(codes[j], names[j]) or _sector(places[j], names[j], codes[j]) for j in range(width, len(codes))
+    said = [recognised(codes[j], names[j]) for j in range(len(codes))]
+    inner = range(width, next(j for j, line in enumerate(said) if line is not None and j >= width))
+    columns = [
+        Line("sector", places[j], plain_label(names[j]) or codes[j]) if j in inner else _final(said[j], places[j])
+        for j in range(len(codes))
     ]
     rows, unread = _rows(cells, top, width, {(c.region, c.label) for c in columns if c.role == "sector"})
-    known = {(r.region, r.label) for r in rows if r.role == "sector"}
-    columns = [_final(c, places[j]) if c.role != "sector" or (c.region, c.label) in known else Line("skip") for j, c in enumerate(columns)]
-    unread += [names[j] for j, c in enumerate(columns) if c.role == "skip" and j >= width and recognised(codes[j], names[j]) is None]
+    unread += [names[j] for j in range(inner.stop, len(codes)) if said[j] is None]
     found = next(iter([*years_in(cells.head[0][0]), *years_in(cells.source)]), None)
     meta = Meta(cells.source, unit or "10k-yuan", year or found, blanks)
     return assemble(Sheet(cells.body, rows, columns), meta, _said(unread, cells.source))
@@ -62,26 +63,25 @@ def _regions(cells: Cells, top: int) -> tuple[list[str], int]:
     return filled_forward(cells.head[best]), found[best][0]
 
 
-def _sector(region: str, name: str, code: str) -> Line:
-    return Line("sector", region, plain_label(name) or code) if name or code else Line("skip")
-
-
-def _final(line: Line, region: str) -> Line:
+def _final(line: Line | None, region: str) -> Line:
+    if line is None:
+        return Line("skip")
     return replace(line, region=region) if line.role == "final" else line
 
 
 def _rows(cells: Cells, top: int, width: int, sectors: set[tuple[str, str]]) -> tuple[list[Line], list[str]]:
-    """What each row is, and the labels of rows that are nothing that is known."""
+    """What each row is, and the labels of rows below the sectors that are nothing that is known."""
     places = filled_forward(tuple(row[0] for row in cells.labels))
-    lines, unread = [], []
-    for i, row in enumerate(cells.labels):
+    lines, unread, below = [Line("skip")] * (top + 1), [], False
+    for place, row in zip(places[top + 1 :], cells.labels[top + 1 :], strict=True):
         named = [plain_label(c) for c in row[1:width] if c]
-        line = recognised(*named) if i > top else Line("skip")
-        if line is None:
-            own = next((n for n in named if (places[i], n) in sectors), None)
-            line = Line("skip") if own is None else Line("sector", places[i], own)
-            unread += named[:1] if own is None else []
-        lines.append(line)
+        line = recognised(*named, plain_label(row[0]))
+        below = below or line is not None
+        if line is None and not below and named:
+            line = Line("sector", place, next((n for n in named if (place, n) in sectors), named[0]))
+        elif line is None:
+            unread += named[:1]
+        lines.append(line or Line("skip"))
     return lines, unread
 
 

@@ -63,10 +63,10 @@ def pick_file(path: Path, suffixes: tuple[str, ...], year: int | None) -> Path:
 
 
 def years_in(name: str) -> list[int]:
-    """Years in a name, the last one first: ``ICIO2021_2018.csv`` is of 2018, made in 2021."""
+    """Years in a name, the likeliest first: ``ICIO2021_2018.csv`` is of 2018, ``wiot07_row_apr12.xlsx`` of 2007."""
     four = [int(y) for y in re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", name)]
     two = [2000 + int(y) if int(y) < 50 else 1900 + int(y) for y in re.findall(r"(?<=[A-Za-z])\d\d(?!\d)", name)]
-    return [*reversed(four), *two]
+    return [*reversed(four), *two[:1]]
 
 
 def read_cells(path: Path, sheet: str | int | None = None, prefer: str = "") -> Cells:
@@ -127,15 +127,9 @@ def _text(path: Path) -> Cells:
     lines = csv.reader(io.StringIO(first), delimiter=mark)
     head = [[c.strip() for c in line] for line in lines]
     width = max((len(line) for line in head), default=0)
-    frame = pl.read_csv(
-        text,
-        has_header=False,
-        separator=mark,
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        new_columns=[f"c{i}" for i in range(width)],
-        schema={f"c{i}": pl.String for i in range(width)},
-    )
+    names = [f"c{i}" for i in range(width)]
+    # Titles are short lines: the width is that of the widest line above the numbers.
+    frame = pl.read_csv(mark.join(names).encode() + b"\n" + text, separator=mark, infer_schema=False, truncate_ragged_lines=True)
     labels = frame[:, : min(LABELS, width)]
     return Cells(_clean([(*line, *[""] * (width - len(line))) for line in head]), _clean(labels.rows()), _numbers(frame), path.name)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.io_table import Floats, IOTable, LongTable, Text, distinct
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any, listed
+from hinterland.labels import Note
 
 Codes = NDArray[np.intp]
 ROWS = ("exports", "imports", "outflow", "inflow", "error", "x")
@@ -71,7 +72,7 @@ def margins(t: IOTable) -> IOTable:
     R, S = t.n_regions, t.n_sectors
     by_product, final_product = t.Z.reshape(R, S, t.n).sum(axis=0), t.F.reshape(R, S, t.F.shape[1]).sum(axis=0)
     Z, F = np.zeros_like(t.Z), np.zeros_like(t.F)
-    inflow, outflow, exports = np.zeros(t.n), t.Z.sum(axis=1), t.exports.copy()
+    inflow, outflow, exports = t.inflow.copy(), t.outflow + t.Z.sum(axis=1), t.exports.copy()
     foreign = ~np.isin(t.final_region, t.region_labels)
     exports += t.F[:, foreign].sum(axis=1)
     outflow += t.F[:, ~foreign].sum(axis=1)
@@ -80,13 +81,15 @@ def margins(t: IOTable) -> IOTable:
         Z[rows, rows], F[rows, columns] = by_product[:, rows], final_product[:, columns]
         own = t.Z[rows, rows].sum(axis=1) + t.F[rows][:, columns].sum(axis=1)
         outflow[rows] -= own
-        inflow[rows] = by_product[:, rows].sum(axis=1) + final_product[:, columns].sum(axis=1) - own
+        inflow[rows] += by_product[:, rows].sum(axis=1) + final_product[:, columns].sum(axis=1) - own
     kept: dict[str, Any] = {
         "final_region": t.final_region[~foreign],
         "final_kind": t.final_kind[~foreign],
         "imported_final": t.imported_final[~foreign],
     }
-    return replace(t, Z=Z, F=F[:, ~foreign], exports=exports, outflow=outflow, inflow=inflow, **kept, notes=(*t.notes, "margins-only"))
+    return replace(
+        t, Z=Z, F=F[:, ~foreign], exports=exports, outflow=outflow, inflow=inflow, **kept, notes=(*t.notes, Note("io-margins-only"))
+    )
 
 
 def aggregate(t: IOTable, regions: Mapping[str, str], sectors: Mapping[str, str], final: Mapping[str, str]) -> IOTable:
@@ -179,7 +182,7 @@ def deflate(t: IOTable, deflators: Any, prices: str, imported: float) -> IOTable
         imported_inputs=inputs,
         imported_final=t.imported_final / imported,
         prices=prices,
-        notes=(*t.notes, "double-deflated"),
+        notes=(*t.notes, Note("io-double-deflated", {"prices": prices})),
     )
 
 

@@ -80,22 +80,32 @@ def _labels(t: IOTable) -> list[Finding]:
 def balance_findings(t: IOTable) -> list[Finding]:
     """Rows and columns that do not add up to output, the published error, and entries that are negative."""
     scale = float(np.abs(t.x).sum())
-    rows = _residual(t, t.row_residual, scale, "row", "final demand, trade and error columns")
-    columns = _residual(t, t.column_residual, scale, "column", "imported inputs and value added rows")
-    return [*rows, *columns, *_error(t, scale), *_silent(t), *_negative(t)]
+    rows, total = _residual(t, t.row_residual, scale)
+    columns, total_columns = _residual(t, t.column_residual, scale)
+    found = []
+    for side, share, check in (
+        ("rows", total, "columns of final demand, trade and error"),
+        ("columns", total_columns, "rows of imported inputs and value added"),
+    ):
+        if share > FATAL:
+            what = f"the {side} miss output by {share:.1%} of it in all; worst: {rows if side == 'rows' else columns}"
+            found.append(Finding("io-unbalanced", what, t.source, f"check that the {check} were all read, once each"))
+    remedy = "none if the source rounds; see balance() for every residual"
+    if rows and total <= FATAL:
+        what = f"rows miss output, by {total:.2g} of it in all; worst: {rows}"
+        found.append(Finding("io-row-balance", what, t.source, remedy, "warning"))
+    if columns and total_columns <= FATAL:
+        what = f"columns miss output, by {total_columns:.2g} of it in all; worst: {columns}"
+        found.append(Finding("io-column-balance", what, t.source, remedy, "warning"))
+    return [*found, *_error(t, scale), *_silent(t), *_negative(t)]
 
 
-def _residual(t: IOTable, residual: Floats, scale: float, side: str, check: str) -> list[Finding]:
+def _residual(t: IOTable, residual: Floats, scale: float) -> tuple[str, float]:
+    """The worst residuals in words, empty where none is worth a word, and the sum of all as a share of output."""
     size = np.abs(residual)
-    total = float(size.sum()) / scale if scale > 0 else float(size.any())
     bad = np.flatnonzero(size > REPORT * scale / t.n)
-    if total > FATAL:
-        what = f"the {side}s miss output by {total:.1%} of it in all; worst: {_worst(t, residual, bad)}"
-        return [Finding("io-unbalanced", what, t.source, f"check that the {check} were all read, once each")]
-    if not len(bad):
-        return []
-    what = f"{len(bad)} {side}(s) miss output, by {total:.2g} of it in all; worst: {_worst(t, residual, bad)}"
-    return [Finding(f"io-{side}-balance", what, t.source, "none if the source rounds; see balance() for every residual", "warning")]
+    total = float(size.sum()) / scale if scale > 0 else float(size.any())
+    return (f"{_worst(t, residual, bad)}, {len(bad)} in all" if len(bad) else ""), total
 
 
 def _error(t: IOTable, scale: float) -> list[Finding]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.io_table import Floats
 from hinterland.errors import Finding, listed
+from hinterland.labels import Note
 
 if TYPE_CHECKING:
     from hinterland.data.io_table import IOTable
@@ -82,7 +83,7 @@ def net_imports(t: IOTable) -> IOTable:
         imported_kind=np.concatenate([t.imported_kind, kinds[keep]]),
         imported_final=final,
         error=t.error - s.beyond,
-        notes=(*t.notes, "imports-netted"),
+        notes=(*t.notes, Note("io-imports-netted")),
         findings=(*t.findings, *_exceeding(t, s)),
     )
 
@@ -98,14 +99,15 @@ def _own(t: IOTable) -> list[tuple[slice, NDArray[np.intp]]]:
 
 def _exceeding(t: IOTable, s: Shares) -> list[Finding]:
     found = []
-    floor = 1e-9 * float(np.abs(t.x).mean())
-    for code, amount, said, remedy in (
-        ("io-imports-exceed-use", s.transit, "own uses: the rest was taken from exports and outflow", "none where goods pass through"),
-        ("io-imports-exceed-supply", s.beyond, "uses, exports and outflow together: the rest is in the error column", "check these rows"),
-    ):
-        at = np.flatnonzero(amount > floor)
-        if len(at):
-            names = listed([f"{t.regions[i]} · {t.sectors[i]} ({amount[i]:.6g})" for i in at[np.argsort(-amount[at])]], 3)
-            what = f"imports and inflow of {len(at)} row(s) exceed {said}; largest: {names}"
-            found.append(Finding(code, what, t.source, remedy, "warning"))
+    if over := _largest(t, s.transit):
+        what = f"imports and inflow exceed own uses: the rest was taken from exports and outflow; largest: {over}"
+        found.append(Finding("io-imports-exceed-use", what, t.source, "none where goods pass through", "warning"))
+    if over := _largest(t, s.beyond):
+        what = f"imports and inflow exceed uses, exports and outflow together: the rest is in the error column; largest: {over}"
+        found.append(Finding("io-imports-exceed-supply", what, t.source, "check these rows", "warning"))
     return found
+
+
+def _largest(t: IOTable, amount: Floats) -> str:
+    at = np.flatnonzero(amount > 1e-9 * float(np.abs(t.x).mean()))
+    return listed([f"{t.regions[i]} · {t.sectors[i]} ({amount[i]:.6g})" for i in at[np.argsort(-amount[at], kind="stable")]], 3)
