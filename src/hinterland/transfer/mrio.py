@@ -66,7 +66,7 @@ def estimate_mrio(
     margins, one_sided = consistent(t, known, method, trust)
     trade = ras(log_gravity(known.distance, known.decay), margins.outflow, margins.inflow).flows
     findings = _findings(t, margins, one_sided)
-    return EstimatedMRIO(linked(t, trade, margins), t, trade, margins, known, method, trust, findings)
+    return EstimatedMRIO(linked(t, trade, margins, findings), t, trade, margins, known, method, trust, findings)
 
 
 def _given(tables: Any, year: int | None) -> IOTable:
@@ -171,7 +171,7 @@ def consistent(t: IOTable, prior: Prior, method: Method, trust: tuple[float, flo
     return margins, t.sector_labels[both.one_sided]
 
 
-def linked(t: IOTable, trade: Floats, m: Margins) -> IOTable:
+def linked(t: IOTable, trade: Floats, m: Margins, findings: tuple[Finding, ...] = ()) -> IOTable:
     """The table whose flows between regions are ``trade`` [S, R, R]; every user of a product takes from its origins in the same proportions."""
     spread = _spread(t, trade, m)
     return replace(
@@ -184,7 +184,8 @@ def linked(t: IOTable, trade: Floats, m: Margins) -> IOTable:
         imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
         error=t.error + m.unplaced_outflow.T.reshape(-1),
         source=f"{t.source}, flows estimated",
-        notes=(*t.notes, "flows-estimated"),
+        notes=(*t.notes, "mrio-flows-estimated"),
+        findings=(*t.findings, *findings),
     )
 
 

@@ -119,7 +119,7 @@ def gross_margins(t: IOTable, reference: IOTable, *, sectors: Mapping[str, str] 
         exports=outflow * abroad_out,
         inflow=inflow * (1 - abroad_in),
         imports=inflow * abroad_in,
-        notes=(*t.notes, "imputed-margins"),
+        notes=(*t.notes, "mrio-imputed-margins"),
         findings=(*(f for f in t.findings if f.code not in INCOMPLETE), said),
     )
 
