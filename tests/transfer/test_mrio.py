@@ -83,6 +83,7 @@ def test_known_flows_come_back(known: tuple[IOTable, np.ndarray]) -> None:
     np.testing.assert_allclose(e.table.Z, true.Z, rtol=1e-7)
     np.testing.assert_allclose(e.table.F, true.F, rtol=1e-7)
     assert e.table.is_linked
+    assert [n.code for n in e.table.notes][-1] == "mrio-flows-estimated"
     assert largest(e) < 1e-10
 
 

@@ -60,7 +60,7 @@ def test_margins_are_completed_by_hand() -> None:
     np.testing.assert_allclose([net.exports[0], net.outflow[0]], [0.4 * half, 0.6 * half])
     np.testing.assert_allclose([net.imports[0], net.inflow[0]], [0.25 * (2 + half), 0.75 * (2 + half)])
     np.testing.assert_allclose(net.row_residual, 0, atol=1e-12)
-    assert net.notes == ("mrio-imputed-margins",)
+    assert [n.code for n in net.notes] == ["mrio-imputed-margins"]
     assert net.findings[0].code == "mrio-imputed-margins"
     assert gross_margins(reference, reference) is reference
     with pytest.raises(InputError, match="no exports and imports apart"):

@@ -16,6 +16,7 @@ import polars as pl
 from hinterland.data.io_readers import read_io
 from hinterland.data.io_table import Floats, IOTable, Text
 from hinterland.errors import Finding, InputError, did_you_mean, listed
+from hinterland.labels import Note
 from hinterland.measure.balancing import cross_entropy, ras
 from hinterland.measure.division import ratio
 from hinterland.measure.margins import Transit, reconciled, transit, turned, without_self_trade
@@ -184,7 +185,7 @@ def linked(t: IOTable, trade: Floats, m: Margins, findings: tuple[Finding, ...] 
         imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
         error=t.error + m.unplaced_outflow.T.reshape(-1),
         source=f"{t.source}, flows estimated",
-        notes=(*t.notes, "mrio-flows-estimated"),
+        notes=(*t.notes, Note("mrio-flows-estimated")),
         findings=(*t.findings, *findings),
     )
 

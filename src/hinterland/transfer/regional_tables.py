@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.io_table import Floats, IOTable
 from hinterland.errors import Finding, InputError, did_you_mean, listed
+from hinterland.labels import Note
 from hinterland.measure.division import ratio
 from hinterland.measure.margins import cross_hauling, gross_from_net, transit, turned
 
@@ -119,7 +120,7 @@ def gross_margins(t: IOTable, reference: IOTable, *, sectors: Mapping[str, str] 
         exports=outflow * abroad_out,
         inflow=inflow * (1 - abroad_in),
         imports=inflow * abroad_in,
-        notes=(*t.notes, "mrio-imputed-margins"),
+        notes=(*t.notes, Note("mrio-imputed-margins")),
         findings=(*(f for f in t.findings if f.code not in INCOMPLETE), said),
     )
 
