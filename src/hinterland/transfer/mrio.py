@@ -30,7 +30,7 @@ __all__ = ["consistent", "estimate_mrio", "linked"]
 DECAY, DECAY_SD = 1.1, 0.41
 """Mean and standard deviation of distance coefficients in gravity models with effects of origin and destination (Head & Mayer 2014, table 4)."""
 PAIR_NOISE, CELL_NOISE = 0.7, 1.0
-"""Standard deviations of ln(flow/gravity), common to a pair's sectors and of each cell: from WIOD 2000, with coverage tested on 2011."""
+"""Standard deviations of ln(flow/gravity), common to a pair's sectors and of each cell: of the size that WIOD shows, set so that intervals cover in 2011."""
 
 
 def estimate_mrio(
