@@ -13,8 +13,9 @@ from hinterland.data.io_table import IOTable
 from hinterland.errors import InputError
 from hinterland.measure.multiregional import by_region, induced_output, net_transfer, table, transfer
 from hinterland.transfer.hold_out import true_flows
-from hinterland.transfer.mrio import EstimatedMRIO, estimate_mrio
+from hinterland.transfer.mrio import estimate_mrio
 from hinterland.transfer.mrio_draws import draws, flow_intervals, induced_intervals, net_transfer_intervals, solved, with_prior
+from hinterland.transfer.mrio_result import EstimatedMRIO
 
 Make = Callable[..., tuple[IOTable, np.ndarray]]
 

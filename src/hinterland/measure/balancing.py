@@ -67,7 +67,7 @@ def ras(log_prior: Floats, rows: Floats, columns: Floats, *, tolerance: float = 
     prior, p, q, shape = _batch(log_prior, rows, columns)
     _fail_if_margins_differ(p, q)
     total = np.where(p.sum(axis=1) > 0, p.sum(axis=1), 1.0)
-    flows, rounds, error = _scaled(prior, p, q, total, tolerance, most)
+    flows, rounds, error = _scaled(_Problems(prior, p, q, total), tolerance, most)
     if (error > 1e-8).any():
         _fail_with_bottleneck(int(np.argmax(error)), prior, p, q, float(error.max()))
     return Balanced(flows.reshape(shape), error.reshape(shape[:-2]), rounds)
@@ -151,23 +151,37 @@ def _fail_with_bottleneck(b: int, prior: Floats, p: Floats, q: Floats, error: fl
     )
 
 
-def _scaled(prior: Floats, p: Floats, q: Floats, total: Floats, tolerance: float, most: int) -> tuple[Floats, int, Floats]:
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """Priors [B, R, C] and margins [B, R], [B, C], which sum to ``total`` [B] or, where that is zero, to nothing."""
+
+    prior: Floats
+    p: Floats
+    q: Floats
+    total: Floats
+
+    def at(self, which: NDArray[np.intp]) -> _Problems:
+        return _Problems(self.prior[which], self.p[which], self.q[which], self.total[which])
+
+
+def _scaled(these: _Problems, tolerance: float, most: int) -> tuple[Floats, int, Floats]:
     """Balanced flows [B, R, C], rounds made, error [B]: matrices that are done are left alone."""
-    flows, error = np.zeros_like(prior), np.full(len(p), np.inf)
-    a, b = np.zeros_like(p), np.zeros_like(q)
-    todo, rounds = np.arange(len(p)), 0
+    flows, error = np.zeros_like(these.prior), np.full(len(these.p), np.inf)
+    a, b = np.zeros_like(these.p), np.zeros_like(these.q)
+    todo, rounds = np.arange(len(a)), 0
     while len(todo) and rounds < most:
         newton = rounds >= 2 * _ABSORB
-        a[todo], b[todo], flows[todo], error[todo] = _round(prior[todo], a[todo], b[todo], p[todo], q[todo], total[todo], newton)
+        a[todo], b[todo], flows[todo], error[todo] = _round(these.at(todo), a[todo], b[todo], newton)
         rounds += _ABSORB
         todo = todo[error[todo] > tolerance]
     return flows, rounds, error
 
 
-def _round(prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats, total: Floats, newton: bool) -> tuple[Floats, Floats, Floats, Floats]:
+def _round(these: _Problems, a: Floats, b: Floats, newton: bool) -> tuple[Floats, Floats, Floats, Floats]:
     """One scaling in logarithms, which nothing can overflow, or a step on the dual; then some in plain numbers, taken into the logarithms."""
+    prior, p, q = these.prior, these.p, these.q
     if newton:
-        a, b = _newton(prior, a, b, p, q)
+        a, b = _newton(these, a, b)
     else:
         a = _finite(_log(p) - _logsum(prior + b[:, None, :], 2))
         b = _finite(_log(q) - _logsum(prior + a[:, :, None], 1))
@@ -177,12 +191,13 @@ def _round(prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats, total: Flo
         u = _over(p, np.matmul(kernel, v[:, :, None])[:, :, 0])
         v = _over(q, np.matmul(u[:, None, :], kernel)[:, 0, :])
     flows = u[:, :, None] * kernel * v[:, None, :]
-    off = np.maximum(np.abs(flows.sum(axis=2) - p).max(axis=1), np.abs(flows.sum(axis=1) - q).max(axis=1)) / total
+    off = np.maximum(np.abs(flows.sum(axis=2) - p).max(axis=1), np.abs(flows.sum(axis=1) - q).max(axis=1)) / these.total
     return a + np.log(u), b + np.log(v), flows, off
 
 
-def _newton(prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _newton(these: _Problems, a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """One Newton step on the rows' factors with columns always balanced (the columns' factors follow); kept where the rows come nearer."""
+    prior, p, q = these.prior, these.p, these.q
     flows = np.exp(prior + a[:, :, None] + b[:, None, :])
     held = flows.sum(axis=2)
     inner = np.matmul(_over(flows, q[:, None, :], empty=0.0), flows.transpose(0, 2, 1))

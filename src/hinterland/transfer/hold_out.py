@@ -6,6 +6,7 @@ The error is Σ|x̂ - x|/Σx over the pairs of a band of distance, of flows by s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ def true_flows(t: IOTable) -> Floats:
 def hold_out(
     t: IOTable, distance: Floats, *, decay: float | Floats = DECAY, bands: Sequence[float] = BANDS, **options: Any
 ) -> pl.DataFrame:
-    """``method, from_km, to_km, cells, pairs`` for each band and for all: methods are
+    """``method, from_km, to_km, cells, pairs`` for each band and for all.
+
+    Methods are
 
     * ``proportional``: shares of destinations are shares of inflow, whatever the distance (no decay), not balanced;
     * ``gravity``: the prior alone, scaled to the sector's total;
@@ -58,7 +61,7 @@ def hold_out(
         "cross-entropy": estimate_mrio(given, distance, decay=decay, method="cross-entropy", **options).trade,
     }
     ends = [0.0, *bands, np.inf]
-    spans = [(0.0, np.inf), *zip(ends[:-1], ends[1:], strict=True)]
+    spans = [(0.0, np.inf), *pairwise(ends)]
     apart = ~np.eye(len(distance), dtype=bool)
     rows = [
         {"method": name, "from_km": low, "to_km": high, **_errors(estimate, true, apart & (distance >= low) & (distance < high))}

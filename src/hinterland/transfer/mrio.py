@@ -7,140 +7,30 @@ What the margins do not say, or say twice, is published with the table. Regions 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
+from hinterland.data.io_readers import read_io
 from hinterland.data.io_table import Floats, IOTable, Text
 from hinterland.errors import Finding, InputError, did_you_mean, listed
+from hinterland.labels import Note
 from hinterland.measure.balancing import cross_entropy, ras
 from hinterland.measure.division import ratio
 from hinterland.measure.margins import Transit, reconciled, transit, turned, without_self_trade
 from hinterland.measure.neighbours import listed_distances, seat_distances
 from hinterland.measure.trade_matrix import allocated, gravity_prior, log_gravity, supply_shares
-from hinterland.transfer.provincial_tables import own_use, provincial_tables, side_by_side
+from hinterland.transfer.mrio_result import EstimatedMRIO, Margins, Method, Prior
+from hinterland.transfer.regional_tables import INCOMPLETE, own_use, side_by_side
 
-__all__ = ["EstimatedMRIO", "Margins", "Prior", "estimate_mrio"]
-
-Method = Literal["ras", "cross-entropy"]
+__all__ = ["consistent", "estimate_mrio", "linked"]
 
 DECAY, DECAY_SD = 1.1, 0.41
 """Mean and standard deviation of distance coefficients in gravity models with effects of origin and destination (Head & Mayer 2014, table 4)."""
 PAIR_NOISE, CELL_NOISE = 0.7, 1.0
-"""Standard deviations of ln(flow/gravity), common to a pair's sectors and of each cell: from WIOD 2000, with coverage tested on 2011."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Margins:
-    """Margins of trade as reconciled, and what was done to them, [S, R] each, in the table's unit.
-
-    Attributes:
-        outflow, inflow: to and from other regions; the estimated flows have exactly these sums.
-        exports, imports: to and from abroad.
-        own: what the region supplies to itself.
-        transit: taken off outflow and inflow alike: goods that pass through.
-        reexports: taken off exports and imports alike.
-        beyond_use: imports that neither use nor exports account for.
-        self_trade: taken off outflow and inflow alike: it could only return to the region.
-        unplaced_outflow: output with no known use: outflow that no region's inflow answers to, less what other regions report too much.
-        unplaced_inflow: use of no known origin: inflow that no region's outflow answers to.
-    """
-
-    outflow: Floats
-    inflow: Floats
-    exports: Floats
-    imports: Floats
-    own: Floats
-    transit: Floats
-    reexports: Floats
-    beyond_use: Floats
-    self_trade: Floats
-    unplaced_outflow: Floats
-    unplaced_inflow: Floats
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Prior:
-    """Where flows are expected before margins are known.
-
-    Attributes:
-        distance: [R, R], kilometres.
-        decay: θ by sector, [S].
-        decay_sd: standard deviation of θ, one deviation for all sectors.
-        pair_noise, cell_noise: of ln(flow/gravity): common to all sectors of a pair of regions, and of each cell.
-    """
-
-    distance: Floats
-    decay: Floats
-    decay_sd: float
-    pair_noise: float
-    cell_noise: float
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class EstimatedMRIO:
-    """An estimated inter-regional table, with what it rests on.
-
-    Attributes:
-        table: the table itself; imports, and inflow of no known origin, are imported inputs; outflow without known use is in its error.
-        given: the single-region tables, side by side.
-        trade: flows between regions by sector, origin and destination, [S, R, R].
-        margins: as reconciled, and what was changed.
-        prior: gravity and its uncertainty.
-        method: ``ras`` or ``cross-entropy``.
-        trust: in outflow and in inflow, where their totals conflict.
-        findings: what to know of the margins.
-    """
-
-    table: IOTable
-    given: IOTable
-    trade: Floats
-    margins: Margins
-    prior: Prior
-    method: Method
-    trust: tuple[float, float]
-    findings: tuple[Finding, ...]
-
-    def __repr__(self) -> str:
-        share = float(self.margins.unplaced_outflow.sum() / max(self.given.outflow.sum(), np.finfo(float).tiny))
-        return f"EstimatedMRIO({self.table.n_regions} × {self.table.n_sectors}, {self.method}, {share:.1%} of outflow unplaced, {self.table!r})"
-
-    @property
-    def residuals(self) -> pl.DataFrame:
-        """One row per region and sector: margins given (``…_given``) and reconciled, what was changed, published error; in the table's unit."""
-        t = self.given
-        given = {f"{name}_given": getattr(t, name) for name in ("outflow", "inflow", "exports", "imports")}
-        ours = {f.name: getattr(self.margins, f.name).T.reshape(-1) for f in fields(self.margins)}
-        return pl.DataFrame({"region": t.regions, "sector": t.sectors, **given, **ours, "error": t.error})
-
-    @property
-    def flows(self) -> pl.DataFrame:
-        """``region, other, sector, value``: estimated flows between regions, those above zero."""
-        s, r, q = np.nonzero(self.trade)
-        names, sectors = self.table.region_labels, self.table.sector_labels
-        return pl.DataFrame({"region": names[r], "other": names[q], "sector": sectors[s], "value": self.trade[s, r, q]})
-
-    def reproduced(self) -> pl.DataFrame:
-        """``margin, largest``: how far the table is from every margin, at most, as a share of average output."""
-        t, m = self.table, self.margins
-        R, S = t.n_regions, t.n_sectors
-        sold = t.Z.reshape(R, S, R, S).sum(axis=3) + t.final_demand.reshape(R, S, R)
-        own = np.diagonal(sold, axis1=0, axis2=2)
-        gaps = {
-            "output": t.row_residual,
-            "outflow": sold.sum(axis=2).T - own - m.outflow,
-            "inflow": sold.sum(axis=0) - own - m.inflow,
-            "use by sector": t.Z.sum(axis=0)
-            - self.given.Z.sum(axis=0)
-            + t.imported_inputs.sum(axis=0)
-            - self.given.imported_inputs.sum(axis=0),
-            "final use by column": t.F.sum(axis=0) + t.imported_final - self.given.F.sum(axis=0) - self.given.imported_final,
-            "value added": t.column_residual - self.given.column_residual,
-        }
-        size = float(np.abs(t.x).mean())
-        return pl.DataFrame({"margin": list(gaps), "largest": [float(np.abs(g).max()) / size for g in gaps.values()]})
+"""Standard deviations of ln(flow/gravity), common to a pair's sectors and of each cell: of the size that WIOD shows, set so that intervals cover in 2011."""
 
 
 def estimate_mrio(
@@ -157,8 +47,8 @@ def estimate_mrio(
     """Estimate flows between regions from their own tables.
 
     Args:
-        tables: regions side by side with margins of trade (:meth:`IOTable.margins`), tables of single regions, or the long frame of provincial tables,
-            of which ``year`` is taken.
+        tables: regions side by side with margins of trade (as :func:`~hinterland.data.io_readers.read_io` reads provincial tables, or
+            :meth:`IOTable.margins` of a linked table), tables of single regions, or a long file or frame, of which ``year`` is taken.
         distance: kilometres between regions: a table with columns ``region, other, distance``, or an array [R, R] in the order of the regions;
             ``None``: between provinces' seats of government.
         decay: θ of the gravity prior d^{-θ}: a number, by sector name, or [S]. Margins cannot tell it; estimate it from observed flows with
@@ -177,7 +67,7 @@ def estimate_mrio(
     margins, one_sided = consistent(t, known, method, trust)
     trade = ras(log_gravity(known.distance, known.decay), margins.outflow, margins.inflow).flows
     findings = _findings(t, margins, one_sided)
-    return EstimatedMRIO(linked(t, trade, margins), t, trade, margins, known, method, trust, findings)
+    return EstimatedMRIO(linked(t, trade, margins, findings), t, trade, margins, known, method, trust, findings)
 
 
 def _given(tables: Any, year: int | None) -> IOTable:
@@ -185,11 +75,7 @@ def _given(tables: Any, year: int | None) -> IOTable:
         return tables
     if isinstance(tables, Sequence) and not isinstance(tables, str) and all(isinstance(t, IOTable) for t in tables):
         return side_by_side(tables)
-    if year is None:
-        raise InputError(
-            Finding("io-no-year", "the tables are a frame, and no year was named", "argument year", "name a year"), "estimate_mrio"
-        )
-    return provincial_tables(tables, year)
+    return read_io(tables, layout="long", year=year)
 
 
 def _prior(t: IOTable, distance: Any, decay: Any, decay_sd: float, noise: tuple[float, float]) -> Prior:
@@ -230,7 +116,7 @@ def _fail_if_not_margins(t: IOTable, method: str, trust: tuple[float, float]) ->
                 "mrio-no-margins", what, t.source, "give single-region tables with outflow and inflow, or take margins() of a linked one"
             )
         )
-    if {"margins-with-foreign", "net-margins"} & set(t.notes):
+    if INCOMPLETE & {f.code for f in t.findings}:
         what = "outflow and inflow are net, or hold trade with abroad"
         found.append(Finding("mrio-mixed-margins", what, t.source, "complete them with gross_margins() and tables of a later year"))
     if method not in get_args(Method):
@@ -256,8 +142,8 @@ def _weighed(left: Transit, prior: Prior) -> tuple[Floats, Floats]:
 
 def consistent(t: IOTable, prior: Prior, method: Method, trust: tuple[float, float]) -> tuple[Margins, Text]:
     """Margins that flows can have, and the sectors in which only one side had anything."""
-    margins = own_use(t), *turned(t.outflow, t.inflow), *turned(t.exports, t.imports)
-    left = transit(*(_by_sector(v, t.n_regions) for v in margins))
+    given = own_use(t), *turned(t.outflow, t.inflow), *turned(t.exports, t.imports)
+    left = transit(*(_by_sector(v, t.n_regions) for v in given))
     wanted = _weighed(left, prior) if method == "cross-entropy" else (left.outflow, left.inflow)
     use, output, error = (_by_sector(v, t.n_regions) for v in (own_use(t), t.x, t.error))
     supply, need = output - left.exports - error, use - left.imports
@@ -286,8 +172,26 @@ def consistent(t: IOTable, prior: Prior, method: Method, trust: tuple[float, flo
     return margins, t.sector_labels[both.one_sided]
 
 
-def linked(t: IOTable, trade: Floats, m: Margins) -> IOTable:
+def linked(t: IOTable, trade: Floats, m: Margins, findings: tuple[Finding, ...] = ()) -> IOTable:
     """The table whose flows between regions are ``trade`` [S, R, R]; every user of a product takes from its origins in the same proportions."""
+    spread = _spread(t, trade, m)
+    return replace(
+        t,
+        **spread,
+        exports=m.exports.T.reshape(-1),
+        imports=np.zeros(t.n),
+        outflow=np.zeros(t.n),
+        inflow=np.zeros(t.n),
+        imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
+        error=t.error + m.unplaced_outflow.T.reshape(-1),
+        source=f"{t.source}, flows estimated",
+        notes=(*t.notes, Note("mrio-flows-estimated")),
+        findings=(*t.findings, *findings),
+    )
+
+
+def _spread(t: IOTable, trade: Floats, m: Margins) -> dict[str, Any]:
+    """Deliveries, final demand and what is imported for both: each use of each region split over origins."""
     shares, abroad = supply_shares(trade, m.own, m.imports + m.unplaced_inflow)
     imported = abroad * np.nan_to_num(ratio(m.imports, m.imports + m.unplaced_inflow))
     Z, F = np.empty_like(t.Z), np.zeros_like(t.F)
@@ -299,28 +203,7 @@ def linked(t: IOTable, trade: Floats, m: Margins) -> IOTable:
         Z[:, rows], F[:, columns] = allocated(shares[:, :, s], use), allocated(shares[:, :, s], bought)
         inputs[0, rows], inputs[1, rows] = imported[:, s] @ use, (abroad - imported)[:, s] @ use
         final[columns] += abroad[:, s] @ bought
-    return IOTable(
-        Z=Z,
-        F=F,
-        x=t.x,
-        regions=t.regions,
-        sectors=t.sectors,
-        final_region=t.final_region,
-        final_kind=t.final_kind,
-        value_added=t.value_added,
-        value_added_kind=t.value_added_kind,
-        exports=m.exports.T.reshape(-1),
-        imported_inputs=np.vstack([t.imported_inputs, inputs]),
-        imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
-        imported_final=final,
-        error=t.error + m.unplaced_outflow.T.reshape(-1),
-        unit=t.unit,
-        year=t.year,
-        prices=t.prices,
-        source=f"{t.source}, flows estimated",
-        notes=(*t.notes, "flows-estimated"),
-        findings=t.findings,
-    )
+    return {"Z": Z, "F": F, "imported_inputs": np.vstack([t.imported_inputs, inputs]), "imported_final": final}
 
 
 def _findings(t: IOTable, m: Margins, one_sided: Text) -> tuple[Finding, ...]:

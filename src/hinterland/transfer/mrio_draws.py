@@ -17,7 +17,8 @@ from hinterland.errors import Finding, InputError
 from hinterland.measure.balancing import ras
 from hinterland.measure.multiregional import Table, by_region, induced_output, induced_value_added, net_transfer, table_of, transfer
 from hinterland.measure.trade_matrix import log_gravity
-from hinterland.transfer.mrio import EstimatedMRIO, Margins, consistent, linked
+from hinterland.transfer.mrio import consistent, linked
+from hinterland.transfer.mrio_result import EstimatedMRIO, Margins
 
 __all__ = ["Draw", "draws", "flow_intervals", "induced_intervals", "net_transfer_intervals", "solved"]
 
@@ -109,7 +110,7 @@ def net_transfer_intervals(
     if a.n != b.n or (a.regions != b.regions).any() or (a.sectors != b.sectors).any():
         what = f"the tables have {a.n_regions} × {a.n_sectors} and {b.n_regions} × {b.n_sectors} rows, or other labels, or another order"
         raise InputError(
-            Finding("io-tables-differ", what, "arguments start, end", "bring them to one classification first"), "net transfer"
+            Finding("io-tables-differ", what, "arguments start, end", "bring both to one classification, and in_order()"), "net transfer"
         )
 
     def measured(first: IOTable, last: IOTable) -> Floats:
@@ -126,7 +127,8 @@ def solved(t: IOTable) -> Table:
 
 
 def _value_added_share(t: IOTable) -> Floats:
-    return np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0)
+    share: Floats = np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0)
+    return share
 
 
 def _pairs(e: EstimatedMRIO, value: Floats, found: Floats, level: float) -> pl.DataFrame:
