@@ -142,4 +142,4 @@ def test_everything_wrong_at_once() -> None:
             penalty=2.0,
         )
     codes = sorted(f.code for f in error.value.findings)
-    assert codes == sorted(["shape-differs"] * 2 + ["label-unknown"] * 2 + ["share-outside", "weights-unfit", "out-of-range"])
+    assert codes == sorted(["shape-differs"] * 2 + ["label-unknown"] * 2 + ["not-between-0-and-1", "weights-unfit", "out-of-range"])

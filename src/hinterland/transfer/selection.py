@@ -233,7 +233,9 @@ def _part_findings(given: Mapping[str, Floats], weights: Mapping[str, float], pe
             what = f"{name} has the shape {np.shape(values)}, and labels ask for {shape[1:]} or {shape}"
             findings.append(Finding("shape-differs", what, f"argument {name}", "give one value per industry, or per host and industry"))
         elif not bool(((np.asarray(values) >= 0) & (np.asarray(values) <= 1)).all()):
-            findings.append(Finding("share-outside", f"{name} has values outside 0 to 1", f"argument {name}", "give scores from 0 to 1"))
+            findings.append(
+                Finding("not-between-0-and-1", f"{name} has values outside 0 to 1", f"argument {name}", "give scores from 0 to 1")
+            )
     wanted = {*PARTS[:2], *given}
     if set(weights) != wanted or not all(v >= 0 for v in weights.values()) or not sum(weights.values()) > 0:
         what = f"weights are {dict(weights)}"
