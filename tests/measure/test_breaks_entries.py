@@ -151,6 +151,19 @@ def test_common_breaks_within_groups() -> None:
     assert {f.code for f in m.findings} == {"incomplete-series", "short-series"}
 
 
+def test_a_trend_cut_into_stairs_is_said() -> None:
+    rng = np.random.default_rng(6)
+    trend = np.arange(18) * 0.5 + rng.normal(size=(12, 18)) * 0.3
+    for name in ("structural-breaks", "common-breaks"):
+        _, m = measured(table(trend), name)
+        better = m.frame.filter(pl.col("component") == "line-fits-better")["value"]
+        assert (better == 1).all() and [f.code for f in m.findings] == ["stairs"]
+        said, m = measured(table(trend), name, model="trend")
+        assert {r for (_, k), (_, r) in said.items() if k == "line-fits-better"} == {"trend-in-model"} and not m.findings
+        _, m = measured(table(rng.normal(size=(12, 18)) + 3.0 * (np.arange(18) > 8)), name)
+        assert m.frame.filter(pl.col("component") == "line-fits-better")["value"].mean() < 0.3
+
+
 def test_exact_lines_are_left_out_of_trends() -> None:
     lines = np.outer(np.arange(1.0, 5), np.arange(20.0))
     said, _ = measured(table(lines), "common-breaks", model="trend")

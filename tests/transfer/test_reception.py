@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hinterland.errors import InputError
-from hinterland.transfer.reception import KINDS, THRESHOLDS, Economy, label, reception
+from hinterland.transfer.economy import Economy
+from hinterland.transfer.reception import KINDS, THRESHOLDS, label, label_changes, reception
 from hinterland.transfer.reception_scores import (
     arrival_share,
     chain_links,
@@ -139,9 +140,9 @@ def test_every_flow_has_scores_parts_pattern_link_and_label() -> None:
     assert first["cost-driven"] == pytest.approx((0.2 * 0.4 + 0.1 * 0.5) / 0.3)
     assert first["policy-driven"] == 1.0 and first["tier_gap"] > 0 and first["link"] == "horizontal"
     parts = {(k, p): v for _, k, p, v in found.parts.filter(pl.col("flow") == 0).iter_rows()}
-    assert parts["enclave", "arrival_share"] == pytest.approx(20 / 25)
+    assert parts["enclave", "arrival_share"] == pytest.approx(20 / 35)
     assert first["enclave"] == pytest.approx(
-        ((1 - parts["enclave", "local_linkage"]) * (1 - parts["enclave", "relatedness"]) * 0.8) ** (1 / 3)
+        ((1 - parts["enclave", "local_linkage"]) * (1 - parts["enclave", "relatedness"]) * 20 / 35) ** (1 / 3)
     )
     assert found.flows["pattern"].to_list() == ["leapfrog", "leapfrog", "leapfrog", "reverse-gradient"]
     assert found.shares.group_by("host").agg(pl.col("share").sum())["share"].to_list() == pytest.approx([1.0] * 3)
@@ -160,6 +161,16 @@ def test_scores_without_their_inputs_are_unknown() -> None:
     assert found["cost-driven"][0] == pytest.approx(0.5)
 
 
+def test_labels_that_rest_on_a_threshold_are_counted() -> None:
+    found = reception(FLOWS, economy())
+    changes = label_changes(found, by=0.5)
+    assert changes.shape == (12, 3) and changes["share"].is_between(0, 1).all()
+    row = changes.filter(pl.col("kind") == "policy-driven", pl.col("direction") == "higher")["share"].item()
+    moved = reception(FLOWS, economy(), thresholds={**THRESHOLDS, "policy-driven": 0.75}).flows["kind"]
+    assert row == pytest.approx(float((moved != found.flows["kind"]).mean()))
+    assert label_changes(found, by=0.0)["share"].sum() == 0
+
+
 def test_order_of_flows_does_not_matter() -> None:
     one, other = reception(FLOWS, economy()).flows, reception(FLOWS.reverse(), economy()).flows.reverse()
     assert one.equals(other)
@@ -176,4 +187,4 @@ def test_every_wrong_flow_at_once() -> None:
 def test_every_wrong_number_of_an_economy_at_once() -> None:
     with pytest.raises(InputError) as error:
         replace(economy(), zone=a(0, 2, 0, 0), wage=a(1, 2), land_price=a(-1, 1, 1, 1), regions=("a", "a", "b", "c"))
-    assert sorted(f.code for f in error.value.findings) == ["negative-value", "share-outside", "repeated-label", "shape-differs"]
+    assert sorted(f.code for f in error.value.findings) == ["negative-value", "not-between-0-and-1", "repeated-label", "shape-differs"]

@@ -120,6 +120,16 @@ def test_plans_of_rivals_push_a_candidate_down() -> None:
     assert found["rank_change"].item() < 0
 
 
+def test_a_part_without_weight_has_no_say_and_a_zero_decides() -> None:
+    strategic = np.zeros(14)
+    weights = {"relatedness": 1.0, "complexity": 1.0, "strategic": 0.0}
+    silent = selected(strategic=strategic, weights=weights).candidates
+    plain = selected().candidates
+    assert silent["score"].to_list() == pytest.approx(plain["score"].to_list())
+    zero = selected(strategic=strategic).candidates
+    assert (zero["score"] == 0).all() and (zero["weakest"] == "strategic").all() and (zero["rank"] == 1).all()
+
+
 def test_one_host_has_no_rival() -> None:
     values, regions, industries = world()
     found = select_industries(values, regions, industries, ["r2"])
@@ -142,4 +152,4 @@ def test_everything_wrong_at_once() -> None:
             penalty=2.0,
         )
     codes = sorted(f.code for f in error.value.findings)
-    assert codes == sorted(["shape-differs"] * 2 + ["label-unknown"] * 2 + ["share-outside", "weights-unfit", "out-of-range"])
+    assert codes == sorted(["shape-differs"] * 2 + ["label-unknown"] * 2 + ["not-between-0-and-1", "weights-unfit", "out-of-range"])

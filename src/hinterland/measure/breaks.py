@@ -7,6 +7,7 @@ the last period of the old regime. Arrays: N series are rows, T periods columns;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "Partitions",
     "bic",
     "breaks",
+    "line_ssr",
     "lwz",
     "partitions",
     "regressors",
@@ -57,26 +59,31 @@ def segment_ssr(y: Floats, x: Floats, h: int) -> Floats:
     Sums of squared recursive residuals (Brown, Durbin & Evans 1975), which are the same linear map of every series.
     """
     n, periods = y.shape
+    x = np.asarray(x, dtype=np.float64)
     out = np.full((n, periods + 1, periods + 1), np.inf)
     floor = _EXACT * (y**2).sum(axis=1)[:, None]
-    for start in range(periods - h + 1):
-        ssr = ((y[:, start:] @ _recursive(x[start:])) ** 2).cumsum(axis=1)[:, h - 1 :]
+    for start, weights in enumerate(_maps(np.ascontiguousarray(x).tobytes(), x.shape, h)):
+        ssr = ((y[:, start:] @ weights) ** 2).cumsum(axis=1)[:, h - 1 :]
         out[:, start, start + h :] = np.where(ssr > floor, ssr, 0.0)
     return out
+
+
+@lru_cache(maxsize=32)
+def _maps(content: bytes, shape: tuple[int, int], h: int) -> tuple[Floats, ...]:
+    """Weights from every start on, for the regressors with this content: many panels have the same."""
+    x = np.frombuffer(content).reshape(shape)
+    return tuple(_recursive(x[start:]) for start in range(shape[0] - h + 1))
 
 
 def _recursive(x: Floats) -> Floats:
     """Weights of the recursive residuals of a series on x [L, q], [L, L], a residual per column; zero where an observation only adds to the rank."""
     length = len(x)
-    out = np.zeros((length, length))
-    for t in range(1, length):
-        inverse = np.linalg.pinv(x[:t])
-        fitted = x[t] @ inverse
-        if np.linalg.norm(x[t] - fitted @ x[:t]) > 1e-9 * np.linalg.norm(x[t]):
-            continue
-        scale = np.sqrt(1 + fitted @ fitted)
-        out[:t, t], out[t, t] = -fitted / scale, 1 / scale
-    return out
+    earlier = np.tri(length, k=-1)
+    inverse = np.linalg.pinv(earlier[:, :, None] * x[None, :, :])
+    fitted = np.einsum("tq,tqs->ts", x, inverse) * earlier
+    spanned = np.linalg.norm(x - fitted @ x, axis=1) <= 1e-9 * np.linalg.norm(x, axis=1)
+    scale = np.where(spanned, 1 / np.sqrt(1 + (fitted**2).sum(axis=1)), 0.0)
+    return np.asarray(((np.eye(length) - fitted) * scale[:, None]).T, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,13 @@ def bic(ssr: Floats, observations: int, parameters: Floats) -> Floats:
     return np.asarray(
         observations * (_log(ssr / observations) + 1 + np.log(2 * np.pi)) + parameters * np.log(observations), dtype=np.float64
     )
+
+
+def line_ssr(y: Floats) -> Floats:
+    """Sum of squared residuals of y [N, T] on one straight line without breaks, [N]."""
+    basis = np.linalg.qr(regressors(y.shape[1], "trend"))[0]
+    ssr = ((y - y @ basis @ basis.T) ** 2).sum(axis=1)
+    return np.where(ssr > _EXACT * (y**2).sum(axis=1), ssr, 0.0)
 
 
 def lwz(ssr: Floats, observations: int, parameters: Floats, *, charge: Floats | None = None) -> Floats:
@@ -173,7 +187,7 @@ class Breaks:
         sup_f: [N, M] supF(l + 1|l); the first is supF.
         by_bic, by_lwz: [N] number of breaks that each criterion takes.
         by_sequence: [N] number of breaks that the tests take, -1 where no critical values hold.
-        level: of the tests.
+        line_bic, line_lwz: [N] criteria of one straight line without breaks; -infinity where it fits exactly.
     """
 
     partitions: Partitions
@@ -184,7 +198,8 @@ class Breaks:
     by_bic: Ints
     by_lwz: Ints
     by_sequence: Ints
-    level: Level
+    line_bic: Floats
+    line_lwz: Floats
 
     def count(self, criterion: Criterion) -> Ints:
         """Number of breaks by one rule, [N]."""
@@ -194,6 +209,13 @@ class Breaks:
         """Positions of the last period of each old regime, [N, M], -1 beyond the last break."""
         rows = np.arange(len(self.by_bic))
         return np.asarray(self.partitions.last[rows, np.maximum(self.count(criterion), 0)], dtype=np.int64)
+
+    def line_better(self, criterion: Criterion) -> NDArray[np.bool_]:
+        """Whether one straight line describes a series better than the regimes do (by LWZ for the tests), [N]; false where there is no break."""
+        values, line = (self.bic, self.line_bic) if criterion == "bic" else (self.lwz, self.line_lwz)
+        count = self.count(criterion)
+        chosen = values[np.arange(len(count)), np.maximum(count, 0)]
+        return np.asarray((count > 0) & (line < chosen), dtype=np.bool_)
 
 
 def breaks(y: Floats, x: Floats, *, h: int, max_breaks: int = 5, level: Level = 0.05, trending: bool = False) -> Breaks:
@@ -224,7 +246,9 @@ def breaks(y: Floats, x: Floats, *, h: int, max_breaks: int = 5, level: Level = 
     by_bic, by_lwz = bic(found.ssr, periods, (q + 1) * (m + 1)), lwz(found.ssr, periods, (m + 1) * q + m)
     table = None if trending else critical_values(q, h / periods, level, most)
     tested = np.full(n, -1, dtype=np.int64) if table is None else _in_sequence(sup_f, table)
-    return Breaks(found, h, by_bic, by_lwz, sup_f, lowest(by_bic, found.ssr), lowest(by_lwz, found.ssr), tested, level)
+    line, two = line_ssr(y), np.array(2.0)
+    lines = [np.where(line > 0, c, -np.inf) for c in (bic(line, periods, two + 1), lwz(line, periods, two))]
+    return Breaks(found, h, by_bic, by_lwz, sup_f, lowest(by_bic, found.ssr), lowest(by_lwz, found.ssr), tested, *lines)
 
 
 def _best(y: Floats, x: Floats, h: int, most: int) -> tuple[Partitions, Floats]:

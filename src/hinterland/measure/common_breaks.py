@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hinterland.measure.breaks import Partitions, bic, lowest, lwz, partitions, segment_ssr
+from hinterland.measure.breaks import Partitions, bic, line_ssr, lowest, lwz, partitions, segment_ssr
 
 __all__ = ["Agreement", "CommonBreaks", "Overlay", "agreement", "common_breaks", "overlay"]
 
@@ -35,6 +35,7 @@ class CommonBreaks:
         last: [M + 1, M] positions of the last period of each old regime, -1 beyond the m-th.
         bic, lwz: [M + 1] criteria over all N·T observations.
         by_bic, by_lwz: number of breaks that each takes.
+        line_bic, line_lwz: criteria of a straight line of each series without breaks; -infinity where all fit exactly.
         used: number of series that vary at all.
     """
 
@@ -44,6 +45,8 @@ class CommonBreaks:
     lwz: Floats
     by_bic: int
     by_lwz: int
+    line_bic: float
+    line_lwz: float
     used: int
 
     def count(self, criterion: Literal["bic", "lwz"]) -> int:
@@ -54,6 +57,12 @@ class CommonBreaks:
         """Positions of the last period of each old regime."""
         m = self.count(criterion)
         return self.last[m, :m]
+
+    def line_better(self, criterion: Literal["bic", "lwz"]) -> bool:
+        """Whether straight lines describe the series better than the common regimes do; false where there is no break."""
+        line, values = (self.line_bic, self.bic) if criterion == "bic" else (self.line_lwz, self.lwz)
+        m = self.count(criterion)
+        return m > 0 and bool(line < values[m])
 
 
 def common_breaks(y: Floats, x: Floats, *, h: int, max_breaks: int = 5, scale: Literal["standard", "none"] = "standard") -> CommonBreaks:
@@ -84,10 +93,9 @@ def common_breaks(y: Floats, x: Floats, *, h: int, max_breaks: int = 5, scale: L
     if not varies.any():
         raise ValueError("no series varies")
     weight = periods / whole[varies] if scale == "standard" else np.ones(int(varies.sum()))
-    found = partitions(
-        np.einsum("n,nse->se", weight, np.where(np.isfinite(cost[varies]), cost[varies], 0.0))[None] + _short(periods, h), most
-    )
-    return _judged(found, int(varies.sum()), periods, q)
+    total = np.einsum("n,nse->se", weight, np.where(np.isfinite(cost[varies]), cost[varies], 0.0))
+    found = partitions(total[None] + _short(periods, h), most)
+    return _judged(found, float(weight @ line_ssr(y[varies])), (int(varies.sum()), periods, q))
 
 
 def _short(periods: int, h: int) -> Floats:
@@ -96,17 +104,23 @@ def _short(periods: int, h: int) -> Floats:
     return np.where(length < h, np.inf, 0.0)[None]
 
 
-def _judged(found: Partitions, n: int, periods: int, q: int) -> CommonBreaks:
+def _judged(found: Partitions, line: float, shape: tuple[int, int, int]) -> CommonBreaks:
+    n, periods, q = shape
+    m = np.arange(found.ssr.shape[1], dtype=np.float64)
+    by_bic, by_lwz = _criteria(found.ssr, n * q * (m + 1), m, (n, periods))
+    lines = [float(c[0]) if line > 0 else -np.inf for c in _criteria(np.array([line]), np.array([2.0 * n]), np.zeros(1), (n, periods))]
+    taken = [int(lowest(c, found.ssr)[0]) for c in (by_bic, by_lwz)]
+    return CommonBreaks(found.ssr[0], found.last[0], by_bic[0], by_lwz[0], taken[0], taken[1], lines[0], lines[1], n)
+
+
+def _criteria(ssr: Floats, coefficients: Floats, dates: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
     """Criteria in which a series' coefficient costs ln T, since T observations inform it, and a date or the variance ln NT."""
-    m, observations = np.arange(found.ssr.shape[1]), n * periods
-    coefficients, dates = n * q * (m + 1.0), m.astype(np.float64)
-    small, large = np.log(periods), np.log(observations)
-    criteria = (
-        bic(found.ssr, observations, (coefficients * small + (dates + 1) * large) / large),
-        lwz(found.ssr, observations, coefficients + dates, charge=coefficients * small**2.1 + dates * large**2.1),
+    n, periods = shape
+    observations, small, large = n * periods, np.log(periods), np.log(n * periods)
+    return (
+        bic(ssr, observations, (coefficients * small + (dates + 1) * large) / large),
+        lwz(ssr, observations, coefficients + dates, charge=coefficients * small**2.1 + dates * large**2.1),
     )
-    taken = [int(lowest(c, found.ssr)[0]) for c in criteria]
-    return CommonBreaks(found.ssr[0], found.last[0], criteria[0][0], criteria[1][0], taken[0], taken[1], n)
 
 
 @dataclass(frozen=True, slots=True)

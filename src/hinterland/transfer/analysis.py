@@ -11,11 +11,13 @@ from hinterland.measure.read import OnNegative
 from hinterland.transfer.bilateral import Records, fitted_flows, read_records
 from hinterland.transfer.chains import read_chains
 from hinterland.transfer.chronology import policy_dates
+from hinterland.transfer.conditions import read_conditions
 from hinterland.transfer.given import Given
 from hinterland.transfer.gravity import Gravity
 from hinterland.transfer.inputs import read_cells, region_names
 from hinterland.transfer.parts import assembled
 from hinterland.transfer.places import neighbour_table, positions_of
+from hinterland.transfer.prospects import read_plans, read_scores
 from hinterland.transfer.result import Transfer
 
 __all__ = ["Transfer", "transfer"]
@@ -33,6 +35,7 @@ def transfer(
     capital: str | None = None,
     flows: Any = None,
     gravity: Sequence[str] | Mapping[str, Any] | None = None,
+    same_unit: bool = False,
     io: IOTable | Iterable[IOTable] | None = None,
     groups: Any = None,
     periods: Sequence[int] | None = None,
@@ -42,7 +45,12 @@ def transfer(
     neighbours: Any = None,
     levels: Any = None,
     wages: Any = None,
+    zones: Any = None,
+    conditions: Any = None,
+    dimensions: Mapping[str, str | Sequence[str]] | None = None,
     planned: Any = None,
+    strategic: Any = None,
+    green: Any = None,
     policies: Any = None,
     min_years: int = 15,
     threatened: Iterable[object] = (),
@@ -65,6 +73,7 @@ def transfer(
         capital: capital stock, for the improved coefficients.
         flows: observed flows: a table of ``source``, ``host``, ``value``, and the columns of industry and time under their names in ``frame``.
         gravity: columns of ``flows`` that the flows are regressed on; or options of :func:`hinterland.transfer.gravity.gravity` by name, ``terms`` among them.
+        same_unit: ``flows`` are in the unit of ``value``, so that arrivals can be set against what the host had.
         io: multi-regional input-output tables of one or more years.
         groups: kinds of industry: a mapping, a table of ``industry`` and ``group``, or ``"factor-intensity"`` for the packaged groups of divisions of GB/T 4754-2017.
         periods: years between which periods are compared, first and last by default.
@@ -73,6 +82,11 @@ def transfer(
         neighbours: a table of ``region``, ``other`` and perhaps ``value``, or ``"provinces"``: for shift-share against neighbours.
         levels: development of each region, such as ln GDP per head: a table of ``region`` and ``value``; mean gradients where there are any.
         wages: a table of ``region`` and ``value``.
+        zones: part of each region under a programme that undertakes transfer, 0 to 1: a table of ``region`` and ``value``.
+        conditions: what may hold hosts back: a table of ``region``, perhaps the column of time, and indicators.
+        dimensions: what the indicators measure: columns by dimension (``industrial-complementarity``, ``talent``, ``business-environment``,
+            ``infrastructure``, ``environment``), with a minus before those of which less is better.
+        strategic, green: scores of industries, 0 to 1: tables of ``industry``, perhaps ``region``, and ``value``.
         planned: industries that regions plan: a table of ``region`` and ``industry``.
         policies: first years to set beside breaks: a mapping, or a table of ``policy`` and ``year``.
         min_years: series with fewer years are not searched for breaks; below 15 they describe and test nothing.
@@ -92,10 +106,21 @@ def transfer(
         "chains": (io, lambda x: read_chains(x, regions)),
         "at": (places, lambda x: positions_of(cells, x)),
         "neighbours": (neighbours, neighbour_table),
+        "planned": (planned, lambda x: read_plans(x, cells)),
+        "strategic": (strategic, lambda x: read_scores("strategic", x, cells)),
+        "green": (green, lambda x: read_scores("green", x, cells)),
+        "conditions": (conditions, lambda x: read_conditions(x, dimensions, time)),
         "policies": (policies, policy_dates),
         "threatened": (tuple(threatened) or None, lambda x: region_names("threatened", x, regions)),
     }
-    plain = {"levels": levels, "wages": wages, "planned": planned, "utilisation": utilisation, "min_years": min_years}
+    plain: dict[str, Any] = {
+        "levels": levels,
+        "wages": wages,
+        "zones": zones,
+        "same_unit": same_unit,
+        "utilisation": utilisation,
+        "min_years": min_years,
+    }
     read = _read(readers)
     return assembled(Given(cells=cells, gravity=_gravity(read["records"], gravity), **read, **plain))
 

@@ -11,12 +11,13 @@ import polars as pl
 
 from hinterland.data.industry_groups import grouped
 from hinterland.errors import Finding, InputError, fail_if_any, listed
+from hinterland.measure.complexity import complexity, presence
 from hinterland.measure.data import Data
 from hinterland.measure.indicator import Indicator, Role
 from hinterland.measure.read import Reading, read_data
 from hinterland.measure.second import table
 
-__all__ = ["Cells", "aggregated", "by_group", "for_years", "read_cells", "region_names"]
+__all__ = ["Cells", "aggregated", "by_group", "for_years", "has_complexity", "read_cells", "region_names"]
 
 _NUMBERS = ("output", "labour", "capital")
 
@@ -187,6 +188,16 @@ def for_years(data: Data, *years: int) -> Data:
     """The rows of some years, on the same regions and industries."""
     labels = {r: data.labels(r) for r in ("region", "industry")}
     return Data(data.frame.filter(pl.col("time").is_in(years)), data.columns, data.whole, data.complete, data.findings, _labels=labels)
+
+
+def has_complexity(data: Data, year: int) -> bool:
+    """Whether regions and industries of a year are enough, and connected enough, for the complexity of industries to exist."""
+    values = for_years(data, year).cube("time", "region", "industry").values[0]
+    found = presence(values)
+    try:
+        return bool(found.matrix.size) and bool(np.isfinite(complexity(found.matrix).pci).any())
+    except ValueError:
+        return False
 
 
 def aggregated(data: Data, into: Mapping[str, str]) -> Data:

@@ -7,11 +7,14 @@ from typing import Any
 import polars as pl
 
 from hinterland.labels import Note
+from hinterland.transfer.arrivals import economy_of, link_rows, reception_frame
 from hinterland.transfer.bilateral import fitted_rows, gravity_rows, imputed_rows, record_rows
 from hinterland.transfer.chains import net_transfer_rows
 from hinterland.transfer.chronology import phases_frame
+from hinterland.transfer.conditions import constraints_frame
 from hinterland.transfer.drivers import drivers_frame
 from hinterland.transfer.given import Given
+from hinterland.transfer.inputs import has_complexity
 from hinterland.transfer.origins import sources_frame
 from hinterland.transfer.pattern import levels_from_gradient, pattern_frame
 from hinterland.transfer.places import paths_frame
@@ -31,16 +34,17 @@ def assembled(g: Given) -> Transfer:
     phases = phases_frame(g.cells, scale, g.policies or {}, g.min_years)
     flows = _flows(g)
     levels = levels_from_gradient(g.cells) if g.levels is None and g.has_gradient else g.levels
+    thin = not has_complexity(g.cells.data, g.cells.years[0])
     return Transfer(
         scale=scale,
         structure=structure_frame(g.cells, scale),
         sources=sources_frame(g.cells, scale, flows, g.records),
         flows=flows,
-        reception=conformed("transfer_reception", []),
-        pattern=pattern_frame(g.cells, flows, levels),
+        reception=_reception(g, flows.clear() if thin else flows, levels),
+        pattern=pattern_frame(g.cells, flows.clear() if thin else flows, levels),
         drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, () if g.gravity is None else (gravity_rows(g.gravity),)),
-        constraints=conformed("transfer_constraints", []),
-        selection=selection_frame(g.cells, g.planned),
+        constraints=constraints_frame(g.conditions, g.cells.data.columns["time"]),
+        selection=selection_frame(g.cells, g.planned, g.strategic, g.green),
         phases=phases.frame,
         security=security_frame(g.cells, g.chains, g.threatened or (), g.utilisation),
         paths=paths_frame(g.cells, g.at),
@@ -48,7 +52,7 @@ def assembled(g: Given) -> Transfer:
         findings=(
             *g.cells.data.findings,
             *phases.findings,
-            *(f for part in (g.records, g.gravity, g.chains) if part is not None for f in part.findings),
+            *(f for part in (g.records, g.gravity, g.chains, g.planned, g.conditions) if part is not None for f in part.findings),
         ),
         meta=_meta(g),
     )
@@ -61,6 +65,12 @@ def _flows(g: Given) -> pl.DataFrame:
     return conformed("transfer_flows", [g.cells.grouped(p) for p in [*parts, *imputed_rows(g.cells)]])
 
 
+def _reception(g: Given, flows: pl.DataFrame, levels: Any) -> pl.DataFrame:
+    economy = economy_of(g.cells, levels, chains=g.chains, wages=g.wages, at=g.at, zones=g.zones)
+    links = None if g.records is None else link_rows(g.records, economy)
+    return reception_frame(g.cells, flows, economy, same_unit=g.same_unit, links=links)
+
+
 def notes_of(g: Given) -> tuple[Note, ...]:
     """What the frames cannot say, and what is absent without which input."""
     chains = 0 if g.chains is None else len(g.chains.tables)
@@ -68,6 +78,7 @@ def notes_of(g: Given) -> tuple[Note, ...]:
     rules = {
         "transfer-net": True,
         "transfer-imputed": True,
+        "transfer-too-thin": not all(has_complexity(g.cells.data, y) for y in (g.cells.years[0], g.cells.years[-1])),
         "transfer-no-groups": not g.cells.groups,
         "transfer-no-flows": g.records is None,
         "transfer-no-own": g.records is not None and not g.records.own.height,
@@ -84,6 +95,10 @@ def notes_of(g: Given) -> tuple[Note, ...]:
         "transfer-no-neighbours": g.neighbours is None,
         "transfer-no-wages": g.at is not None and g.wages is None,
         "transfer-no-planned": g.planned is None,
+        "transfer-no-importance": g.strategic is None or g.green is None,
+        "transfer-no-conditions": g.conditions is None,
+        "transfer-no-zones": g.zones is None,
+        "transfer-flow-unit": g.records is not None and not g.same_unit,
         "transfer-no-policies": g.policies is None,
         "transfer-no-cover": chains > 0 and (not g.threatened or g.utilisation is None),
         "cover-own-index": chains > 0 and bool(g.threatened) and g.utilisation is not None,
@@ -94,7 +109,23 @@ def notes_of(g: Given) -> tuple[Note, ...]:
 
 def _meta(g: Given) -> dict[str, Any]:
     data = g.cells.data
-    names = ("records", "gravity", "chains", "at", "neighbours", "levels", "wages", "planned", "policies", "threatened", "utilisation")
+    names = (
+        "records",
+        "gravity",
+        "chains",
+        "at",
+        "neighbours",
+        "levels",
+        "wages",
+        "planned",
+        "strategic",
+        "green",
+        "conditions",
+        "zones",
+        "policies",
+        "threatened",
+        "utilisation",
+    )
     return {
         "regions": data.labels("region").to_list(),
         "industries": data.labels("industry").to_list(),

@@ -159,10 +159,7 @@ def _table(
     alone, scored, crowded = scores
     h, i = np.nonzero(np.isfinite(alone))
     rank, rank_alone = _ranks(scored), _ranks(alone)
-    # How far each part moves the logarithm of the score from where it would be at one half.
-    with np.errstate(divide="ignore"):
-        pull = np.stack([share[k] * np.log(2 * v) for k, v in parts.items()])[:, h, i]
-    names = np.array(list(parts))
+    pull, names = _pull(parts, share)[:, h, i], np.array(list(parts))
     columns: dict[str, object] = {
         "host": np.array(labels[0])[h],
         "industry": np.array(labels[1])[i],
@@ -183,11 +180,14 @@ def _table(
         "strongest": names[pull.argmax(axis=0)],
         "weakest": names[pull.argmin(axis=0)],
     }
-    order = {name: k for k, name in enumerate(labels[0])}
-    frame = pl.DataFrame(columns, schema_overrides={"quadrant": pl.String}).with_columns(
-        __at=pl.col("host").replace_strict(order, return_dtype=pl.Int64)
-    )
+    frame = pl.DataFrame({"__at": h, **columns}, schema_overrides={"quadrant": pl.String})
     return frame.sort("__at", "rank", "rank_alone", "industry").drop("__at")
+
+
+def _pull(parts: Mapping[str, Floats], share: Mapping[str, float]) -> Floats:
+    """How far each part moves the logarithm of the score from where it would be at one half, [parts, H, I]; -infinity where it makes the score 0."""
+    with np.errstate(divide="ignore"):
+        return np.stack([share[k] * np.log(2 * v) if share[k] > 0 else np.zeros_like(v) for k, v in parts.items()])
 
 
 def _pairs(rivals: Competition, hosts: list[str]) -> pl.DataFrame:
@@ -233,7 +233,9 @@ def _part_findings(given: Mapping[str, Floats], weights: Mapping[str, float], pe
             what = f"{name} has the shape {np.shape(values)}, and labels ask for {shape[1:]} or {shape}"
             findings.append(Finding("shape-differs", what, f"argument {name}", "give one value per industry, or per host and industry"))
         elif not bool(((np.asarray(values) >= 0) & (np.asarray(values) <= 1)).all()):
-            findings.append(Finding("share-outside", f"{name} has values outside 0 to 1", f"argument {name}", "give scores from 0 to 1"))
+            findings.append(
+                Finding("not-between-0-and-1", f"{name} has values outside 0 to 1", f"argument {name}", "give scores from 0 to 1")
+            )
     wanted = {*PARTS[:2], *given}
     if set(weights) != wanted or not all(v >= 0 for v in weights.values()) or not sum(weights.values()) > 0:
         what = f"weights are {dict(weights)}"

@@ -103,6 +103,10 @@ class Columns:
         for code, mask in (reasons or {}).items():
             self._reasons[name].setdefault(code, np.zeros(self._n, dtype=np.bool_))[rows] = mask
 
+    def values(self, name: str) -> Floats:
+        """Values of one component so far, [N]."""
+        return self._values[name]
+
     def blocks(self, keys: Mapping[str, pl.Series], n_used: Ints, coverage: Floats, reasons: Mapping[str, Bools]) -> list[Block]:
         """A block of every component; ``reasons`` that hold for all of them come first."""
         return [
@@ -177,6 +181,21 @@ def put_dates(out: Columns, stretch: Stretch, last: Ints, dates: Ints) -> None:
         found[i] = known[key]
     for column, name in enumerate(DATES):
         out.put(name, stretch.rows, found[:, column], {"no-break": (last < 0).all(axis=1)})
+
+
+def put_line(out: Columns, stretch: Stretch, better: Bools, trend: bool) -> None:
+    """1 where a straight line without breaks describes a series better than the regimes found, 0 where it does not."""
+    hidden = np.full(len(better), trend)
+    out.put("line-fits-better", stretch.rows, np.where(hidden, np.nan, better), {"trend-in-model": hidden})
+
+
+def stair_findings(data: Data, out: Columns) -> tuple[Finding, ...]:
+    """A warning about breaks that are steps of a trend."""
+    steps = int(np.nansum(out.values("line-fits-better")))
+    if not steps:
+        return ()
+    what = f"in {steps} result(s) with breaks a straight line fits better: the breaks cut a trend into stairs"
+    return (Finding("stairs", what, f"column {data.columns['value']!r}", 'pass model="trend", or take differences', "warning"),)
 
 
 def short_findings(data: Data, short: Bools, least: int) -> tuple[Finding, ...]:

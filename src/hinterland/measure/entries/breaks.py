@@ -20,9 +20,11 @@ from hinterland.measure.entries.break_series import (
     Stretch,
     options,
     put_dates,
+    put_line,
     series_of,
     short_findings,
     short_notes,
+    stair_findings,
 )
 from hinterland.measure.indicator import Indicator, Parameter
 from hinterland.measure.result import Measured
@@ -39,6 +41,7 @@ _COMPONENTS = (
     "sup-f",
     "sup-f-p",
     "explained-by-breaks",
+    "line-fits-better",
     *DATES,
 )
 
@@ -56,7 +59,7 @@ def structural_breaks(data: Data, *, criterion: Criterion = "lwz", level: Level 
     reasons = {"suppressed-input": series.gap & series.suppressed, "missing-input": series.gap, "short-series": short}
     return Measured(
         out.blocks(series.keys, series.used, series.used / np.maximum(length, 1), reasons),
-        short_findings(data, ~series.gap & short, chosen.min_years),
+        (*short_findings(data, ~series.gap & short, chosen.min_years), *stair_findings(data, out)),
         short_notes(usable, length),
         meta={"shortest_regime": sorted({chosen.h(n) for n in length[usable].tolist()}), "break_is": "last period of the old regime"},
     )
@@ -78,6 +81,7 @@ def _fill(out: Columns, stretch: Stretch, criterion: Criterion, level: Level, ch
     flat = ssr[:, 0] == 0
     left = ssr[np.arange(len(rows)), np.maximum(count, 0)] / np.where(flat, 1.0, ssr[:, 0])
     out.put("explained-by-breaks", rows, np.where(flat, np.nan, 1 - left), {"no-variation": flat})
+    put_line(out, stretch, found.line_better(criterion), trend)
     put_dates(out, stretch, last, chosen.dates)
 
 

@@ -26,9 +26,11 @@ from hinterland.measure.entries.break_series import (
     Stretch,
     options,
     put_dates,
+    put_line,
     series_of,
     short_findings,
     short_notes,
+    stair_findings,
 )
 from hinterland.measure.indicator import Indicator, Parameter
 from hinterland.measure.result import Measured
@@ -41,6 +43,7 @@ _COMPONENTS = (
     "count-bic",
     "count-lwz",
     "explained-by-breaks",
+    "line-fits-better",
     *DATES,
 )
 
@@ -68,7 +71,7 @@ def common_breaks(
     coverage = used / np.array([g.asked for g in groups])
     return Measured(
         out.blocks(_labels(series, within), used, coverage, {"too-few": few, "short-series": short}),
-        (*_left_out(data, groups), *short_findings(data, short, chosen.min_years)),
+        (*_left_out(data, groups), *short_findings(data, short, chosen.min_years), *stair_findings(data, out)),
         short_notes(~short & ~few, years),
         meta={"break_is": "last period of the old regime", "tolerance": tolerance},
     )
@@ -119,6 +122,7 @@ def _fill(out: Columns, stretch: Stretch, how: tuple[Criterion, Literal["standar
         values = (stretch.first + last[k - 1], near.share[k - 1], near.expected[k - 1]) if k <= m else (np.nan,) * 3
         for name, value in zip((f"break-{k}", f"agreement-{k}", f"agreement-by-chance-{k}"), values, strict=True):
             out.put(name, row, float(value), {"no-break": k > m})
+    put_line(out, stretch, np.array([found.line_better(criterion)]), chosen.model == "trend")
     padded = np.pad(last, (0, len(PLACES) - m), constant_values=-1)
     put_dates(out, stretch, padded[None], chosen.dates)
 
