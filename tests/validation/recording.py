@@ -24,6 +24,7 @@ Study = Literal[
     "sensitivity",
     "many hypotheses",
     "mechanism",
+    "gravity",
     "failures",
 ]
 Quantity = Literal["bias", "coverage", "size", "power", "error rate"]
