@@ -150,3 +150,29 @@ def test_catalogue_is_whole() -> None:
         assert set(indicator.unique) <= set(names), indicator.id
         assert set(indicator.keys) <= {*LABEL_KEYS, *NUMBER_KEYS, "time"}, indicator.id
         assert catalogue("en").get(f"indicator_family.{indicator.family}"), indicator.id
+
+
+def test_withheld_is_told_from_missing_for_either_member_of_a_pair() -> None:
+    frame = pl.DataFrame({"city": list("AABBCC"), "sector": list("pqpqpq"), "jobs": ["1", "2", "D", "D", None, None]})
+    m = hl.measure("krugman-dissimilarity", frame, region="city", industry="sector", value="jobs", suppressed=("D",))
+    assert {(r["city"], r["other"]): r["reason"] for r in m.frame.iter_rows(named=True)} == {
+        ("A", "B"): "suppressed-input",
+        ("A", "C"): "missing-input",
+        ("B", "C"): "suppressed-input",
+    }
+
+
+def test_a_result_without_rows_says_so() -> None:
+    m = hl.measure("krugman-dissimilarity", table().filter(city="A"), region="city", industry="sector", value="jobs")
+    assert m.frame.height == 0 and [f.code for f in m.findings] == ["empty-result"]
+    assert "1 region(s)" in m.findings[0].what
+
+
+def test_components_have_units_of_their_own() -> None:
+    from hinterland.measure.register import INDICATORS
+
+    prices = INDICATORS["market-segmentation"]
+    assert [prices.unit_of(c) for c in (None, "segmentation", "integration", "goods")] == ["squared-log", "squared-log", "index", "count"]
+    frame = pl.DataFrame({"r": list("AB"), "t": [2020, 2020], "p": [3, 4], "n": [1.0, 2]})
+    m = hl.measure("patents-per-capita", frame, region="r", time="t", patents="p", population="n")
+    assert m.meta["unit"] == "per-10k-person" and m.meta["units"] == {"log-patents": "log"}

@@ -194,3 +194,13 @@ def test_bad_calls() -> None:
     with pytest.raises(hl.InputError) as caught:
         measure("capital", frame(capital=pl.Series([-5.0, 180])), elasticity=0.5)
     assert [f.code for f in caught.value.findings] == ["negative-value"]
+
+
+def test_given_elasticities_obey_the_bounds() -> None:
+    m = measure("capital", frame(b=pl.Series([0.97, 0.5])), factor_elasticity="b")
+    assert m.component("distortion")["reason"].to_list() == ["elasticity-outside-bounds", ""]
+    assert m.meta["elasticities_outside_bounds"] == 1 and "0.97" in m.findings[0].what and "A" in m.findings[0].where
+    wide = measure("capital", frame(b=pl.Series([0.97, 0.5])), factor_elasticity="b", bounds=(0.0, 1.0))
+    assert wide.component("distortion")["reason"].to_list() == ["", ""]
+    with pytest.raises(hl.InputError, match=r"between 0\.05 and 0\.95"):
+        measure("capital", frame(), elasticity=0.97)

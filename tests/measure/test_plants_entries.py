@@ -160,3 +160,27 @@ def test_distances_with_problems() -> None:
     idle = places().with_columns(jobs=pl.lit(0))
     m = hl.measure("duranton-overman", idle, **columns, value="jobs", draws=20)
     assert set(m.component("dispersion-index")["reason"]) == {"too-few-plants", "zero-industry-total"}
+
+
+def test_industries_of_unknown_or_withheld_employment_are_not_empty() -> None:
+    frame = pl.DataFrame({"city": list("ABABAB"), "sector": list("ppqqrr"), "jobs": ["1", "2", "D", "D", None, None]})
+    for name in ("ellison-glaeser", "co-agglomeration"):
+        m = measured(name, frame, suppressed=("D",))
+        said = m.component("raw-concentration")["reason"].to_list() if name == "ellison-glaeser" else m.frame["reason"].to_list()
+        assert said == (["", "suppressed-input", "missing-input"] if name == "ellison-glaeser" else ["suppressed-input", "missing-input", "suppressed-input"])  # fmt: skip
+
+
+def test_ellison_glaeser_has_no_bound_of_one() -> None:
+    rows = [("A", "p", 1.0)] * 100 + [("A", "q", 10.0)] + [("B", "q", 10.0)] * 99
+    m = measured("ellison-glaeser", pl.DataFrame(rows, schema=["city", "sector", "jobs"], orient="row"))
+    x = np.array([110, 990]) / 1100
+    room, h = 1 - (x**2).sum(), 1 / 100
+    expected = (((np.array([1, 0]) - x) ** 2).sum() - room * h) / (room * (1 - h))
+    assert values(m, "gamma")[0] == pytest.approx(expected) and expected > 1
+
+
+def test_the_order_of_the_table_draws_the_same_sites() -> None:
+    columns = {"industry": "sector", "x": "lon", "y": "lat"}
+    first = hl.measure("duranton-overman", places(), **columns, draws=20)
+    again = hl.measure("duranton-overman", places().reverse(), **columns, draws=20)
+    assert np.allclose(values(first, "global-high"), values(again, "global-high"), rtol=1e-9, equal_nan=True)

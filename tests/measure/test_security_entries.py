@@ -260,3 +260,11 @@ def test_many_sectors_in_long_form() -> None:
     wanted = multiregional.induced_output(multiregional.table(z, final))
     found = {(r["origin"], r["from"], r["user"]): r["value"] for r in m.frame.iter_rows(named=True)}
     assert all(found[*names[i], "NE"[s]] == pytest.approx(wanted[i, s]) for i in range(n) for s in range(2))
+
+
+def test_a_gap_in_the_records_does_not_turn_the_cycle() -> None:
+    x = np.array([[100.0, 200], [50, 60]])
+    path = jobs(x, 1.1 * x, 1.2 * x, 1.3 * x)
+    gap = path.with_columns(n=pl.when((pl.col("t") != 2002) | (pl.col("i") != "q") | (pl.col("r") != "A")).then("n"))
+    for turning in ("cycle", "regional-cycle"):
+        assert hl.measure("regional-resilience", gap, turning=turning, **ROLES).meta["phases"] == [[2000, 2003]]

@@ -288,3 +288,10 @@ def test_product_cycle() -> None:
     assert stage == sorted(stage) and stage[0] == 1 and stage[-1] == 4
     robot = m.component("product-stage").filter(pl.col("good") == "robot").sort("year")["reason"]
     assert robot.to_list()[:2] == ["short-cycle"] * 2 and set(robot[2:]) == {"missing-input"}
+
+
+def test_an_absent_industry_has_a_gradient_of_zero_and_no_logarithm() -> None:
+    frame = pl.DataFrame({"r": list("AABB"), "i": list("pqpq"), "y": [0.0, 2, 3, 4], "l": [1.0, 2, 3, 4]})
+    m = hl.measure("gradient-coefficient", frame, region="r", industry="i", output="y", labour="l")
+    assert m.component("gradient").row(0)[-4:] == (0.0, 2, 1.0, "")
+    assert m.component("log-gradient")["reason"].to_list() == ["zero-value", "", "", ""]

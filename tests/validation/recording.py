@@ -25,9 +25,10 @@ Study = Literal[
     "many hypotheses",
     "mechanism",
     "gravity",
+    "measures",
     "failures",
 ]
-Quantity = Literal["bias", "coverage", "size", "power", "error rate"]
+Quantity = Literal["bias", "coverage", "size", "power", "error rate", "error", "correlation"]
 Reason = Literal["", "known failure", "conservative", "small sample", "kernel"]
 
 STANDARD = {"coverage": (0.93, 0.97), "size": (0.03, 0.07)}
@@ -110,6 +111,14 @@ class Simulated:
     def power(self, rejected: Any, within: tuple[float, float], term: str = "") -> float:
         """Share of replications [R] in which a false null is rejected at 5 %."""
         return self.rate("power", rejected, term, within=within)
+
+    def error(self, sizes: Any, most: float, term: str = "", *, least: float = 0.0, reason: Reason = "") -> float:
+        """Mean of the ``sizes`` [R] of errors, from ``least`` to ``most``."""
+        return self.rate("error", sizes, term, within=(least, most), reason=reason)
+
+    def correlation(self, found: Any, least: float, term: str = "") -> float:
+        """Mean of correlations [R] with the truth, at least ``least``."""
+        return self.rate("correlation", found, term, within=(least, 1.0))
 
     def interval(self, errors: Any, half_width: Any, term: str = "", **options: Any) -> float:
         """Bias and coverage of ``errors`` [R] with intervals of ``half_width`` [R]; the coverage."""

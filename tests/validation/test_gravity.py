@@ -45,7 +45,9 @@ def test_coefficients_of_the_law(validated: Recorder) -> None:
             errors[name].append(fit.estimate - np.array([law[n] for n in fit.names]))
             widths[name].append(fit.std_error * t.ppf(0.975, fit.facts["df"]))
     for name, options in FITS.items():
-        keep = validated("gravity", "gravity by PPML", "the packaged world's flows, 28 provinces × 8 years × 8 industries", seed=0, variant=name)
+        keep = validated(
+            "gravity", "gravity by PPML", "the packaged world's flows, 28 provinces × 8 years × 8 industries", seed=0, variant=name
+        )
         error, width = np.array(errors[name]), np.array(widths[name])
         within = (0.90, 1.0) if options["vcov"] == "CR3" else (0.75, 0.98)
         for j, term in enumerate(options["terms"]):

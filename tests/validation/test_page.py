@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import pkgutil
+import re
 import sys
 from dataclasses import fields, is_dataclass
 from importlib import import_module
@@ -22,6 +24,7 @@ from hinterland.evaluate.inference import Vcov
 from hinterland.evaluate.methods import METHODS
 from hinterland.evaluate.placebo import Kind as Placebo
 from hinterland.evaluate.sensitivity import Kind as Sensitivity
+from hinterland.measure.register import INDICATORS
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"cluster_t", "two_samples", "sign_changes", "hypotheses", "placebo_space", "placebo_time", "bootstrap_regression"}
@@ -32,6 +35,19 @@ CALLED = {
 }
 """Procedures that the page calls by what they test."""
 WITHOUT_P_VALUE = {"permutation_test", "pretrend_power"}
+UNCERTAIN = re.compile(r"std-error|p-value|-p$|-q$|cut-off|global-(low|high)")
+"""Components of indicators that are standard errors, p-values or critical values."""
+COMPARED = {
+    "ellison-glaeser",
+    "co-agglomeration",
+    "hsieh-klenow",
+    "capital-misallocation",
+    "capital-stock",
+    "knowledge-width",
+    "generality",
+}
+COMPARED |= {"economic-complexity", "product-complexity", "fitness", "green-productivity", "green-inefficiency", "growth-comovement"}
+"""Indicators without those that estimate what a simulation knows."""
 VALID = {"estimators", "averages", "packaged world"}
 
 
@@ -123,3 +139,23 @@ def test_every_test_is_there(rows: list[dict[str, str]]) -> None:
     found = (procedures() - PARTS) | WITHOUT_P_VALUE
     assert {"pretrend_test", "wild_bootstrap", "few_treated", "adjust", "equivalence_test"} <= found
     assert sorted({CALLED.get(name, name) for name in found} - shown) == []
+
+
+def test_every_indicator_that_estimates_or_tests_is_there(rows: list[dict[str, str]]) -> None:
+    uncertain = {i for i, entry in INDICATORS.items() if any(UNCERTAIN.search(c) for c in entry.components)}
+    assert {"border-effect", "beta-convergence", "local-moran", "duranton-overman", "spatial-markov-chain"} <= uncertain
+    shown = {r["subject"] for r in rows if r["study"] == "measures"}
+    assert sorted((uncertain | COMPARED) - shown) == []
+    assert shown <= set(INDICATORS)
+
+
+def test_rows_that_a_record_lacks_can_be_kept(script: ModuleType, rows: list[dict[str, str]], tmp_path: Path) -> None:
+    again = {**rows[3], "value": 0.25, "low": None, "ok": True}
+    record = tmp_path / "record.jsonl"
+    record.write_text(json.dumps(again) + "\n", encoding="utf-8")
+    found = script.read_record(record, rows)
+    assert len(found) == len(rows) and [r["value"] for r in found if r not in rows] == [0.25]
+    script.write_table(found, tmp_path / "table.csv")
+    written = script.read_table(tmp_path / "table.csv")
+    assert (written[3]["value"], written[3]["low"]) == ("0.25", "") and written[4:] == rows[4:]
+    assert [r["value"] for r in script.read_record(record)] == [0.25]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from hinterland.data.administrative import Comparable, comparable_units
+from hinterland.data.administrative import Comparable, administrative_changes, comparable_units
 from hinterland.data.combine import Converted, Plan, combined, plan_findings
+from hinterland.data.geography import cities, provinces
 from hinterland.data.panel import Panel
 from hinterland.errors import Finding, PanelError, fail_if_any, listed
 
@@ -54,7 +55,7 @@ def merge_cells(
     merged, said = _emptied(merged, units, plan)
     left = cells.filter(~pl.col(region).is_in(list(units.codes)))
     divided = pairs.filter(pl.col("split")).select("from", "to", "weight").sort("to", "from")
-    return Converted(merged, divided, left, (*units.findings, *said, *_counties(cells, region)))
+    return Converted(merged, divided, left, (*units.findings, *said, *_strangers(cells, region), *_counties(cells, region)))
 
 
 def _emptied(merged: pl.DataFrame, units: Comparable, plan: Plan) -> tuple[pl.DataFrame, list[Finding]]:
@@ -69,6 +70,19 @@ def _emptied(merged: pl.DataFrame, units: Comparable, plan: Plan) -> tuple[pl.Da
     what = f"{units.incomplete.height} merged territory-period(s) lack a member and are empty in {listed(plan.values)}"
     said = Finding("incomplete-merge", what, where, "add the missing rows, or leave these periods out", "warning")
     return merged.with_columns(*emptied, *state), [said]
+
+
+def _strangers(cells: pl.DataFrame, region: str) -> list[Finding]:
+    """Codes of provinces and prefectures that neither today's division nor a recorded change knows."""
+    changes = administrative_changes()
+    known = {*cities()["adcode"], *provinces()["province_code"], *changes["former_code"], *changes["successor_codes"].explode()}
+    strange = cells.filter(pl.col(region).str.ends_with("00") & ~pl.col(region).is_in(list(known)))
+    if strange.is_empty():
+        return []
+    codes = strange[region].unique().sort().to_list()
+    what = f"{len(codes)} region(s) are in no division and no recorded change, and keep their codes: {listed(codes)}"
+    remedy = "correct the codes, or check by hand what became of the regions"
+    return [Finding("region-absent", what, f"column {region!r}, {strange.height} row(s)", remedy, "warning")]
 
 
 def _counties(cells: pl.DataFrame, region: str) -> list[Finding]:

@@ -40,7 +40,7 @@ class Bands:
     Attributes:
         local_low: quantile (1 − level) of the draws at each distance.
         local_high: quantile ``level``.
-        global_low: no more than a share 1 − level of the draws leaves the global bands anywhere.
+        global_low: no more than a share 1 − level of the draws reaches the global bands anywhere.
         global_high: the same, above.
     """
 
@@ -92,15 +92,16 @@ def median_distance(sites: Points, seed: int = 0) -> float:
 
 
 def global_bands(draws: Floats, level: float = 0.95, hold: Hold = "both") -> tuple[Floats, Floats]:
-    """Bands of one rank at every distance, as narrow as lets no more than a share 1 − ``level`` of the draws leave them anywhere.
+    """Bands of one rank at every distance, as narrow as lets no more than a share 1 − ``level`` of the draws reach them anywhere.
 
     The lower band is the k-th smallest draw at each distance, the upper the k-th largest, with the same k everywhere: identical local
-    confidence at all distances (Duranton & Overman 2005, section 4).
+    confidence at all distances (Duranton & Overman 2005, section 4). Draws on a band count, since one more random industry would leave it as
+    often as a draw is on it or outside. With few draws more than that share touches even the outermost bands, which are then taken.
 
     Args:
         draws: [draws, points] densities of random sites.
-        level: share of draws that stays inside.
-        hold: ``both``: inside the two bands at once. ``each``: above the lower, and apart from that below the upper band.
+        level: share of draws that stays between the bands.
+        hold: ``both``: between the two bands at once. ``each``: above the lower, and apart from that below the upper band.
     """
     ordered = np.sort(draws, axis=0)
     from_below = rankdata(draws, "max", axis=0).min(axis=1)
@@ -113,9 +114,9 @@ def global_bands(draws: Floats, level: float = 0.95, hold: Hold = "both") -> tup
 
 
 def _largest_rank(extreme: Floats, level: float) -> int:
-    """The largest k such that no more than a share 1 − ``level`` has an extreme rank below k. ``extreme``: [draws] from 1."""
+    """The largest k such that no more than a share 1 − ``level`` has an extreme rank of k or less, at least 1. ``extreme``: [draws] from 1."""
     outside = int((1 - level) * len(extreme) + 1e-9)
-    return int(np.sort(extreme)[outside])
+    return max(int(np.sort(extreme)[outside]) - 1, 1)
 
 
 def bands_of(draws: Floats, level: float = 0.95, hold: Hold = "both") -> Bands:

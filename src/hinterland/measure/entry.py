@@ -16,9 +16,7 @@ from hinterland.measure.indicator import Indicator
 from hinterland.measure.read import OnNegative, Reading, named_columns, read_data
 from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Block, Measure, Measured
-
-_OF = {"other": "region", "other_industry": "industry"}
-"""Result keys whose labels are those of a role."""
+from hinterland.measure.withheld import ROLE_OF, name_withheld
 
 
 def measure(
@@ -90,13 +88,24 @@ def _option_findings(on_negative: str, min_coverage: float, suppressed: Sequence
 
 def _assembled(indicator: Indicator, data: Data, measured: Measured, chosen: Mapping[str, Any], least: float) -> Measure:
     frame = pl.concat([_rows(indicator, data, b) for b in measured.blocks]) if measured.blocks else _rows(indicator, data, None)
+    frame = name_withheld(frame, indicator, data)
     low = (frame["coverage"] < least) & (frame["reason"] == "")
     if low.any():
         frame = frame.with_columns(
             value=pl.when(low).then(None).otherwise("value"), reason=pl.when(low).then(pl.lit("low-coverage")).otherwise("reason")
         )
     meta = _meta(indicator, data, chosen, frame) | {"min_coverage": least} | dict(measured.meta)
-    return Measure(indicator.id, frame, meta, (*data.findings, *measured.findings), measured.notes)
+    findings = (*data.findings, *measured.findings, *_without_rows(indicator, data, frame))
+    return Measure(indicator.id, frame, meta, findings, measured.notes)
+
+
+def _without_rows(indicator: Indicator, data: Data, frame: pl.DataFrame) -> tuple[Finding, ...]:
+    """What is said of a result without rows, such as that of pairs in a table with one region."""
+    if frame.height:
+        return ()
+    sizes = [f"{len(data.labels(r.name))} {r.name}(s)" for r in indicator.roles if r.kind != "number" and data.has(r.name)]
+    what = f"{indicator.id} has no rows: the table has {', '.join(sizes)}"
+    return (Finding("empty-result", what, "the table", "complete the cells, or give at least two of what is compared", "warning"),)
 
 
 def _rows(indicator: Indicator, data: Data, block: Block | None) -> pl.DataFrame:
@@ -105,7 +114,7 @@ def _rows(indicator: Indicator, data: Data, block: Block | None) -> pl.DataFrame
     columns: dict[str, pl.Series] = {}
     for key in given:
         values = pl.Series(dtype=pl.String) if block is None else block.keys[key] if key in block.keys else _absent(key, block)
-        whole = key == "time" or _OF.get(key, key) in data.whole
+        whole = key == "time" or ROLE_OF.get(key, key) in data.whole
         columns[data.columns.get(key, key)] = values.cast(pl.Int64) if whole else values
     size = 0 if block is None else len(block.value)
     if indicator.components:
@@ -131,6 +140,7 @@ def _meta(indicator: Indicator, data: Data, chosen: Mapping[str, Any], frame: pl
         "source": indicator.source,
         "formula": indicator.formula,
         "unit": indicator.unit,
+        "units": dict(indicator.units),
         "range": list(indicator.range),
         "roles": dict(data.columns),
         "complete": data.complete,

@@ -15,6 +15,7 @@ NUMBER_KEYS = ("given", "point")
 
 Kind = Literal["key", "time", "number"]
 Sign = Literal["any", "non-negative", "positive"]
+Takes = Literal["whole", "number", "labels", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,27 @@ class Role:
 class Parameter:
     """One choice of the formula: its default and, where they are few, the values it takes.
 
-    ``table``: the value may be a data frame (a second input, such as pairs of neighbours), or the path or the name of one.
+    ``table``: the value may be a data frame (a second input, such as pairs of neighbours), or the path or the name of one. ``kind``: what
+    other values are, where the default does not tell: ``whole`` or any ``number``, ``labels``, ``any`` (the formula checks it). ``low``: the
+    least number.
     """
 
     default: object
     values: tuple[object, ...] = ()
     help: str = ""
     table: bool = False
+    kind: Takes | None = None
+    low: float | None = None
+
+    @property
+    def takes(self) -> Takes:
+        """The kind of its values: as given, or that of the default."""
+        if self.kind is not None or self.table or isinstance(self.default, bool):
+            return self.kind or "any"
+        if isinstance(self.default, int | float):
+            return "whole" if isinstance(self.default, int) else "number"
+        labels = isinstance(self.default, tuple) and all(isinstance(v, str) for v in self.default)
+        return "labels" if labels else "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,7 @@ class Indicator:
             :class:`~hinterland.measure.result.Measured`.
         parameters: choices of the formula by name.
         components: where one indicator has several numbers, their names in column ``component``.
+        units: component → id of its unit, where it is not that of the others.
         unique: roles that identify an input row; empty where rows may repeat (plants, patents).
     """
 
@@ -81,6 +97,7 @@ class Indicator:
     compute: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     components: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     unique: tuple[str, ...] = ()
 
     def name(self, language: Language = "en") -> str:
@@ -94,6 +111,10 @@ class Indicator:
     def caution(self, language: Language = "en") -> str:
         """What goes wrong with it in practice."""
         return self._said("caution", language)
+
+    def unit_of(self, component: str | None) -> str:
+        """The unit of a component, or of the indicator."""
+        return self.units.get(component or "", self.unit)
 
     def _said(self, what: str, language: Language) -> str:
         return catalogue(language)[f"indicator.{self.id}.{what}"]

@@ -147,12 +147,10 @@ def _places(source: Any) -> pl.DataFrame:
             return seats
         return provinces().select(region="province_code", seat="capital_adcode").join(seats, left_on="seat", right_on="region").drop("seat")
     frame = table(source, "coordinates")
-    first = [c for c in frame.columns if c not in ("lon", "lat")][:1]
-    found = table(frame, "coordinates", [*first, "lon", "lat"])
+    first = [c for c in frame.columns if c not in ("lon", "lat")][:1] or ["region"]
+    found = table(frame.unique(maintain_order=True), "coordinates", [*first, "lon", "lat"], unique=first)
     code = normalise_codes(found[first[0]], typed=True).cast(pl.String).alias("region")
-    return pl.DataFrame([code, found["lon"].cast(pl.Float64), found["lat"].cast(pl.Float64)]).unique(
-        "region", keep="first", maintain_order=True
-    )
+    return pl.DataFrame([code, found["lon"].cast(pl.Float64), found["lat"].cast(pl.Float64)])
 
 
 def _islands(regions: pl.Series, found: csr_array, places: Floats | None, rule: str) -> tuple[csr_array, tuple[Finding, ...]]:

@@ -118,7 +118,7 @@ def _seat_distances(labels: pl.Series) -> Floats:
 
 
 def _listed_distances(labels: pl.Series, distances: Second) -> Floats:
-    frame = table(distances, "distances", ["region", "other", "distance"])
+    frame = table(distances, "distances", ["region", "other", "distance"], unique=["region", "other"])
     frame = frame.with_columns(pl.col("region", "other").cast(pl.String), pl.col("distance").cast(pl.Float64, strict=False))
     apart = frame.filter(pl.col("region") != pl.col("other"), pl.all_horizontal(pl.col("region", "other").is_in(labels.implode())))
     bad = apart.filter(pl.col("distance").is_null() | ~pl.col("distance").is_finite() | (pl.col("distance") <= 0))

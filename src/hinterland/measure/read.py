@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from hinterland.data.table import Table
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any, listed
 from hinterland.measure.data import Data
 from hinterland.measure.indicator import Indicator, Role
+from hinterland.measure.parameters import value_findings
 from hinterland.measure.states import MISSING, OBSERVED, STATES, SUPPRESSED
 
 OnNegative = Literal["raise", "nan"]
@@ -230,7 +231,7 @@ def named_columns(indicator: Indicator, given: Mapping[str, Any]) -> tuple[dict[
                 findings.append(Finding("bad-column", f"{name} is {value!r}", f"argument {name}", "give the name of a column"))
         elif name in indicator.parameters:
             parameters[name] = value
-            findings += _value_findings(indicator, name, value)
+            findings += value_findings(indicator, name, value)
         else:
             remedy = did_you_mean(name, [*roles, *indicator.parameters])
             findings.append(Finding("unknown-argument", f"{indicator.id} has no column or parameter {name!r}", f"{name}={value!r}", remedy))
@@ -239,11 +240,3 @@ def named_columns(indicator: Indicator, given: Mapping[str, Any]) -> tuple[dict[
             what = f"{indicator.id} needs a column for {role.name}" + (f" ({role.help})" if role.help else "")
             findings.append(Finding("missing-role", what, f"argument {role.name}", f'pass {role.name}="<name of the column>"'))
     return columns, parameters, findings
-
-
-def _value_findings(indicator: Indicator, name: str, value: Any) -> Sequence[Finding]:
-    parameter = indicator.parameters[name]
-    if not parameter.values or any(type(value) is type(v) and value == v for v in parameter.values):
-        return []
-    remedy = did_you_mean(value, parameter.values) if isinstance(value, str) else f"choose one of: {listed(parameter.values)}"  # type: ignore[arg-type]
-    return [Finding("unknown-value", f"{name} is {value!r}", f"parameter {name}", remedy)]

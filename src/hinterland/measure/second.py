@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.readers import load_frame
-from hinterland.errors import Finding, InputError, did_you_mean, listed
+from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any, listed
 from hinterland.measure.data import Cube, Data, positions
 
 Floats = NDArray[np.float64]
@@ -20,11 +20,21 @@ Second = Any
 Reference = Second | None
 
 
-def table(source: Second, argument: str, columns: Sequence[str] | None = None, named: Mapping[str, str] | None = None) -> pl.DataFrame:
+_KEYS = ("region", "other", "industry", "other_industry", "item", "time", "city", "province")
+_NUMBERS = ("value", "alpha", "theta", "distance", "lon", "lat", "output", "capital", "labour", "factor_elasticity")
+
+
+def table(
+    source: Second,
+    argument: str,
+    columns: Sequence[str] | None = None,
+    named: Mapping[str, str] | None = None,
+    unique: Sequence[str] = (),
+) -> pl.DataFrame:
     """A second input as a table that has ``columns`` (under the caller's names in ``named``), renamed to them; all it has where none are named.
 
     Raises:
-        InputError: not a table, or columns that it lacks.
+        InputError: not a table, or columns that it lacks; keys that are missing, numbers that are text or infinite, rows that repeat ``unique``.
     """
     frame = _frame(source, argument)
     if columns is None:
@@ -37,7 +47,28 @@ def table(source: Second, argument: str, columns: Sequence[str] | None = None, n
             for n in missing
         ]
         raise InputError(findings, f"parameter {argument}")
-    return frame.select(pl.col(n).alias(c) for n, c in wanted.items())
+    found = frame.select(pl.col(n).alias(c) for n, c in wanted.items())
+    fail_if_any(_cell_findings(found, f"parameter {argument}", unique), f"parameter {argument}", InputError)
+    return found
+
+
+def _cell_findings(found: pl.DataFrame, where: str, unique: Sequence[str]) -> list[Finding]:
+    findings = []
+    for key in (c for c in _KEYS if c in found.columns and found[c].has_nulls()):
+        what = f"{found[key].null_count()} row(s) of the table have no {key}"
+        findings.append(Finding("missing-key", what, where, "complete the rows, or leave them out"))
+    for name in (c for c in _NUMBERS if c in found.columns):
+        raw = found[name]
+        text = raw.filter(raw.is_not_null() & raw.cast(pl.Float64, strict=False).is_null())
+        if len(text):
+            findings.append(Finding("not-a-number", f"{name} holds text, such as {listed(text.head(3))}", where, "give numbers"))
+        elif raw.dtype.is_float() and raw.is_infinite().any():
+            findings.append(Finding("infinite", f"{name} holds infinite values", where, "correct the cells, or empty them"))
+    if unique and found.select(unique).is_duplicated().any():
+        twice = found.filter(found.select(unique).is_duplicated()).select(unique).unique(maintain_order=True)
+        shown = listed([", ".join(map(str, row)) for row in twice.iter_rows()])
+        findings.append(Finding("duplicate-cell", f"rows occur twice: {shown}", where, "give each one row"))
+    return findings
 
 
 def _frame(source: Second, argument: str) -> pl.DataFrame:

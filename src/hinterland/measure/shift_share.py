@@ -63,7 +63,7 @@ def shift_share(start: Floats, end: Floats, *, national_start: Floats | None = N
     change = end - start
     national, industry = start * total, start * np.where(n0 > 0, rate - total, 0.0)[None, :]
     rest = change - national - industry
-    homothetic = np.nansum(start, axis=1, keepdims=True) * (n0 / n0.sum())[None, :]
+    homothetic = np.nansum(start, axis=1, keepdims=True) * ratio(n0, n0.sum())[None, :]
     lead = ratio(change, start) - rate[None, :]
     competitive = np.where(fresh, 0.0, homothetic * lead)
     allocation = np.where(fresh, 0.0, (start - homothetic) * lead)

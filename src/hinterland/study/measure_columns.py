@@ -35,7 +35,7 @@ def with_measures(work: Workspace, panel: Panel) -> Panel:
             panel.require([table.region], f"measure.{name}.region")
         keyed = panel if table.region is None else replace(panel, unit=table.region)
         joined = join_columns(keyed, frame, unit=region, time=time, columns=[table.column], name=f"measure.{name}")
-        made = Column(f"measured: {table.indicator} from {table.source}", INDICATORS[table.indicator].unit)
+        made = Column(f"measured: {table.indicator} from {table.source}", INDICATORS[table.indicator].unit_of(table.component))
         panel = replace(joined, unit=panel.unit, columns={**joined.columns, table.column: made})
     return panel
 

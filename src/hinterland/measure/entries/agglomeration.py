@@ -201,7 +201,7 @@ ENTRIES = (
             "transform": Parameter("none", ("none", "log"), help="whether logarithms of the quotients are standardised"),
             "level": Parameter(0.95, help="quantile of the bootstrapped cut-off"),
             "draws": Parameter(999, help="resamples of the regions"),
-            "seed": Parameter(0, help="of the resamples"),
+            "seed": Parameter(0, help="of the resamples", low=0),
         },
         components=("standardised-quotient", "normal-p-value", "cut-off"),
         unique=CELL_KEYS,

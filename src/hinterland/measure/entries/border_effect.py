@@ -146,6 +146,7 @@ ENTRIES = (
             "sigma": Parameter(8.0, help="elasticity of substitution, above 1; Anderson & van Wincoop (2004) find 5 to 10"),
         },
         components=_BORDER,
+        units={"border-tariff-equivalent": "share", "border-distance-elasticity": "index", "border-distance-std-error": "index"},
         unique=("time", "region", "other", "item"),
     ),
 )

@@ -108,11 +108,11 @@ def _without_designs(data: Data) -> pl.DataFrame:
 
 def _of_classes(data: Data, level: str, aggregate: str, unbiased: bool) -> Measured:
     keys = ["entity", *CELL]
-    rows, findings, meta = _symbols(
-        data, _without_designs(data).with_columns(k=pl.col("symbols") if data.has("symbols") else pl.lit(1.0)), level
-    )
-    counts = rows.group_by(*keys, "group").agg(pl.col("k").sum())
-    return _summary(data, breadth.patent_sums(counts, keys), aggregate=aggregate, unbiased=unbiased, findings=findings, meta=meta)
+    kept = _without_designs(data).with_columns(k=pl.col("symbols") if data.has("symbols") else pl.lit(1.0))
+    rows, findings, meta = _symbols(data, kept, level)
+    sums = breadth.patent_sums(rows.group_by(*keys, "group").agg(pl.col("k").sum()), keys)
+    sums = kept.select(keys).unique().join(sums, on=keys, how="left", nulls_equal=True)
+    return _summary(data, sums, aggregate=aggregate, unbiased=unbiased, findings=findings, meta=meta)
 
 
 def _summary(data: Data, sums: pl.DataFrame, *, aggregate: str, unbiased: bool, findings: list[Finding], meta: dict[str, Any]) -> Measured:

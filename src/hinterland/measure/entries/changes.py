@@ -91,6 +91,7 @@ class Known:
             "missing-input": ~self.observed,
             "no-industry-base": np.nansum(self.start, axis=1, keepdims=True) == 0,
             "no-industry-end": np.nansum(self.end, axis=1, keepdims=True) == 0,
+            "zero-region-total": (np.nansum(self.start, axis=2, keepdims=True) == 0) | (np.nansum(self.end, axis=2, keepdims=True) == 0),
         }
 
 

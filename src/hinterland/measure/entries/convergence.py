@@ -101,6 +101,10 @@ def _controls(data: Data, regions: pl.Series, source: Any) -> Floats:
     frame = table(source, "controls")
     key = table(source, "controls", ["region"], data.columns)["region"]
     names = [c for c in frame.columns if c != region and frame.schema[c].is_numeric()]
+    odd = [c for c in names if frame.schema[c].is_float() and frame[c].is_infinite().any()]
+    if odd:
+        remedy = "correct the cells, or empty them"
+        raise InputError(Finding("infinite", f"{listed(odd)} hold infinite values", "parameter controls", remedy), "beta-convergence")
     if not names or key.is_duplicated().any():
         what = (
             "the table of controls has no number"
@@ -175,8 +179,8 @@ ENTRIES = (
         keys=("group",),
         compute=f"{_HERE}:beta_convergence",
         parameters={
-            "start": Parameter(None, help="first year; that of the table by default"),
-            "end": Parameter(None, help="last year; that of the table by default"),
+            "start": Parameter(None, help="first year; that of the table by default", kind="whole"),
+            "end": Parameter(None, help="last year; that of the table by default", kind="whole"),
             "controls": Parameter(
                 None, help="conditional convergence: a table with a row per region, all of whose numbers are controls", table=True
             ),

@@ -36,6 +36,7 @@ def duranton_overman(
     least_plants: int = 10,
 ) -> Measured:
     """Curves by time, industry and distance (key ``point``), and indices by time and industry; every row of a year is an active site."""
+    data = _by_place(data)
     x, y, weight = data.number("x"), data.number("y"), data.number() if data.has("value") else None
     _fail_if_not_degrees(data, x, y, coordinates)
     located = np.isfinite(x) & np.isfinite(y)
@@ -60,6 +61,12 @@ def duranton_overman(
             found = estimator.duranton_overman(plants, sites, weights=weights, cutoff=reach, reflect=reflect, **options)
             blocks += _filled(keys, n, share, found)
     return Measured(blocks)
+
+
+def _by_place(data: Data) -> Data:
+    """The rows in the order of their places, so that a seed draws the same sites whatever the order of the table."""
+    by = [role for role in ("x", "y", "value", "industry") if data.has(role)]
+    return Data(data.frame.sort(by), data.columns, data.whole, data.complete, data.findings)
 
 
 def _years(data: Data) -> Iterator[tuple[int | None, NDArray[np.bool_]]]:
@@ -148,7 +155,7 @@ ENTRIES = (
         parameters={
             "coordinates": Parameter("geographic", ("geographic", "planar"), help="degrees, with distances in km; or a plane"),
             "draws": Parameter(1000, help="of random sites"),
-            "seed": Parameter(0, help="of the draws"),
+            "seed": Parameter(0, help="of the draws", low=0),
             "bandwidth": Parameter(None, help="of the kernel: Silverman's rule by default"),
             "cutoff": Parameter(None, help="largest distance: the median distance between sites by default"),
             "steps": Parameter(100, help="between 0 and the cut-off"),
@@ -160,5 +167,6 @@ ENTRIES = (
             "least_plants": Parameter(10, help="industries with fewer have no value"),
         },
         components=(*NUMBERS, *CURVES),
+        units={"kernel-bandwidth": "km"},
     ),
 )

@@ -88,7 +88,7 @@ def _requirements(source: Any, industries: pl.Series) -> Floats:
     if source is None:
         remedy = "give a table with columns industry (input), other_industry (user) and value"
         raise InputError(Finding("missing-requirements", "direct requirements were not given", where, remedy), where)
-    found = table(source, "requirements", ["industry", "other_industry", "value"])
+    found = table(source, "requirements", ["industry", "other_industry", "value"], unique=["industry", "other_industry"])
     found = found.with_columns(pl.col("industry", "other_industry").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False))
     absent = [i for i in industries if i not in set(found["industry"]) | set(found["other_industry"])]
     bad = found.filter(pl.col("value").is_null() | ~pl.col("value").is_finite())
@@ -178,7 +178,7 @@ def _scores(source: Any, regions: pl.Series, industries: pl.Series, over: Litera
     if source is None:
         remedy = "give a table with columns region, industry and value, such as employment"
         raise InputError(Finding("missing-activity", "no activity was given", where, remedy), where)
-    found = table(source, "activity", ["region", "industry", "value"])
+    found = table(source, "activity", ["region", "industry", "value"], unique=["region", "industry"])
     found = found.with_columns(pl.col("region", "industry").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False))
     rows, columns = found["region"].unique().sort(), found["industry"].unique().sort()
     values = np.zeros((len(rows), len(columns)))

@@ -207,6 +207,7 @@ ENTRIES = (
         "Theil (1967), ch. 4; Shorrocks (1980)",
         roles=(*_ROLES, Role("group", "key", "group of the region, for the parts between and within", required=False)),
         components=("theil", "theil-between", "theil-within", "theil-between-share"),
+        units={"theil-between-share": "share"},
     ),
     _entry(
         "theil-by-group",
@@ -217,6 +218,7 @@ ENTRIES = (
         range=(None, None),
         keys=("time", "group"),
         components=("group-theil", "group-theil-within", "group-theil-between", "value-share", "weight-share"),
+        units={"value-share": "share", "weight-share": "share"},
     ),
     _entry(
         "gini",
@@ -244,6 +246,7 @@ ENTRIES = (
             *("dagum-gini", "dagum-within", "dagum-net-between", "dagum-transvariation"),
             *("dagum-within-share", "dagum-net-between-share", "dagum-transvariation-share"),
         ),
+        units=dict.fromkeys(("dagum-within-share", "dagum-net-between-share", "dagum-transvariation-share"), "share"),
     ),
     _entry(
         "dagum-gini-pairs",

@@ -29,7 +29,7 @@ _ROLES = (
     Role("weight", "number", "weights of the year's mean, such as population", required=False, sign="non-negative"),
 )
 _PARAMETERS = {
-    "classes": Parameter(4, help="how many quantile classes; or cutoffs, such as (0.75, 1, 1.25)"),
+    "classes": Parameter(4, help="how many quantile classes; or cutoffs, such as (0.75, 1, 1.25)", kind="any"),
     "quantiles": Parameter("pooled", ("pooled", "annual"), "of all years together, or of each year"),
     "relative": Parameter(True, (True, False), "divide by the year's mean first"),
     "step": Parameter(1, help="years of a transition"),
@@ -181,11 +181,11 @@ def fail_if_not_count(value: Any, name: str) -> None:
 
 def _matrix(dims: tuple[str, ...], labels: list[pl.Series], counts: Floats, p: Floats, coverage: float) -> list[Block]:
     keys = product_of(dims, labels)
-    row = np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape).ravel()
-    none = {"no-transitions": np.isnan(p).ravel()}
+    row, every = np.broadcast_to(counts.sum(-1, keepdims=True), counts.shape).ravel(), counts.sum()
+    none, nothing = {"no-transitions": np.isnan(p).ravel()}, {"no-transitions": np.full(counts.size, every == 0)}
     return [
         block(keys, p.ravel(), n_used=row, coverage=coverage, reasons=none, component="transition-probability"),
-        block(keys, counts.ravel(), n_used=row, coverage=coverage, component="transition-count"),
+        block(keys, counts.ravel(), n_used=every, coverage=coverage, reasons=nothing, component="transition-count"),
     ]
 
 
@@ -215,7 +215,7 @@ def _sparse(counts: Floats, least: int, strata: list[str], names: pl.Series) -> 
 _DRAWS = {
     "neighbour_classes": Parameter("quantiles", ("quantiles", "own"), "quantiles of the neighbours' means, or the cutoffs of own values"),
     "draws": Parameter(99, help="permutations of trajectories over regions; 0 for none"),
-    "seed": Parameter(0, help="of the permutations"),
+    "seed": Parameter(0, help="of the permutations", low=0),
     "scheme": Parameter(
         "exchange",
         ("exchange", "lag-only"),
@@ -235,6 +235,7 @@ ENTRIES = (
         compute=f"{_HERE}:chain",
         parameters=_PARAMETERS,
         components=("transition-probability", "transition-count", "initial-class-share", "steady-state", *_MOBILITY.values()),
+        units={"transition-count": "count", **dict.fromkeys(("transition-probability", "initial-class-share", "steady-state"), "share")},
         unique=("time", "region"),
     ),
     Indicator(
@@ -252,6 +253,7 @@ ENTRIES = (
             *("transition-probability", "transition-count", "steady-state", "likelihood-ratio", "pearson", "degrees-of-freedom"),
             *("likelihood-ratio-p", "pearson-p", "likelihood-ratio-permutation-p", "pearson-permutation-p"),
         ),
+        units={"transition-count": "count", **dict.fromkeys(("transition-probability", "steady-state"), "share")},
         unique=("time", "region"),
     ),
 )

@@ -118,29 +118,36 @@ def _misallocation(data: Data, factor: str, choice: _Choice, reference: Referenc
 def _betas(data: Data, factor: str, choice: _Choice) -> _Betas:
     """The elasticity of ``factor``: a column, a number, or estimates."""
     shape = (len(data.labels("time")), len(data.labels("region")))
+    fail(_bounds_findings(choice.bounds), f"{factor}-misallocation")
     if data.has("factor_elasticity"):
-        cube = data.cube("time", "region", value="factor_elasticity")
-        outside = cube.observed & ~((cube.values > 0) & (cube.values < 1))
-        values = np.where(outside, np.nan, cube.values)
-        what = f"{outside.sum()} elasticities are not between 0 and 1"
-        said = (
-            (Finding("elasticity-outside-bounds", what, f"column {data.columns['factor_elasticity']!r}", "correct them", "warning"),)
-            if outside.any()
-            else ()
-        )
-        return _Betas(values, {"elasticity-outside-bounds": outside, "missing-input": ~cube.observed}, said, {"elasticities": "column"})
+        return _given_betas(data, choice.bounds)
     if isinstance(choice.elasticity, int | float) and not isinstance(choice.elasticity, bool):
-        fail(out_of_range("elasticity", choice.elasticity, 0, 1, open_ends=True), f"{factor}-misallocation")
+        fail(out_of_range("elasticity", choice.elasticity, *choice.bounds, open_ends=True), f"{factor}-misallocation")
         return _Betas(np.full(shape, float(choice.elasticity)), {}, (), {"elasticities": {factor: choice.elasticity}})
-    fail(_bounds_findings(choice.bounds) + _rule_findings(data, choice.elasticity), f"{factor}-misallocation")
+    fail(_rule_findings(data, choice.elasticity), f"{factor}-misallocation")
     found, groups = _estimated(data, choice)
     reasons = {"elasticity-outside-bounds": found.outside[None, :], "elasticity-not-estimated": np.isnan(found.estimate)[None, :]}
     values = np.broadcast_to(found.capital if factor == "capital" else found.labour, shape)
     return _Betas(values, reasons, _outside_findings(data, found, choice.bounds), _elasticity_meta(data, found, groups, choice.elasticity))
 
 
+def _given_betas(data: Data, bounds: Sequence[float]) -> _Betas:
+    """Elasticities of a column, those outside the bounds left out by name."""
+    cube, given = data.cube("time", "region", value="factor_elasticity"), data.number("factor_elasticity")
+    outside = cube.observed & ~((cube.values > bounds[0]) & (cube.values < bounds[1]))
+    said: tuple[Finding, ...] = ()
+    if outside.any():
+        rows = np.flatnonzero((given <= bounds[0]) | (given >= bounds[1]))
+        what = f"{len(rows)} elasticities are outside ({bounds[0]:g}, {bounds[1]:g}): {listed(given[rows])}"
+        remedy = "correct them, or pass wider bounds"
+        said = (Finding("elasticity-outside-bounds", what, data.where(rows, "factor_elasticity"), remedy, "warning"),)
+    reasons = {"elasticity-outside-bounds": outside, "missing-input": ~cube.observed}
+    meta = {"elasticities": "column", "elasticities_outside_bounds": int(outside.sum())}
+    return _Betas(np.where(outside, np.nan, cube.values), reasons, said, meta)
+
+
 def _rule_findings(data: Data, elasticity: object) -> list[Finding]:
-    if elasticity not in RULES:
+    if not isinstance(elasticity, str) or elasticity not in RULES:
         return [
             Finding(
                 "unknown-value",
@@ -239,7 +246,7 @@ _GROUP = Role(
     "group", "key", "group of regions for elasticity = by-group; by default the macro-region of an administrative code", required=False
 )
 _BOUNDS = Parameter(BOUNDS, help="an elasticity outside this open interval has no value")
-_ELASTICITY = Parameter("by-group", help="by-group, pooled, by-region, partial-pooling, or a number between 0 and 1")
+_ELASTICITY = Parameter("by-group", help="by-group, pooled, by-region, partial-pooling, or a number within the bounds")
 _YEARS = Parameter(
     "common", ("common", "group"), "year effects of all regions together, or of each group by itself (elasticity = by-group)"
 )

@@ -106,7 +106,7 @@ ENTRIES = (
         formula=r"\frac{1}{n}\sum_p 1\{m_p \ge 5\}",
         source="Schankerman & Pakes (1986)",
         parameters={
-            "observed_until": Parameter(None, help="last year of the register"),
+            "observed_until": Parameter(None, help="last year of the register", kind="whole"),
             "threshold": Parameter(5, help="years that a patent must have been kept"),
         },
     ),

@@ -90,11 +90,12 @@ def citation_weighted_patents(
         findings.append(
             Finding("citation-window-open", what, "parameter window", "compare within years only, or take a shorter window", "warning")
         )
-    why = {"no-patents": scaled.n == 0, "no-citations": scaled.n_used == 0}
+    unknown = {"no-patents": plain.n == 0, "missing-input": plain.n_used == 0}
+    why = {**unknown, "no-citations": scaled.n_used == 0}
     blocks = [
         mean_block(keys, scaled, why, "citation-weighted", scaled.value * scaled.n_used),
         mean_block(keys, scaled, why, "scaled-citations"),
-        mean_block(keys, plain, {"no-patents": plain.n == 0, "missing-input": plain.n_used == 0}, "mean-citations"),
+        mean_block(keys, plain, unknown, "mean-citations"),
     ]
     return Measured(blocks, tuple(findings), meta={"open_years": opened, "window": window if cited_by is not None else "as given"})
 
@@ -117,12 +118,13 @@ def _citation_counts(data: Data, cited_by: Second, window: int | None) -> tuple[
     counts = innovation.windowed_citations(
         known["position"].to_numpy().astype(np.intp), known["citing_year"].to_numpy(), data.frame["time"].to_numpy(), window
     )
-    return counts.astype(np.float64), int(np.max(events["citing_year"].drop_nulls().to_numpy())), []
+    last = events["citing_year"].drop_nulls().to_list()
+    return counts.astype(np.float64), max(last) if last else None, []
 
 
 _STATUS = {
     "status": Parameter("granted", ("granted", "applied"), "what the counts are: patents granted so far, or applications"),
-    "observed_until": Parameter(None, help="last year in which grants were observed; the last year of the table by default"),
+    "observed_until": Parameter(None, help="last year in which grants were observed; the last year of the table by default", kind="whole"),
     "truncated": Parameter("flag", ("flag", "nan"), "years whose applications are still being granted: a warning, or no value"),
 }
 
@@ -145,6 +147,7 @@ ENTRIES = (
         compute=f"{_MODULE}:patents_per_capita",
         parameters=_STATUS,
         components=("patents-per-head", "log-patents"),
+        units={"log-patents": "log"},
         unique=CELL,
     ),
     Indicator(
@@ -186,10 +189,11 @@ ENTRIES = (
             "cited_by": Parameter(
                 None, help="single citations: a table of the cited patent (the column named as entity) and citing_year", table=True
             ),
-            "window": Parameter(5, help="years after application within which a single citation counts: 3, 5, or None for all"),
-            "observed_until": Parameter(None, help="last year of citations; the last citing_year by default"),
+            "window": Parameter(5, help="years after application within which a single citation counts: 3, 5, or None for all", kind="any"),
+            "observed_until": Parameter(None, help="last year of citations; the last citing_year by default", kind="whole"),
         },
         components=("citation-weighted", "scaled-citations", "mean-citations"),
+        units={"mean-citations": "count"},
         unique=("entity", "region"),
     ),
 )

@@ -40,7 +40,7 @@ def ellison_glaeser(data: Data) -> Measured:
     found = plants.ellison_glaeser(X, h, _known(size))
     sized = regional_size(X, _known(size))
     reasons = {
-        "missing-input": ~np.isfinite(X).any(axis=1),
+        "missing-input": _none_known(seen),
         "zero-industry-total": industries == 0,
         "missing-herfindahl": ~np.isfinite(h),
         "one-sized-region": ((sized > 0).sum(axis=1) < 2)[:, None],
@@ -88,6 +88,11 @@ def _employment(data: Data) -> tuple[Floats, tuple[Floats, Floats]]:
     return np.where(unknown, np.nan, _sum(data, value, *CELL_KEYS)), counts
 
 
+def _none_known(seen: tuple[Floats, Floats]) -> Bools:
+    """[T, I] industries with rows, none of which has a value: their total is not zero, but unknown."""
+    return np.asarray((seen[0] == 0) & (seen[1] > 0))
+
+
 def _plant_herfindahl(data: Data, X: Floats) -> Floats:
     """[T, I] Σ z² from the index given, from squares, from size classes, or from rows that are plants."""
     if data.has("herfindahl"):
@@ -132,7 +137,7 @@ def coagglomeration(data: Data, *, weighting: plants.Weighting = "total") -> Mea
     X, seen = _employment(data)
     found = plants.pairwise_coagglomeration(X, _known(region_number(data, "size")), weighting)
     first, second = np.triu_indices(X.shape[2], 1)
-    zero, none = np.asarray(np.nansum(X, axis=1) == 0), np.asarray(~np.isfinite(X).any(axis=1))
+    zero, none = np.asarray(np.nansum(X, axis=1) == 0), _none_known(seen)
     used, rows = (s[:, first] + s[:, second] for s in seen)
     times, industries = data.labels("time"), data.labels("industry")
     year = pl.Series("time", times.gather(np.repeat(np.arange(len(times)), len(first))))
@@ -142,11 +147,12 @@ def coagglomeration(data: Data, *, weighting: plants.Weighting = "total") -> Mea
         "other_industry": industries.gather(np.tile(second, len(times))),
     }
     coverage = np.divide(used, rows, out=np.zeros_like(used), where=rows > 0)
+    value = found[:, first, second].ravel()
     reasons = {
         "missing-input": (none[:, first] | none[:, second]).ravel(),
         "zero-industry-total": (zero[:, first] | zero[:, second]).ravel(),
+        "no-common-region": np.isnan(value),
     }
-    value = found[:, first, second].ravel()
     return Measured([block(keys, value, n_used=used.ravel(), coverage=coverage.ravel(), reasons=reasons)])
 
 
@@ -157,7 +163,7 @@ ENTRIES = (
         id="ellison-glaeser",
         family="agglomeration",
         unit="index",
-        range=(None, 1.0),
+        range=(None, None),
         formula=r"\gamma_i = \frac{G_i-(1-\sum_r x_r^2)H_i}{(1-\sum_r x_r^2)(1-H_i)},\quad G_i = \sum_r (g_{ri}-x_r)^2",
         source="Ellison & Glaeser (1997)",
         roles=(REGION, INDUSTRY, _VALUE, TIME, _PLANTS, _SQUARES, _HERFINDAHL, SIZE),

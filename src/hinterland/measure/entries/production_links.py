@@ -90,7 +90,7 @@ def _shock(data: Data, t: Tables, shock: Any) -> Floats:
             Finding("missing-shock", "no shock was given", where, "give a table of region, industry and value, a share of output"), where
         )
     roles = [r for r in ("region", "industry") if data.has(r)]
-    found = table(shock, "shock", [*roles, "value"], data.columns)
+    found = table(shock, "shock", [*roles, "value"], data.columns, unique=roles)
     found = found.with_columns(pl.col(roles).cast(pl.String), pl.col("value").cast(pl.Float64, strict=False))
     findings = []
     for role, labels in (("region", t.regions), ("industry", t.industries)):

@@ -43,6 +43,12 @@ class Space:
         """Relatedness density of each year."""
         return [relatedness.density(y.matrix, phi) for y, phi in zip(self.presences.years, self.phi, strict=True)]
 
+    @property
+    def isolated(self) -> dict[str, Any]:
+        """The reason of industries that are near to no other, [T, 1, I]."""
+        alone = self.presences.stacked([(phi.sum(axis=1) == 0).astype(np.float64) for phi in self.phi], "i") == 1
+        return {"near-to-none": alone[:, None, :]}
+
 
 def space(data: Data, *, threshold: float, floor: float, method: Method, phi_diag: Literal[0, 1], cap: float) -> Space:
     """Presence and proximity of every year."""
@@ -68,16 +74,18 @@ def flow_proximity(data: Data, *, phi_diag: Literal[0, 1] = 0) -> Measured:
     year, ends = data.codes("time"), [codes(data, role, industries) for role in ("industry", "other_industry")]
     flows = np.zeros((len(times), len(industries), len(industries)))
     flows[year, ends[0], ends[1]] = np.nan_to_num(data.number())
-    known = np.zeros(flows.shape, dtype=np.int64)
-    known[year, ends[0], ends[1]] = np.isfinite(data.number())
+    known, rows = np.zeros(flows.shape, dtype=np.int64), np.zeros(flows.shape, dtype=np.int64)
+    known[year, ends[0], ends[1]], rows[year, ends[0], ends[1]] = np.isfinite(data.number()), 1
     values = np.stack([relatedness.flow_proximity(f, diagonal=phi_diag) for f in flows])
-    counted = known.sum(axis=2) + known.sum(axis=1)
+    counted, there = (x.sum(axis=2)[:, :, None] + x.sum(axis=1)[:, None, :] for x in (known, rows))
+    coverage = np.divide(counted, there, out=np.zeros(counted.shape), where=there > 0)
     silent = (flows.sum(axis=2) + flows.sum(axis=1)) == 0
     made = dense(
         axes(time=times, industry=industries, other_industry=industries),
         values,
-        n_used=counted[:, :, None] + counted[:, None, :],
-        reasons={"no-flows": silent[:, :, None] | silent[:, None, :]},
+        n_used=counted,
+        coverage=coverage,
+        reasons={"missing-input": (counted == 0) & (there > 0), "no-flows": silent[:, :, None] | silent[:, None, :]},
     )
     return Measured([made])
 
@@ -85,7 +93,7 @@ def flow_proximity(data: Data, *, phi_diag: Literal[0, 1] = 0) -> Measured:
 def density(data: Data, **options: Any) -> Measured:
     """One value per time, region and industry."""
     s = space(data, **options)
-    return _cells(s.presences, s.density)
+    return _cells(s.presences, s.density, s.isolated)
 
 
 def relative_density(data: Data, *, over: Literal["options", "all"] = "options", **options: Any) -> Measured:
@@ -94,7 +102,9 @@ def relative_density(data: Data, *, over: Literal["options", "all"] = "options",
     years = s.presences.years
     values = [relatedness.relative_density(w, y.matrix, over=over) for w, y in zip(s.density, years, strict=True)]
     held = s.presences.stacked([y.matrix for y in years], "ri") == 1
-    return _cells(s.presences, values, {"industry-present": held & (over == "options")})
+    alike = s.presences.stacked([np.asarray(np.isnan(v).all(axis=1), dtype=np.float64) for v in values], "r") == 1
+    reasons = {"industry-present": held & (over == "options"), **s.isolated, "no-variation": alike[:, :, None]}
+    return _cells(s.presences, values, reasons, own=over == "options")
 
 
 def outlook(data: Data, *, orient: Any = None, **options: Any) -> Measured:
@@ -151,7 +161,10 @@ def _with_complexity(
         for t, (c, y) in enumerate(zip(found, s.presences.years, strict=True))
     ]
     few = np.array([c is None for c in found])[:, None, None]
-    return _cells(s.presences, values, {**(reasons or {}), "too-thin": few}, notes, meta)
+    pci = [np.zeros(y.matrix.shape[1]) if c is None else c.pci for c, y in zip(found, s.presences.years, strict=True)]
+    outside = s.presences.stacked([np.isnan(v).astype(np.float64) for v in pci], "i") == 1
+    stated = {**(reasons or {}), "too-thin": few, "outside-component": outside[:, None, :]}
+    return _cells(s.presences, values, stated, notes, meta, own=True)
 
 
 def entry(data: Data, *, threshold: float = 1.0, floor: float = 0.0) -> Measured:
@@ -177,9 +190,15 @@ def _cells(
     more: Mapping[str, Any] | None = None,
     notes: tuple[Note, ...] = (),
     meta: Mapping[str, Any] | None = None,
+    *,
+    own: bool = False,
 ) -> Measured:
+    """``own``: a value needs to know whether the region has the industry."""
     used, coverage = p.counts("ri")
-    made = dense(p.cube, p.stacked(list(values), "ri"), n_used=used, coverage=coverage, reasons={**p.reasons("ri"), **(more or {})})
+    reasons = p.reasons("ri")
+    if own:
+        reasons = {**reasons, "missing-input": reasons["missing-input"] | ~p.cube.observed}
+    made = dense(p.cube, p.stacked(list(values), "ri"), n_used=used, coverage=coverage, reasons={**reasons, **(more or {})})
     return Measured([made], notes=notes, meta=meta or {})
 
 

@@ -95,22 +95,30 @@ def _phases(cube: Cube, turning: Any) -> list[tuple[tuple[int, int], int]]:
         InputError: one period, or turning points that are not in the table.
     """
     where, years = "parameter turning", cube.labels[0].to_list()
+    # An industry that comes and goes in the records would turn the total where nothing turned.
+    whole = np.where(np.isfinite(cube.values).all(axis=0), cube.values, np.nan)
     regions = range(cube.values.shape[1])
     if len(years) < 2:
         what = f"the table has one period: {years}"
         raise InputError(Finding("change-needs-two-periods", what, "argument time", "give a table with at least two periods"), "a change")
+    if turning is not None and not isinstance(turning, str | list | tuple):
+        raise InputError(_not_turning(turning), where)
     if turning == "regional-cycle":
-        return [(p, r) for r in regions for p in pairwise(turning_points(np.nansum(cube.values[:, r], axis=1)))]
+        return [(p, r) for r in regions for p in pairwise(turning_points(np.nansum(whole[:, r], axis=1)))]
     if turning is None:
         at = [0, len(years) - 1]
     elif turning == "cycle":
-        at = turning_points(np.nansum(cube.values, axis=(1, 2)))
+        at = turning_points(np.nansum(whole, axis=(1, 2)))
     elif isinstance(turning, str):
-        remedy = "give 'cycle', 'regional-cycle', or a list of years"
-        raise InputError(Finding("unknown-value", f"turning is {turning!r}", where, remedy), where)
+        raise InputError(_not_turning(turning), where)
     else:
         at = _years(list(turning), years)
     return [(p, r) for p in pairwise(at) for r in regions]
+
+
+def _not_turning(turning: Any) -> Finding:
+    remedy = "give 'cycle', 'regional-cycle', or a list of years"
+    return Finding("unknown-value", f"turning is {turning!r}", "parameter turning", remedy)
 
 
 def _years(turning: list[Any], years: list[Any]) -> list[int]:
@@ -166,7 +174,7 @@ def _demand(source: Any, items: pl.Series) -> tuple[Floats, tuple[Finding, ...]]
     if source is None:
         remedy = "give a table with columns item and value: what the threatened set supplies per period"
         raise InputError(Finding("missing-demand", "what must be replaced was not given", where, remedy), where)
-    found = table(source, "demand", ["item", "value"]).with_columns(
+    found = table(source, "demand", ["item", "value"], unique=["item"]).with_columns(
         pl.col("item").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False)
     )
     bad = found.filter(pl.col("value").is_null() | ~pl.col("value").is_finite() | (pl.col("value") < 0))
@@ -223,6 +231,7 @@ ENTRIES = (
                 _TIME,
             ),
             "components": ("supply-hhi", "effective-suppliers"),
+            "units": {"effective-suppliers": "count"},
             "unique": ("time", "region", "item", "other"),
         },
     ),
@@ -271,6 +280,7 @@ ENTRIES = (
                 "floor": Parameter(0.001, help="expected changes below this share of the start leave no value"),
             },
             "components": ("resilience", "actual-change", "expected-change"),
+            "units": {"actual-change": "as-input", "expected-change": "as-input"},
         },
     ),
     _entry(

@@ -237,10 +237,12 @@ _PARAMETERS = {
     "distances": Parameter(None, help="for pairs=distance: a table of region, other, distance; seats of provinces by default", table=True),
     "hainan_guangdong": Parameter(True, (True, False), "count the two, which share no land border, as neighbours"),
     "basket": Parameter("balanced", ("balanced", "unbalanced"), "goods that all pairs have in the year, or goods that each pair shares"),
-    "least_goods": Parameter(None, help="goods below which a variance is undefined; 3 balanced, 5 unbalanced, never below 3"),
+    "least_goods": Parameter(None, help="goods below which a variance is undefined; 3 balanced, 5 unbalanced, never below 3", kind="whole"),
     "ddof": Parameter(1, (1, 0), "1 divides by K − 1, 0 by K"),
     "scale": Parameter(1.0, help="multiplies the variance; published tables use 100, 1e3 or 1e4"),
 }
+_COMPONENTS = ("segmentation", "integration", "goods")
+_UNITS = {"integration": "index", "goods": "count"}
 _SOURCE = "Parsley & Wei (1996, 2001); Gui, Chen, Lu & Chen (2006); Lu & Chen (2009)"
 _VARIANCE = r"V_{pqt} = \operatorname{Var}_k\bigl(|\ln(R_{pkt}/R_{qkt})| - \overline{|\ln(R_{kt}/R_{kt})|}\bigr)"
 _MEAN = r"Seg_{pt} = |N(p)|^{-1}\sum_{q\in N(p)} \operatorname{Var}_k\bigl(|\ln(R_{pkt}/R_{qkt})| - \bar a_{kt}\bigr)"
@@ -261,9 +263,9 @@ def _entry(name: str, function: str, **more: Any) -> Indicator:
 
 
 ENTRIES = (
-    _entry("market-segmentation", "market_segmentation", components=("segmentation", "integration", "goods")),
+    _entry("market-segmentation", "market_segmentation", components=_COMPONENTS, units=_UNITS),
     _entry("relative-price-variance", "relative_price_variance", keys=("time", "region", "other"), formula=_VARIANCE),
-    _entry("factor-market-segmentation", "market_segmentation", components=("segmentation", "integration", "goods")),
+    _entry("factor-market-segmentation", "market_segmentation", components=_COMPONENTS, units=_UNITS),
     _entry(
         "city-market-segmentation",
         "city_market_segmentation",

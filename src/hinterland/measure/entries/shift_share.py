@@ -102,7 +102,7 @@ def _weights(source: Any, regions: pl.Series) -> Floats:
         raise InputError(
             Finding("missing-neighbours", "no neighbours were given", where, "give a table with columns region, other and value"), where
         )
-    pairs_ = table(source, "weights", ["region", "other", "value"])
+    pairs_ = table(source, "weights", ["region", "other", "value"], unique=["region", "other"])
     pairs_ = pairs_.with_columns(pl.col("region", "other").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False))
     bad = pairs_.filter(pl.col("value").is_null() | ~pl.col("value").is_finite() | (pl.col("value") < 0))
     if bad.height:

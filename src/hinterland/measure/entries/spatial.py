@@ -21,7 +21,7 @@ from hinterland.measure.weights import islands as alone
 _ROLES = (Role("region", "key", "region"), Role("value", "number", "any number"), Role("time", "time", "year", required=False))
 _TESTS = {
     "draws": Parameter(999, help="permutations; 0 for none"),
-    "seed": Parameter(0, help="of the permutations, the same in every year"),
+    "seed": Parameter(0, help="of the permutations, the same in every year", low=0),
     "alternative": Parameter(
         "two-sided", ("two-sided", "greater", "less", "directed"), "of the permutation p-value; esda's p_sim is directed, half as large"
     ),

@@ -101,7 +101,7 @@ def krugman_pairs(data: Data, *, given: Given = "levels") -> Measured:
     first, second = np.triu_indices(seen.shape[1], 1)
     shared = (seen @ np.swapaxes(seen, 1, 2))[:, first, second]
     zero = np.nansum(cube.values, axis=2) == 0
-    reasons = {"missing-input": shared == 0, "zero-region-total": zero[:, first] | zero[:, second]}
+    reasons = {"missing-input": shared == 0, "zero-region-total": zero[:, first] | zero[:, second], "no-common-industry": np.isnan(value)}
     blocks = [_pairs(cube, t, (first, second), (value[t], shared[t]), {k: v[t] for k, v in reasons.items()}) for t in range(len(value))]
     return Measured(blocks, zero_margins(cube, "region"))
 

@@ -25,7 +25,9 @@ _VALUE = Role("value", "number", "output, value added or employment, in one unit
 _OUTPUT = Role("output", "number", "value added", sign="non-negative")
 _LABOUR = Role("labour", "number", "employment", sign="non-negative")
 _CELL = ("time", "region", "industry")
-_ORDER = Parameter(None, help="labels of the sectors from the lowest to the highest; by default 1, 2, 3 or their usual names")
+_ORDER = Parameter(
+    None, help="labels of the sectors from the lowest to the highest; by default 1, 2, 3 or their usual names", kind="labels"
+)
 
 SECTORS = (
     ("1", "2", "3"),

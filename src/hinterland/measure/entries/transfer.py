@@ -33,12 +33,12 @@ Method = Literal["degrees", "sphere"]
 
 def share_change(data: Data, *, compare: Compare = "first-last") -> Measured:
     """One value per pair of years, region and industry."""
-    return cell_changes(data, compare, redistribution.share_change)
+    return cell_changes(data, compare, redistribution.share_change, without=("zero-region-total",))
 
 
 def absolute_transfer(data: Data, *, compare: Compare = "first-last") -> Measured:
     """One value per pair of years, region and industry."""
-    return cell_changes(data, compare, redistribution.absolute_transfer, without=("no-industry-end",))
+    return cell_changes(data, compare, redistribution.absolute_transfer, without=("no-industry-end", "zero-region-total"))
 
 
 def relative_transfer(data: Data, *, compare: Compare = "first-last") -> Measured:
@@ -105,8 +105,10 @@ def _gradients(cubes: Mapping[str, Cube], known_: NDArray[np.bool_], cp_base: Li
 
 def _component(cube: Cube, name: str, values: list[Floats], known_: NDArray[np.bool_]) -> Any:
     used = known_.sum(axis=1, keepdims=True)
-    reasons = {"missing-input": ~known_, "zero-denominator": np.ones(known_.shape, dtype=bool) & ~np.isfinite(np.stack(values))}
-    return dense(cube, np.stack(values), n_used=used, coverage=used / known_.shape[1], reasons=reasons, component=name)
+    number = np.stack(values)
+    nothing = (cube.values == 0) & (name == "log-gradient")
+    reasons = {"missing-input": ~known_, "zero-value": nothing, "zero-denominator": ~np.isfinite(number)}
+    return dense(cube, number, n_used=used, coverage=used / known_.shape[1], reasons=reasons, component=name)
 
 
 _GRADIENT = {
@@ -220,6 +222,7 @@ ENTRIES = (
                 )
             },
             "components": (*_GRADIENT, *_IMPROVED),
+            "units": {"log-gradient": "log"},
         },
     ),
 )

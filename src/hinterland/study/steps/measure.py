@@ -91,7 +91,7 @@ def _model(work: Workspace, name: str, found: Measure) -> dict[str, Any]:
         "family": indicator.family,
         "input": "; ".join(inputs_of(work.study, table)),
         "variant": meta["variant"],
-        "unit": meta["unit"],
+        "unit": indicator.unit_of(table.component),
         "formula": meta["formula"],
         "source": meta["source"],
         "component": table.component or "",
