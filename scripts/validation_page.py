@@ -63,6 +63,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
         "Gravity of flows",
         "Poisson regression with fixed effects of source, host, pair and year on flows drawn from [a known law](../explanation/world.md), a new world for each replication: clusters (CR1), whose intervals are too "
         "narrow where a few large flows carry a term, beside their jackknife (CR3).",
+    ),
     "measures": (
         "Measures",
         "[Indicators](../explanation/measures/index.md) that estimate or test something, by the id that `hl.measure` takes, in worlds whose value is known. *Error* is the mean absolute error, "
