@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from hinterland.study.runner import run
     from hinterland.transfer.analysis import transfer
     from hinterland.transfer.result import Transfer
+    from hinterland.transfer.mrio import estimate_mrio
 
 __version__ = "0.1.0"
 
@@ -90,6 +91,7 @@ _PUBLIC = {
     "diagnose": "evaluate.diagnose",
     "displacement_test": "evaluate.spillover_displacement",
     "estimate": "evaluate.estimate",
+    "estimate_mrio": "transfer.mrio",
     "few_treated": "evaluate.few_treated",
     "heterogeneity": "evaluate.heterogeneity",
     "indicators": "measure.register",
@@ -145,6 +147,7 @@ __all__ = [
     "diagnose",
     "displacement_test",
     "estimate",
+    "estimate_mrio",
     "few_treated",
     "heterogeneity",
     "indicators",
