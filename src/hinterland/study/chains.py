@@ -49,17 +49,17 @@ def _completed(t: IOTable, reference: IOTable) -> IOTable:
 
 
 def _in_one_order(tables: list[IOTable]) -> list[IOTable]:
-    """The tables with the regions that all of them have, in the order of the last; what that leaves out is said."""
+    """The tables with the regions that all of them have, in the order of the last, as its sectors; what that leaves out is said."""
     from hinterland.transfer.regional_tables import in_order
 
-    if len(tables) < 2 or len({tuple(t.region_labels.tolist()) for t in tables}) == 1:
+    if len({(tuple(t.regions.tolist()), tuple(t.sectors.tolist())) for t in tables}) < 2:
         return tables
     known = [set(map(str, t.region_labels)) for t in tables]
     common = [str(r) for r in tables[-1].region_labels if all(str(r) in k for k in known)]
     if not common:
         what = f"tables of {listed([t.year for t in tables])} have no region in common"
         raise InputError(Finding("io-no-common-region", what, "io", "use one way of writing regions"), "io")
-    return [_said(in_order(t, common), sorted(k - set(common))) for t, k in zip(tables, known, strict=True)]
+    return [_said(in_order(t, common, list(tables[-1].sector_labels)), sorted(k - set(common))) for t, k in zip(tables, known, strict=True)]
 
 
 def _said(t: IOTable, left: list[str]) -> IOTable:
