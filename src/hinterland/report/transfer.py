@@ -41,7 +41,7 @@ def _absent(record: Record) -> Iterator[Sentence]:
     """What the analysis says that it lacks."""
     if not record.has("notes"):
         return
-    for code, values in record.tables["notes"].filter(pl.col("scope") == "transfer").select("code", "values").iterrows_of():
+    for code, values in record.tables["notes"].filter(pl.col("scope") == "transfer").select("code", "values").iter_rows():
         note = Note(code, json.loads(values))
         yield say("transfer.note", text=Both(note.text("en"), note.text("zh")))
 
@@ -149,10 +149,10 @@ def _selection(words: Words) -> list[Block]:
     if not frame.height:
         return []
     speaker = words.speaker
-    complexity = dict(frame.filter(measure="product-complexity").select("industry", "value").iterrows_of())
+    complexity = dict(frame.filter(measure="product-complexity").select("industry", "value").iter_rows())
     density = frame.filter(measure="relatedness-density").drop_nulls("value")
     labels = {
-        (r, i): x for r, i, x in frame.filter(measure="diversification-quadrant").select("region", "industry", "label").iterrows_of() if x
+        (r, i): x for r, i, x in frame.filter(measure="diversification-quadrant").select("region", "industry", "label").iter_rows() if x
     }
     rows: list[tuple[object, ...]] = []
     blocks: list[Block] = [heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
@@ -161,7 +161,7 @@ def _selection(words: Words) -> list[Block]:
         ranked = open_.with_columns(pci=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64))
         ranked = ranked.with_columns(score=pl.col("value").rank() + pl.col("pci").rank()).sort("score", descending=True, nulls_last=True)
         rows += [
-            (host, r["industry"], r["value"], r["pci"], labels[host, r["industry"]]) for r in ranked.head(_CANDIDATES).iterrows_of(named=True)
+            (host, r["industry"], r["value"], r["pci"], labels[host, r["industry"]]) for r in ranked.head(_CANDIDATES).iter_rows(named=True)
         ]
     shown = pl.DataFrame(rows, schema=["region", "industry", "value", "pci", "label"], orient="row")
     blocks.append(_candidates(words, shown))
@@ -180,7 +180,7 @@ def _candidates(words: Words, shown: pl.DataFrame) -> Block:
 
     speaker = words.speaker
     body, last = [], ""
-    for host, industry, density, pci, label in shown.iterrows_of():
+    for host, industry, density, pci, label in shown.iter_rows():
         name = words.said("region", host)
         cells = (words.said("industry", industry), compact(density), compact(pci), speaker.name(label, "transfer_label"))
         body.append(Row(("" if name == last else name, *cells)))
