@@ -61,7 +61,11 @@ def test_tables_of_four_years_are_in_one_order_and_reproduce_what_provinces_publ
     assert all((t.regions == tables[-1].regions).all() and (t.sectors == tables[-1].sectors).all() for t in tables)
     assert "西藏" not in tables[-1].region_labels and tables[-1].n_regions == 30 and tables[-1].n_sectors == 38
     raw = pl.read_parquet(shared_data / "province_io_tables" / "province_io_long.parquet")
-    made = raw.filter(pl.col("col") == "GO", pl.col("year") == 2012, pl.col("row").cast(pl.String).str.starts_with("sec")).group_by("province").agg(pl.col("value").sum())
+    made = (
+        raw.filter(pl.col("col") == "GO", pl.col("year") == 2012, pl.col("row").cast(pl.String).str.starts_with("sec"))
+        .group_by("province")
+        .agg(pl.col("value").sum())
+    )
     by = dict(made.iter_rows())
     of = tables[2]
     for region in ("四川", "广东", "重庆"):
@@ -72,7 +76,9 @@ def test_deflated_by_the_retail_prices_of_each_province(tables: list[IOTable], s
     prices = pl.read_parquet(shared_data / "province_panel" / "rpi_overall_1951_2022.parquet").with_columns(pl.col("year").cast(pl.Int64))
     rise = prices.filter((pl.col("province") == "四川") & pl.col("year").is_between(2013, 2017))["rpi_prev_year_100"].to_numpy() / 100
     raw = pl.read_parquet(shared_data / "province_io_tables" / "province_io_long.parquet")
-    current = raw.filter(pl.col("col") == "GO", pl.col("year") == 2017, pl.col("row").cast(pl.String).str.starts_with("sec"), pl.col("province") == "四川")["value"].sum()
+    current = raw.filter(
+        pl.col("col") == "GO", pl.col("year") == 2017, pl.col("row").cast(pl.String).str.starts_with("sec"), pl.col("province") == "四川"
+    )["value"].sum()
     t = tables[-1]
     assert t.x[t.regions == "四川"].sum() == pytest.approx(current / rise.prod(), rel=1e-6)
 
@@ -88,7 +94,9 @@ def test_net_transfer_between_two_provinces_by_the_plain_inverse(found: Transfer
     structure = 0.5 * (l1 - l0) @ (y0 + y1)
     at = {str(r): k for k, r in enumerate(old.region_labels)}
     by = structure.reshape(30, 38, 30).sum(axis=1)
-    rows = found.flows.filter(measure="mrio-net-transfer", component="mrio-structure", time_from=2012, time=2017).filter(pl.col("industry").is_null())
+    rows = found.flows.filter(measure="mrio-net-transfer", component="mrio-structure", time_from=2012, time=2017).filter(
+        pl.col("industry").is_null()
+    )
     for source, host in (("广东", "四川"), ("浙江", "重庆"), ("广东", "贵州")):
         net = by[at[host], at[source]] - by[at[source], at[host]]
         pair = rows.filter(pl.col("region").is_in([source, host]) & pl.col("other").is_in([source, host])).row(0, named=True)

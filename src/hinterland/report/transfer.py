@@ -68,7 +68,15 @@ def _scale(words: Words) -> list[Block]:
     columns = [("gross-shift", ""), ("concentration-shift", ""), ("closure-share", "")]
     title = speaker.ui("title.transfer_industries", first=first, last=last)
     blocks.append(
-        wide(words, whole.filter(level="industry"), "industry", columns, name="transfer-industries", title=title, note="note.transfer_closure")
+        wide(
+            words,
+            whole.filter(level="industry"),
+            "industry",
+            columns,
+            name="transfer-industries",
+            title=title,
+            note="note.transfer_closure",
+        )
     )
     return blocks
 
@@ -138,9 +146,7 @@ def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
                 banded,
             )
         )
-    shown = pairs.with_columns(
-        measure=pl.lit("flow-sum"), component=pl.lit(""), time=pl.lit(None), reason=pl.lit("")
-    )
+    shown = pairs.with_columns(measure=pl.lit("flow-sum"), component=pl.lit(""), time=pl.lit(None), reason=pl.lit(""))
     return [*blocks, tall(words, shown.head(_PAIRS), name=f"transfer-pairs-{basis}", title=speaker.ui("title.transfer_pairs", basis=named))]
 
 

@@ -35,14 +35,17 @@ def structure(words: Words) -> list[Block]:
     frame = rows_of(words, "structure", span="whole")
     if not frame.height:
         return []
-    speaker, blocks = words.speaker, [heading(words, "structure")]
+    speaker = words.speaker
+    blocks: list[Block] = [heading(words, "structure")]
     groups = frame.filter(pl.col("level") == "group", pl.col("measure").is_in(["gross-shift", "concentration-shift", "closure-share"]))
     if groups.height:
         title = speaker.ui("title.transfer_groups")
         blocks.append(grid(words, groups, ["group"], "measure", name="transfer-groups", title=title, note="note.transfer_closure"))
     moved = frame.filter(level="region-group", measure="absolute-transfer")
     if moved.height:
-        blocks.append(grid(words, moved, ["region"], "group", name="transfer-structure", title=speaker.ui("title.transfer_structure"), sort=True))
+        blocks.append(
+            grid(words, moved, ["region"], "group", name="transfer-structure", title=speaker.ui("title.transfer_structure"), sort=True)
+        )
     return blocks
 
 
@@ -134,7 +137,11 @@ def phases(words: Words) -> list[Block]:
 def _named(words: Words, row: dict[str, object]) -> str:
     """A series with its region or group."""
     of = [words.said(k, row[k]) for k in ("region", "group") if row[k] is not None]
-    return words.speaker.ui("mark.series_of", series=words.said("series", row["series"]), of=of[0]) if of else words.said("series", row["series"])
+    return (
+        words.speaker.ui("mark.series_of", series=words.said("series", row["series"]), of=of[0])
+        if of
+        else words.said("series", row["series"])
+    )
 
 
 def security(words: Words) -> list[Block]:
@@ -169,7 +176,11 @@ def _measured(words: Words, frame: pl.DataFrame, name: str, title: str) -> list[
         return [grid(words, latest, ["industry"], "region", name=name, title=title + _year(latest), columns=hosts)]
     times = frame["time"].drop_nulls().unique().sort().to_list()
     if frame["industry"].null_count() == frame.height and 1 < len(times) <= _COLUMNS:
-        when = pl.when(pl.col("time_from").is_not_null()).then(pl.format("{}–{}", "time_from", "time")) if "time_from" in frame.columns else None
+        when = (
+            pl.when(pl.col("time_from").is_not_null()).then(pl.format("{}–{}", "time_from", "time"))
+            if "time_from" in frame.columns
+            else None
+        )
         text = pl.col("time").cast(pl.String)
         timed = frame.sort("time").with_columns(span=text if when is None else when.otherwise(text))
         return [grid(words, timed, ["region"], "span", name=name, title=title, sort=True)]
@@ -186,4 +197,4 @@ def _latest(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _year(frame: pl.DataFrame) -> str:
-    return f" ({frame['time'].max()})" if frame.height and frame["time"].null_count() < frame.height else ""
+    return f" ({int(frame['time'].to_numpy().max())})" if frame.height and frame["time"].null_count() < frame.height else ""

@@ -15,7 +15,9 @@ MOST, PAPER = 60, 25
 _KEYS = ("role", "source", "host", "region", "other", "industry", "group", "item", "series", "policy")
 
 
-def wide(words: Words, frame: pl.DataFrame, key: str, columns: Sequence[tuple[str, str]], *, name: str, title: str, note: str = "") -> Table:
+def wide(
+    words: Words, frame: pl.DataFrame, key: str, columns: Sequence[tuple[str, str]], *, name: str, title: str, note: str = ""
+) -> Table:
     """One row per label of ``key``, one column per (measure, component), the first of which sorts."""
     speaker = words.speaker
     made: dict[str, list[float | None]] = {}

@@ -86,18 +86,18 @@ def selection_frame(cells: Cells, plans: Plans | None, strategic: Floats | None,
     rows = [cells.grouped(f) for f in _scores(cells, data, levels)]
     if has_complexity(cells.data, cells.years[-1]):
         cube = data.cube("time", "region", "industry")
-        rows += _candidates(cells, _selected(cells, cube.values[0], plans, strategic, green, orientation(levels, cells.data.labels("region"))))
+        scores = {"strategic": strategic, "green": green}
+        rows += _candidates(cells, _selected(cells, cube.values[0], plans, scores, levels))
     return conformed("transfer_selection", [f.with_columns(concept=pl.lit("potential")) for f in rows])
 
 
-def _selected(
-    cells: Cells, activity: Floats, plans: Plans | None, strategic: Floats | None, green: Floats | None, orient: Floats
-) -> Selection:
+def _selected(cells: Cells, activity: Floats, plans: Plans | None, scores: Mapping[str, Floats | None], levels: Any) -> Selection:
     """Candidates of every host."""
     regions, industries = (cells.data.labels(r).to_list() for r in ("region", "industry"))
     plan = None if plans is None else plans.by_host
-    at = orient if np.isfinite(orient).any() else None
-    return select_industries(activity, regions, industries, list(cells.hosts), strategic=strategic, green=green, planned=plan, orient=at)
+    at = orientation(levels, cells.data.labels("region"))
+    given = {**scores, "orient": at if np.isfinite(at).any() else None}
+    return select_industries(activity, regions, industries, list(cells.hosts), planned=plan, **given)
 
 
 def _candidates(cells: Cells, found: Selection) -> Iterator[pl.DataFrame]:
@@ -134,7 +134,9 @@ def _scores(cells: Cells, data: Data, levels: Any) -> Iterator[pl.DataFrame]:
         rows = found.with_columns(ranked(pl.col("value"), "region"))
         yield rows.with_columns(rank=pl.lit(None, pl.Int64), label=_quadrant()) if name == "diversification-quadrant" else rows
     yield measured_rows("product-complexity", applied("product-complexity", data, orient=levels)).with_columns(ranked(pl.col("value")))
-    regions = measured_rows("economic-complexity", applied("economic-complexity", data, orient=levels)).with_columns(ranked(pl.col("value")))
+    regions = measured_rows("economic-complexity", applied("economic-complexity", data, orient=levels)).with_columns(
+        ranked(pl.col("value"))
+    )
     yield regions.with_columns(industry=pl.lit(None, pl.String))
 
 
