@@ -96,7 +96,7 @@ def _selected(cells: Cells, activity: Floats, plans: Plans | None, scores: Mappi
     regions, industries = (cells.data.labels(r).to_list() for r in ("region", "industry"))
     plan = None if plans is None else plans.by_host
     at = orientation(levels, cells.data.labels("region"))
-    given = {**scores, "orient": at if np.isfinite(at).any() else None}
+    given: dict[str, Any] = {**scores, "orient": at if np.isfinite(at).any() else None}
     return select_industries(activity, regions, industries, list(cells.hosts), planned=plan, **given)
 
 
