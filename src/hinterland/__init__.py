@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from hinterland.study.record import Run
     from hinterland.study.runner import run
     from hinterland.transfer.analysis import transfer
-    from hinterland.transfer.result import Transfer
     from hinterland.transfer.mrio import estimate_mrio
+    from hinterland.transfer.result import Transfer
 
 __version__ = "0.1.0"
 
