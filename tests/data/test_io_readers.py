@@ -14,6 +14,7 @@ import xlsxwriter
 from numpy.testing import assert_allclose
 
 import hinterland as hl
+from hinterland.data.io_cells import years_in
 
 R, S, K = 3, 4, 5
 N = R * S
@@ -213,6 +214,30 @@ def test_a_sheet_that_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.dbf").write_bytes(b"x")
     with pytest.raises(hl.InputError, match="unknown-format"):
         hl.read_io(tmp_path / "t.dbf", layout="ceads")
+
+
+@pytest.mark.parametrize(
+    ("name", "years"),
+    [
+        ("wiot07_row_apr12.xlsx", [2007]),
+        ("wiot95_row_sep12.xlsx", [1995]),
+        ("ICIO2021_2018.csv", [2018, 2021]),
+        ("IOT_2011_ixi", [2011]),
+        ("table.csv", []),
+    ],
+)
+def test_years_in_names(name: str, years: list[int]) -> None:
+    assert years_in(name) == years
+
+
+def test_ceads_with_the_codes_of_the_foot_in_the_first_column(tmp_path: Path) -> None:
+    have = numbers()
+    rows = ceads(have)
+    for row in rows[4 + N :]:
+        row[0], row[2] = row[2], ""
+        row[1] = f"{row[1]}（万元）"
+    t = hl.read_io(write_xlsx(tmp_path / "t.xlsx", {"Table": rows}), layout="ceads")
+    same_table(t, have)
 
 
 # OECD ICIO

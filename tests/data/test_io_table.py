@@ -222,6 +222,18 @@ def test_margins_hold_all_uses_and_all_trade() -> None:
         m.margins()
 
 
+def test_margins_add_to_trade_with_regions_outside() -> None:
+    """A table of some provinces also trades with provinces that it does not have."""
+    t = world()
+    away = np.full(t.n, 2.0)
+    open_ = replace(t, outflow=away, inflow=away)
+    assert open_.is_linked
+    m, without = open_.margins(), t.margins()
+    assert_allclose(m.outflow, without.outflow + 2)
+    assert_allclose(m.inflow, without.inflow + 2)
+    assert not m.is_linked
+
+
 def test_one_region_of_a_stack_keeps_its_margins() -> None:
     m = world().margins()
     own = m.by_region()["west"]

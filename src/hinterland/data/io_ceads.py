@@ -75,7 +75,7 @@ def _rows(cells: Cells, top: int, width: int, sectors: set[tuple[str, str]]) -> 
     lines, unread, below = [Line("skip")] * (top + 1), [], False
     for place, row in zip(places[top + 1 :], cells.labels[top + 1 :], strict=True):
         named = [plain_label(c) for c in row[1:width] if c]
-        line = recognised(*named)
+        line = recognised(*named, plain_label(row[0]))
         below = below or line is not None
         if line is None and not below and named:
             line = Line("sector", place, next((n for n in named if (place, n) in sectors), named[0]))

@@ -63,10 +63,10 @@ def pick_file(path: Path, suffixes: tuple[str, ...], year: int | None) -> Path:
 
 
 def years_in(name: str) -> list[int]:
-    """Years in a name, the last one first: ``ICIO2021_2018.csv`` is of 2018, made in 2021."""
+    """Years in a name, the likeliest first: ``ICIO2021_2018.csv`` is of 2018, ``wiot07_row_apr12.xlsx`` of 2007."""
     four = [int(y) for y in re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", name)]
     two = [2000 + int(y) if int(y) < 50 else 1900 + int(y) for y in re.findall(r"(?<=[A-Za-z])\d\d(?!\d)", name)]
-    return [*reversed(four), *two]
+    return [*reversed(four), *two[:1]]
 
 
 def read_cells(path: Path, sheet: str | int | None = None, prefer: str = "") -> Cells:

@@ -72,7 +72,7 @@ def margins(t: IOTable) -> IOTable:
     R, S = t.n_regions, t.n_sectors
     by_product, final_product = t.Z.reshape(R, S, t.n).sum(axis=0), t.F.reshape(R, S, t.F.shape[1]).sum(axis=0)
     Z, F = np.zeros_like(t.Z), np.zeros_like(t.F)
-    inflow, outflow, exports = np.zeros(t.n), t.Z.sum(axis=1), t.exports.copy()
+    inflow, outflow, exports = t.inflow.copy(), t.outflow + t.Z.sum(axis=1), t.exports.copy()
     foreign = ~np.isin(t.final_region, t.region_labels)
     exports += t.F[:, foreign].sum(axis=1)
     outflow += t.F[:, ~foreign].sum(axis=1)
@@ -81,7 +81,7 @@ def margins(t: IOTable) -> IOTable:
         Z[rows, rows], F[rows, columns] = by_product[:, rows], final_product[:, columns]
         own = t.Z[rows, rows].sum(axis=1) + t.F[rows][:, columns].sum(axis=1)
         outflow[rows] -= own
-        inflow[rows] = by_product[:, rows].sum(axis=1) + final_product[:, columns].sum(axis=1) - own
+        inflow[rows] += by_product[:, rows].sum(axis=1) + final_product[:, columns].sum(axis=1) - own
     kept: dict[str, Any] = {
         "final_region": t.final_region[~foreign],
         "final_kind": t.final_kind[~foreign],

@@ -169,7 +169,9 @@ class IOTable:
     @property
     def A(self) -> Floats:  # noqa: N802  # the matrix of the literature
         """A = Z x̂⁻¹, [n, n], a new array: input of the row per unit of output of the column; zero for columns without output."""
-        return np.divide(self.Z, self.x, out=np.zeros_like(self.Z), where=np.broadcast_to(self.x > 0, self.Z.shape))
+        found = self.Z / np.where(self.x > 0, self.x, 1.0)
+        found[:, self.x <= 0] = 0.0
+        return found
 
     @property
     def final_demand(self) -> Floats:
@@ -186,7 +188,9 @@ class IOTable:
     @property
     def is_linked(self) -> bool:
         """Whether deliveries between the regions are known; a table of provinces stacked by their margins has none."""
-        return self.n_regions == 1 or not (self.outflow.any() or self.inflow.any())
+        ends = np.flatnonzero(np.concatenate([self.regions[1:] != self.regions[:-1], [True]])) + 1
+        starts = np.concatenate([[0], ends[:-1]])
+        return self.n_regions == 1 or any(self.Z[a:b, :a].any() or self.Z[a:b, b:].any() for a, b in zip(starts, ends, strict=True))
 
     @property
     def row_residual(self) -> Floats:

@@ -67,7 +67,7 @@ def ras(log_prior: Floats, rows: Floats, columns: Floats, *, tolerance: float = 
     prior, p, q, shape = _batch(log_prior, rows, columns)
     _fail_if_margins_differ(p, q)
     total = np.where(p.sum(axis=1) > 0, p.sum(axis=1), 1.0)
-    flows, rounds, error = _scaled(prior, p, q, total, tolerance, most)
+    flows, rounds, error = _scaled(_Problems(prior, p, q, total), tolerance, most)
     if (error > 1e-8).any():
         _fail_with_bottleneck(int(np.argmax(error)), prior, p, q, float(error.max()))
     return Balanced(flows.reshape(shape), error.reshape(shape[:-2]), rounds)
@@ -82,19 +82,20 @@ def cross_entropy(
     counts here. ``error`` is what margins deviate from those given.
 
     Raises:
-        ValueError: margins are negative or not finite, or ``trust`` is not positive.
+        ValueError: margins are negative or not finite, ``trust`` is not positive, or so large that scaling does not settle.
     """
     if not trust > 0:
         raise ValueError(f"trust in the margins is {trust}: it must be positive")
     prior, p, q, shape = _batch(log_prior, rows, columns)
     power, a, b = trust / (1 + trust), np.zeros_like(p), np.zeros_like(q)
-    rounds = 0
-    for rounds in range(1, most + 1):  # noqa: B007
-        previous = a
+    moved, rounds = np.inf, 0
+    while moved > tolerance:
+        if rounds == most:
+            raise ValueError(f"margins still move by {moved:.1e} after {most} scalings: trust less in them, or use ras")
+        previous, rounds = a, rounds + 1
         a = power * _finite(_log(p) - _logsum(prior + b[:, None, :], 2))
         b = power * _finite(_log(q) - _logsum(prior + a[:, :, None], 1))
-        if np.abs(a - previous).max(initial=0.0) < tolerance:
-            break
+        moved = float(np.abs(a - previous).max(initial=0.0))
     flows = np.exp(prior + a[:, :, None] + b[:, None, :])
     total = np.maximum(np.maximum(p.sum(axis=1), q.sum(axis=1)), np.finfo(float).tiny)
     off = np.maximum(np.abs(flows.sum(axis=2) - p).max(axis=1), np.abs(flows.sum(axis=1) - q).max(axis=1)) / total
@@ -103,15 +104,17 @@ def cross_entropy(
 
 def bottleneck(support: Flags, rows: Floats, columns: Floats) -> Bottleneck | None:
     """The rows that make margins infeasible on ``support`` [R, C], by the largest flow and its cut (Gale 1957); ``None`` if they are feasible."""
+    if not support.any():
+        return Bottleneck(np.flatnonzero(rows > 0), np.flatnonzero(support.any(axis=0)), float(rows.sum())) if rows.any() else None
     i, j = np.nonzero(support)
     cells, scale = np.arange(len(i)), max(float(rows.sum()), np.finfo(float).tiny)
     limits = np.zeros((len(rows) + len(columns), len(i)))
     limits[i, cells] = limits[len(rows) + j, cells] = 1.0
     solved = linprog(-np.ones(len(i)), A_ub=limits, b_ub=np.concatenate([rows, columns]) / scale, method="highs")
-    short = 1 + solved.fun if len(i) else 1.0
+    short = 1 + solved.fun
     if short <= 1e-9:
         return None
-    stuck = (solved.ineqlin.marginals[: len(rows)] > -0.5) & (rows > 0) if len(i) else rows > 0
+    stuck = (solved.ineqlin.marginals[: len(rows)] > -0.5) & (rows > 0)
     at = np.flatnonzero(stuck)
     return Bottleneck(at, np.flatnonzero(support[at].any(axis=0)), float(short * scale))
 
@@ -148,25 +151,37 @@ def _fail_with_bottleneck(b: int, prior: Floats, p: Floats, q: Floats, error: fl
     )
 
 
-def _scaled(prior: Floats, p: Floats, q: Floats, total: Floats, tolerance: float, most: int) -> tuple[Floats, int, Floats]:
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """Priors [B, R, C] and margins [B, R], [B, C], which sum to ``total`` [B] or, where that is zero, to nothing."""
+
+    prior: Floats
+    p: Floats
+    q: Floats
+    total: Floats
+
+    def at(self, which: NDArray[np.intp]) -> _Problems:
+        return _Problems(self.prior[which], self.p[which], self.q[which], self.total[which])
+
+
+def _scaled(these: _Problems, tolerance: float, most: int) -> tuple[Floats, int, Floats]:
     """Balanced flows [B, R, C], rounds made, error [B]: matrices that are done are left alone."""
-    flows, error = np.zeros_like(prior), np.full(len(p), np.inf)
-    a, b = np.zeros_like(p), np.zeros_like(q)
-    todo, rounds = np.arange(len(p)), 0
+    flows, error = np.zeros_like(these.prior), np.full(len(these.p), np.inf)
+    a, b = np.zeros_like(these.p), np.zeros_like(these.q)
+    todo, rounds = np.arange(len(a)), 0
     while len(todo) and rounds < most:
         newton = rounds >= 2 * _ABSORB
-        a[todo], b[todo], flows[todo], error[todo] = _round(prior[todo], a[todo], b[todo], p[todo], q[todo], total[todo], newton)
+        a[todo], b[todo], flows[todo], error[todo] = _round(these.at(todo), a[todo], b[todo], newton)
         rounds += _ABSORB
         todo = todo[error[todo] > tolerance]
     return flows, rounds, error
 
 
-def _round(
-    prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats, total: Floats, newton: bool
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _round(these: _Problems, a: Floats, b: Floats, newton: bool) -> tuple[Floats, Floats, Floats, Floats]:
     """One scaling in logarithms, which nothing can overflow, or a step on the dual; then some in plain numbers, taken into the logarithms."""
+    prior, p, q = these.prior, these.p, these.q
     if newton:
-        a, b = _newton(prior, a, b, p, q)
+        a, b = _newton(these, a, b)
     else:
         a = _finite(_log(p) - _logsum(prior + b[:, None, :], 2))
         b = _finite(_log(q) - _logsum(prior + a[:, :, None], 1))
@@ -176,12 +191,13 @@ def _round(
         u = _over(p, np.matmul(kernel, v[:, :, None])[:, :, 0])
         v = _over(q, np.matmul(u[:, None, :], kernel)[:, 0, :])
     flows = u[:, :, None] * kernel * v[:, None, :]
-    off = np.maximum(np.abs(flows.sum(axis=2) - p).max(axis=1), np.abs(flows.sum(axis=1) - q).max(axis=1)) / total
+    off = np.maximum(np.abs(flows.sum(axis=2) - p).max(axis=1), np.abs(flows.sum(axis=1) - q).max(axis=1)) / these.total
     return a + np.log(u), b + np.log(v), flows, off
 
 
-def _newton(prior: Floats, a: Floats, b: Floats, p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _newton(these: _Problems, a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """One Newton step on the rows' factors with columns always balanced (the columns' factors follow); kept where the rows come nearer."""
+    prior, p, q = these.prior, these.p, these.q
     flows = np.exp(prior + a[:, :, None] + b[:, None, :])
     held = flows.sum(axis=2)
     inner = np.matmul(_over(flows, q[:, None, :], empty=0.0), flows.transpose(0, 2, 1))
@@ -203,7 +219,7 @@ def _over(top: Floats, bottom: Floats, empty: float = 1.0) -> Floats:
 
 
 def _log(x: Floats) -> Floats:
-    """ln x, and a very small number's where x is zero: what it scales is empty."""
+    """Ln x, and a very small number's where x is zero: what it scales is empty."""
     return np.log(np.maximum(x, np.finfo(float).tiny))
 
 
@@ -213,7 +229,7 @@ def _finite(x: Floats) -> Floats:
 
 
 def _logsum(x: Floats, axis: int) -> Floats:
-    """ln Σ e^x along an axis, -inf where nothing is there."""
+    """Ln Σ e^x along an axis, -inf where nothing is there."""
     top = x.max(axis=axis, keepdims=True)
     base = np.where(np.isfinite(top), top, 0.0)
     total = np.exp(x - base).sum(axis=axis)

@@ -21,10 +21,16 @@ __all__ = [
     "gross_from_net",
     "reconciled",
     "transit",
+    "turned",
     "without_self_trade",
 ]
 
 Floats = NDArray[np.float64]
+
+
+def turned(sent: Floats, taken: Floats) -> tuple[Floats, Floats]:
+    """Margins of which neither is negative: less than nothing sent (stocks called back, goods returned) is taken, and the other way round."""
+    return np.maximum(sent, 0.0) + np.maximum(-taken, 0.0), np.maximum(taken, 0.0) + np.maximum(-sent, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def reconciled(
         most_outflow, most_inflow: bounds above, of output that is left to send and of use that is left to serve.
 
     Raises:
-        ValueError: trust is not positive, or margins are negative or not finite.
+        ValueError: trust is not positive, margins are negative or not finite, or totals that infinite trust keeps apart.
     """
     v, w = np.broadcast_to(trust_outflow, outflow.shape), np.broadcast_to(trust_inflow, inflow.shape)
     if not ((v > 0).all() and (w > 0).all()):
@@ -109,12 +115,18 @@ def reconciled(
     tops = np.broadcast_to(most_outflow, outflow.shape), np.broadcast_to(most_inflow, inflow.shape)
     live = ((np.minimum(outflow, tops[0]).sum(axis=1) > 0) & (np.minimum(inflow, tops[1]).sum(axis=1) > 0))[:, None]
     o, i = np.where(live, outflow, 0.0), np.where(live, inflow, 0.0)
-    low, high = np.full((len(o), 1), -60.0), np.full((len(o), 1), 60.0)
-    for _ in range(120):
+    reach = 60.0 * max(float(np.where(np.isfinite(a), a, 0.0).max(initial=0.0)) for a in (v, w))
+    low, high = np.full((len(o), 1), -reach), np.full((len(o), 1), reach)
+    for _ in range(200):
         mid = (low + high) / 2
         over = (_moved(o, mid / v, tops[0]).sum(axis=1) > _moved(i, -mid / w, tops[1]).sum(axis=1))[:, None]
         low, high = np.where(over, low, mid), np.where(over, mid, high)
     o, i = _moved(o, low / v, tops[0]), _moved(i, -low / w, tops[1])
+    apart = np.abs(o.sum(axis=1) - i.sum(axis=1)) > 1e-9 * np.maximum(o.sum(axis=1), i.sum(axis=1))
+    if apart.any():
+        raise ValueError(
+            f"totals of sectors {np.flatnonzero(apart)[:5].tolist()} cannot meet: both margins are kept, or kept above a bound"
+        )
     total = np.minimum(o.sum(axis=1), i.sum(axis=1))
     one_sided = (~live[:, 0]) & ((outflow.sum(axis=1) > 0) | (inflow.sum(axis=1) > 0))
     return Reconciled(_to(o, total), _to(i, total), total, one_sided)
@@ -151,7 +163,7 @@ class Gross:
 
 
 def cross_hauling(outflow: Floats, inflow: Floats, output: Floats, use: Floats) -> Floats:
-    """h = (o + i - |o - i|)/(x + d): trade both ways in the same product, as a share of output x and use d (Kronenberg 2009); NaN if both are zero."""
+    """H = (o + i - |o - i|)/(x + d): trade both ways in the same product, as a share of output x and use d (Kronenberg 2009); NaN if both are zero."""
     return ratio(outflow + inflow - np.abs(outflow - inflow), output + use)
 
 

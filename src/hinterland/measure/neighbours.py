@@ -64,7 +64,7 @@ def pair_set(labels: pl.Series, pairs: str | Second, distances: Second | None, s
     if isinstance(pairs, str) and pairs == "all":
         return Pairs.every(len(labels)), ()
     if isinstance(pairs, str) and pairs == "distance":
-        return Pairs.by_distance(_seat_distances(labels) if distances is None else _listed_distances(labels, distances)), ()
+        return Pairs.by_distance(seat_distances(labels) if distances is None else listed_distances(labels, distances)), ()
     if isinstance(pairs, str) and pairs == "contiguous":
         return _contiguous(labels, strait), ()
     if isinstance(pairs, str) and "." not in pairs:
@@ -111,13 +111,23 @@ def _listed_pairs(labels: pl.Series, pairs: Second) -> tuple[Pairs, tuple[Findin
     return found, (Finding("unknown-pair", what, "parameter pairs", remedy, "warning"),)
 
 
-def _seat_distances(labels: pl.Series) -> Floats:
+def seat_distances(labels: pl.Series) -> Floats:
+    """[n, n] kilometres between the seats of government of provinces, by their labels.
+
+    Raises:
+        InputError: labels that are no provinces, or name one twice.
+    """
     remedy = "give distances as a table of columns region, other and distance"
     place = seats()[_fail_unless_provinces(labels, "distances", remedy)]
     return great_circle(place, place)
 
 
-def _listed_distances(labels: pl.Series, distances: Second) -> Floats:
+def listed_distances(labels: pl.Series, distances: Second) -> Floats:
+    """[n, n] distances from a table of ``region``, ``other``, ``distance``, each pair once or both ways round.
+
+    Raises:
+        InputError: distances that are not positive. A pair that is not listed is NaN.
+    """
     frame = table(distances, "distances", ["region", "other", "distance"], unique=["region", "other"])
     frame = frame.with_columns(pl.col("region", "other").cast(pl.String), pl.col("distance").cast(pl.Float64, strict=False))
     apart = frame.filter(pl.col("region") != pl.col("other"), pl.all_horizontal(pl.col("region", "other").is_in(labels.implode())))

@@ -47,7 +47,7 @@ class Decay:
 
     Attributes:
         decay: θ.
-        std_error: allowing for any variance of flows (Huber–White), fixed effects held.
+        std_error: allowing for any variance of flows (Huber–White); too small where few regions, or few large flows, decide.
         rounds: Newton steps.
     """
 
@@ -84,7 +84,7 @@ def estimated_decay(flows: Floats, distance: Floats, *, start: float = 1.0, tole
 
 
 def _within(weights: Floats, logs: Floats) -> Floats:
-    """ln d less what effects of origin and destination explain of it, with flows as weights, [S, R, R]."""
+    """Ln d less what effects of origin and destination explain of it, with flows as weights, [S, R, R]."""
     left = np.broadcast_to(logs, weights.shape).copy()
     rows, columns = weights.sum(axis=2), weights.sum(axis=1)
     for _ in range(1000):
@@ -114,7 +114,6 @@ def supply_shares(trade: Floats, own: Floats, imports: Floats) -> tuple[Floats, 
 
 
 def allocated(shares: Floats, use: Floats) -> Floats:
-    """Use [R, S, K] by region, product and user, split over origins by ``shares`` [S, R, R]: [R·S, R·K], every user takes from origins alike."""
-    r, s, k = use.shape
-    split = shares.transpose(1, 0, 2)[:, :, :, None] * use.transpose(1, 0, 2)[None]
-    return np.asarray(split.reshape(r * s, r * k), dtype=np.float64)
+    """Use [S, K] of one region, product by user, split over origins by its ``shares`` [S, R]: [R·S, K], all users alike, region by region."""
+    split = shares.T[:, :, None] * use[None]
+    return np.asarray(split.reshape(-1, use.shape[1]), dtype=np.float64)
