@@ -59,6 +59,11 @@ STUDIES: Mapping[str, tuple[str, str]] = {
         "Mechanisms",
         "Shares of an effect that runs through mediators and indirect effects, by cluster bootstrap: coverage in the packaged world and under a confounder whose strength is known; size where nothing is mediated.",
     ),
+    "gravity": (
+        "Gravity of flows",
+        "Poisson regression with fixed effects of source, host, pair and year on flows drawn from [a known law](../explanation/world.md), a new world for each replication: clusters (CR1), whose intervals are too "
+        "narrow where a few large flows carry a term, beside their jackknife (CR3).",
+    ),
     "measures": (
         "Measures",
         "[Indicators](../explanation/measures/index.md) that estimate or test something, by the id that `hl.measure` takes, in worlds whose value is known. *Error* is the mean absolute error, "

@@ -194,7 +194,7 @@ def test_simulate_writes_the_raw_inputs(tmp_path: Path, call: Call) -> None:
     sizes = ("--units", "60", "--periods", "6", "--set", "sampled_patents=5")
     done = call("data", "simulate", "demonstration-zones", *sizes, "-o", file, "--inputs", folder)
     assert done.returncode == 0, done.stderr
-    assert f"wrote 8 tables to {folder}" in done.stderr
+    assert f"wrote 11 tables to {folder}" in done.stderr
     world = simulate(units=60, periods=6, sampled_patents=5)
     assert {path.stem for path in folder.iterdir()} == set(world.inputs)
     for name, frame in world.inputs.items():

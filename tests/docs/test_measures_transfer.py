@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 
-@pytest.mark.parametrize("page", ["transfer", "complexity", "security"])
+@pytest.mark.parametrize("page", ["transfer", "flows", "complexity", "security"])
 def test_page_shows_what_its_code_gives(page: str, docs: Path, snippets: ModuleType, tmp_path: Path) -> None:
     found = snippets.run_page(docs / "explanation" / "measures" / f"{page}.md", tmp_path)
     assert found

@@ -24,6 +24,7 @@ Study = Literal[
     "sensitivity",
     "many hypotheses",
     "mechanism",
+    "gravity",
     "measures",
     "failures",
 ]

@@ -17,6 +17,7 @@ import polars as pl
 from hinterland.data.readers import load_frame
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any
 from hinterland.evaluate.coding import Floats
+from hinterland.evaluate.inference import effective_clusters
 from hinterland.evaluate.poisson import PoissonFit, fit_poisson, log_likelihood
 from hinterland.evaluate.threads import one_thread
 from hinterland.evaluate.vcov import Covariance, Moments, Ssc, covariance, resolve_ssc
@@ -44,7 +45,8 @@ class Gravity:
         roles: of the key columns of ``fitted``, in their order: source, host, industry, time.
         findings: rows and terms that were left out, and why.
         facts: ``n_obs``, ``n_zeros``, ``n_given``, ``n_clusters``, ``vcov``, ``deviance``, ``log_likelihood``, ``pseudo_r2``, ``iterations``, ``ssc``, ``df`` (of
-            the t distribution that terms are tested against: infinite under ``cluster``, clusters less one under ``CR3``).
+            the t distribution that terms are tested against: infinite under ``cluster``, clusters less one under ``CR3``), ``effective_clusters`` [p]
+            (Carter, Schnepel & Steigerwald 2017): where a few large flows carry a term, they are far fewer than the clusters.
     """
 
     names: tuple[str, ...]
@@ -129,9 +131,12 @@ def gravity(
     read = read_sample(flows, roles, tuple(terms), tuple(effects), tuple(cluster) or (PAIR,))
     sample, dropped = identified(informative(read, drop_singletons=rule.singletons == "drop"))
     fitted = fit_poisson(sample.y, sample.columns, sample.factors, None)
-    found = _covariance(sample, fitted, rule, vcov if cluster else "hetero")
+    moments = _moments(sample, fitted, rule)
+    found = _covariance(sample, moments, rule, vcov if cluster else "hetero")
     df = found.df if vcov == "CR3" else float("inf")
-    facts = _facts(sample, fitted, found, n_given=len(read.y), vcov=vcov if cluster else "hetero", ssc=str(rule), df=df)
+    effective = _effective(sample, moments) if cluster else []
+    asked = {"vcov": vcov if cluster else "hetero", "ssc": str(rule), "df": df, "effective_clusters": effective}
+    facts = {**_facts(sample, fitted, len(read.y)), "n_clusters": found.n_clusters, **asked}
     names = tuple(n for n, k in zip(sample.names, fitted.kept, strict=True) if k)
     return Gravity(
         names=names,
@@ -142,7 +147,7 @@ def gravity(
         cluster=tuple(cluster),
         fitted=sample.keys.with_columns(value=pl.Series(sample.y), mean=pl.Series(fitted.mu)),
         roles=roles.names,
-        findings=(*sample.findings, *_cluster_findings(found, sample, clustered=bool(cluster))),
+        findings=(*sample.findings, *_cluster_findings(found, effective, vcov)),
         facts=facts,
     )
 
@@ -164,8 +169,8 @@ def _fail_if_options_wrong(roles: Roles, asked: Mapping[str, Sequence[str]], vco
     fail_if_any(found, "gravity", InputError)
 
 
-def _covariance(sample: Sample, fitted: PoissonFit, ssc: Ssc, kind: str) -> Covariance:
-    moments = Moments(
+def _moments(sample: Sample, fitted: PoissonFit, ssc: Ssc) -> Moments:
+    return Moments(
         x=fitted.x,
         u=sample.y - fitted.mu,
         bread=np.linalg.inv(fitted.gram).astype(np.float64, copy=False),
@@ -174,6 +179,15 @@ def _covariance(sample: Sample, fitted: PoissonFit, ssc: Ssc, kind: str) -> Cova
         dispersion=None,
         weights=fitted.mu,
     )
+
+
+def _effective(sample: Sample, moments: Moments) -> list[float]:
+    """[p] effective number of clusters behind each term, of several groupings the least."""
+    rows = np.eye(moments.x.shape[1])
+    return [min(effective_clusters(moments, c, row) for c in sample.clusters) for row in rows]
+
+
+def _covariance(sample: Sample, moments: Moments, ssc: Ssc, kind: str) -> Covariance:
     return _jackknifed(sample, moments) if kind == "CR3" else covariance(moments, kind, sample.clusters, ssc)
 
 
@@ -188,29 +202,28 @@ def _jackknifed(sample: Sample, moments: Moments) -> Covariance:
     return Covariance(scores.T @ scores, scores, float(sizes[0] - 1), moments.x.shape[1], sizes)
 
 
-def _facts(sample: Sample, fitted: PoissonFit, found: Covariance, **asked: Any) -> dict[str, Any]:
+def _facts(sample: Sample, fitted: PoissonFit, given: int) -> dict[str, Any]:
     mean = np.full(len(sample.y), sample.y.mean())
     likelihood = log_likelihood(sample.y, fitted.mu, None)
     return {
         "n_obs": len(sample.y),
         "n_zeros": int((sample.y == 0).sum()),
-        "n_clusters": found.n_clusters,
         "deviance": fitted.deviance,
         "log_likelihood": likelihood,
         "pseudo_r2": 1 - likelihood / log_likelihood(sample.y, mean, None),
         "iterations": fitted.iterations,
-        **asked,
+        "n_given": given,
     }
 
 
-def _cluster_findings(found: Covariance, sample: Sample, *, clustered: bool) -> tuple[Finding, ...]:
+def _cluster_findings(found: Covariance, effective: Sequence[float], vcov: str) -> tuple[Finding, ...]:
     said = []
-    for size, grouping in zip(found.n_clusters, sample.clusters, strict=True):
-        if clustered and size < FEW:
-            what = f"{grouping.name} has {size} clusters; intervals from few clusters are too narrow"
-            said.append(
-                Finding("gravity-few-clusters", what, "argument cluster", "cluster by pair, or read the intervals with care", "warning")
-            )
+    if effective and vcov == "cluster" and min(effective) < FEW:
+        what = (
+            f"{min(found.n_clusters)} clusters weigh like {min(effective):.1f} for one of the terms; intervals from so few are too narrow"
+        )
+        remedy = "use vcov='CR3', the jackknife, or read the intervals with care"
+        said.append(Finding("gravity-few-clusters", what, "argument cluster", remedy, "warning"))
     if found.repaired:
         what = "the covariance by several groupings had negative eigenvalues, which were set to zero"
         said.append(
