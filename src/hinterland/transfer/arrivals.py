@@ -86,14 +86,14 @@ def market_potential(at: Floats, size: Floats) -> Floats:
 def reception_frame(
     cells: Cells, flows: pl.DataFrame, economy: Economy, *, same_unit: bool, links: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Rows of ``transfer_reception``: flows of the whole span into the hosts, observed and imputed each by themselves.
+    """Rows of ``transfer_reception``: flows of the whole span from the sources into the hosts, observed and imputed each by themselves.
 
     The share of arrivals in the host's industry needs flows in the unit of the main table: imputed ones are, observed ones where ``same_unit``.
     """
     used = flows.filter(
         pl.col("span").fill_null("whole") == "whole",
         pl.col("industry").is_in(list(economy.industries)),
-        pl.col("region").is_in(list(economy.regions)),
+        pl.col("region").is_in(list(cells.sources)),
         pl.col("other").is_in(list(cells.hosts)),
         pl.col("basis").is_in(["observed", "imputed"]),
         pl.col("value").is_not_null(),
