@@ -26,6 +26,15 @@ class InputOutputTable(Table):
         default=False,
         description="The file has tables of single regions with margins of what they send and receive: estimate the flows between them.",
     )
+    reference: StrictInt | None = Field(
+        default=None,
+        description="With estimate: the year, in the same file, whose shares complete margins that are net or hold trade with abroad (2002 and 2007 of China's provinces).",
+    )
+    deflators: str | None = Field(
+        default=None,
+        description="Table of region, year and value: price indices that bring this year to the prices of another (1 there); every row of a region by its own.",
+    )
+    prices: str | None = Field(default=None, description='With deflators: what the table is at then, such as "constant 2012".')
 
 
 class TransferTable(SourceTable):

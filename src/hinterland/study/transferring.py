@@ -11,14 +11,14 @@ import polars as pl
 from hinterland.data.industry_groups import industry_groups
 from hinterland.data.industry_names import named_industries
 from hinterland.errors import Finding, InputError, StudyError, did_you_mean
+from hinterland.study.chains import io_problems, io_tables
 from hinterland.study.places import places
 from hinterland.study.preparing import is_file, is_source, named_table, prepared, sources_of
 from hinterland.study.schema import Study
-from hinterland.study.schema_transfer import TABLES, InputOutputTable, TransferTable
+from hinterland.study.schema_transfer import TABLES, TransferTable
 from hinterland.study.unbuilt import Problem
 
 if TYPE_CHECKING:
-    from hinterland.data.io_table import IOTable
     from hinterland.study.workspace import Workspace
     from hinterland.transfer.result import Transfer
 
@@ -47,7 +47,7 @@ def transferred(work: Workspace) -> Transfer:
             gravity=table.gravity or None,
             policies=dict(table.policies) or None,
             min_years=table.min_years,
-            io=[_io(work, one) for one in table.io] or None,
+            io=io_tables(work, table.io) or None,
             periods=table.periods,
             hosts=table.hosts or None,
             sources=table.sources or None,
@@ -93,17 +93,6 @@ def _groups(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame
     return {"groups": named.join(groups, on="code", how="inner").select(pl.col("label").alias(column), "group")}
 
 
-def _io(work: Workspace, table: InputOutputTable) -> IOTable:
-    from hinterland.data.io_readers import read_io
-
-    found: Any = read_io(work.path(table.source), layout=table.layout, year=table.year, sectors=table.sectors)
-    if not table.estimate:
-        return found  # type: ignore[no-any-return]  # one table where it is not to be estimated
-    from hinterland.transfer.mrio import estimate_mrio
-
-    return estimate_mrio(found).table
-
-
 def _placed(work: Workspace, finding: Finding) -> Finding:
     placed = finding.where.startswith(f"{work.loaded.name}, line")
     return finding if placed else replace(finding, where=f"{work.loaded.where('transfer')}: {finding.where}")
@@ -120,6 +109,8 @@ def transfer_sources(study: Study) -> Iterator[tuple[tuple[str | int, ...], str]
             yield ("transfer", key), value
     for i, one in enumerate(study.transfer.io):
         yield ("transfer", "io", i, "source"), one.source
+        if one.deflators is not None and is_file(one.deflators):
+            yield ("transfer", "io", i, "deflators"), one.deflators
 
 
 def transfer_problems(study: Study) -> Iterator[Problem]:
@@ -133,8 +124,8 @@ def transfer_problems(study: Study) -> Iterator[Problem]:
     for name in _NEEDED:
         if name not in table.columns:
             yield ("transfer", "columns"), "missing-role", f"transfer needs a column for {name}", f'add {name} = "<name of the column>"'
-    named = [source for _, source in sources_of(table)] + [str(v) for k in TABLES if (v := getattr(table, k)) is not None]
-    for source in named:
+    yield from io_problems(table.io)
+    for source in _named(table):
         kind, _, rest = source.partition(":")
         if kind == "measure" and rest not in study.measure:
             yield (
@@ -151,5 +142,10 @@ def transfer_problems(study: Study) -> Iterator[Problem]:
 
 def measures_used(table: TransferTable) -> tuple[str, ...]:
     """Names of the measures that the analysis builds on."""
-    named = [source for _, source in sources_of(table)] + [str(v) for k in TABLES if (v := getattr(table, k)) is not None]
-    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in named if s.startswith("measure:")))
+    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in _named(table) if s.startswith("measure:")))
+
+
+def _named(table: TransferTable) -> list[str]:
+    """Every source that the analysis names, but for the input-output tables themselves."""
+    further = [str(v) for k in TABLES if (v := getattr(table, k)) is not None]
+    return [*(source for _, source in sources_of(table)), *further, *(one.deflators for one in table.io if one.deflators is not None)]

@@ -32,6 +32,9 @@ DECAY, DECAY_SD = 1.1, 0.41
 PAIR_NOISE, CELL_NOISE = 0.7, 1.0
 """Standard deviations of ln(flow/gravity), common to a pair's sectors and of each cell: of the size that WIOD shows, set so that intervals cover in 2011."""
 
+DUST = 1e-8
+"""Deliveries of a row without output, relative to the mean output of rows, that are rounding."""
+
 
 def estimate_mrio(
     tables: IOTable | Sequence[IOTable] | Any,
@@ -174,7 +177,7 @@ def consistent(t: IOTable, prior: Prior, method: Method, trust: tuple[float, flo
 
 def linked(t: IOTable, trade: Floats, m: Margins, findings: tuple[Finding, ...] = ()) -> IOTable:
     """The table whose flows between regions are ``trade`` [S, R, R]; every user of a product takes from its origins in the same proportions."""
-    spread = _spread(t, trade, m)
+    spread, dust = _without_dust(t, _spread(t, trade, m))
     return replace(
         t,
         **spread,
@@ -183,7 +186,7 @@ def linked(t: IOTable, trade: Floats, m: Margins, findings: tuple[Finding, ...] 
         outflow=np.zeros(t.n),
         inflow=np.zeros(t.n),
         imported_kind=np.concatenate([t.imported_kind, ["imports", "inflow of unknown origin"]]),
-        error=t.error + m.unplaced_outflow.T.reshape(-1),
+        error=t.error + m.unplaced_outflow.T.reshape(-1) + dust,
         source=f"{t.source}, flows estimated",
         notes=(*t.notes, Note("mrio-flows-estimated")),
         findings=(*t.findings, *findings),
@@ -204,6 +207,18 @@ def _spread(t: IOTable, trade: Floats, m: Margins) -> dict[str, Any]:
         inputs[0, rows], inputs[1, rows] = imported[:, s] @ use, (abroad - imported)[:, s] @ use
         final[columns] += abroad[:, s] @ bought
     return {"Z": Z, "F": F, "imported_inputs": np.vstack([t.imported_inputs, inputs]), "imported_final": final}
+
+
+def _without_dust(t: IOTable, spread: dict[str, Any]) -> tuple[dict[str, Any], Floats]:
+    """Deliveries without rows of no output that deliver what is left of rounding, and what was taken off each row, which its error column then holds.
+
+    Published tables have uses of a few yuan of products that a region neither makes nor takes in; such a row would have no production function.
+    """
+    delivered = np.asarray(spread["Z"].sum(axis=1) + spread["F"].sum(axis=1), dtype=np.float64)
+    size = np.abs(spread["Z"]).sum(axis=1) + np.abs(spread["F"]).sum(axis=1)
+    silent = (t.x == 0) & (size > 0) & (size <= DUST * np.abs(t.x).mean())
+    kept = np.where(silent, 0.0, 1.0)[:, None]
+    return {**spread, "Z": spread["Z"] * kept, "F": spread["F"] * kept}, np.where(silent, delivered, 0.0)
 
 
 def _findings(t: IOTable, m: Margins, one_sided: Text) -> tuple[Finding, ...]:

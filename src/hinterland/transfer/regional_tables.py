@@ -6,7 +6,7 @@ include trade with abroad, 2002 only net outflow that includes it. :func:`gross_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,24 +53,39 @@ def side_by_side(tables: Sequence[IOTable]) -> IOTable:
     return replace(tables[0], **blocks, **joined, **tall, source="regional tables")
 
 
-def in_order(t: IOTable, regions: Sequence[str]) -> IOTable:
-    """The table with ``regions`` only, in that order, so that tables of two years can be set beside each other.
+def in_order(t: IOTable, regions: Sequence[str], sectors: Sequence[str] | None = None) -> IOTable:
+    """The table with ``regions`` only, in that order, so that tables of two years can be set beside each other; ``sectors`` orders those too.
 
     Raises:
-        InputError: regions that the table lacks, or that are named twice.
+        InputError: regions that the table lacks, or that are named twice; sectors other than those of the table.
     """
-    names = [str(r) for r in regions]
-    missing = [r for r in names if r not in set(t.region_labels.tolist())]
-    if missing or len(set(names)) != len(names) or not names:
-        what = f"the table has no region {listed(missing)}" if missing else "regions are named twice, or none is"
-        remedy = did_you_mean(missing[0], t.region_labels.tolist()) if missing else "name each once"
-        raise InputError(Finding("io-unknown-label", what, "argument regions", remedy), t.source)
+    names, kinds = [str(r) for r in regions], None if sectors is None else [str(s) for s in sectors]
+    findings = list(_order_findings(t, names, kinds))
+    if findings:
+        raise InputError(findings, t.source)
     kept = t.within(*names)
-    rows = np.concatenate([np.flatnonzero(kept.regions == r) for r in names])
+    rows = np.concatenate([_rows(kept, r, kinds) for r in names])
     columns = np.concatenate([np.flatnonzero(kept.final_region == r) for r in names])
     moved: dict[str, Any] = {name: getattr(kept, name)[rows] for name in _FLAT} | {name: getattr(kept, name)[columns] for name in _ACROSS}
     tall: dict[str, Any] = {name: getattr(kept, name)[:, rows] for name in ("value_added", "imported_inputs")}
     return replace(kept, Z=kept.Z[np.ix_(rows, rows)], F=kept.F[np.ix_(rows, columns)], **moved, **tall)
+
+
+def _order_findings(t: IOTable, names: list[str], kinds: list[str] | None) -> Iterator[Finding]:
+    missing = [r for r in names if r not in set(t.region_labels.tolist())]
+    if missing or len(set(names)) != len(names) or not names:
+        what = f"the table has no region {listed(missing)}" if missing else "regions are named twice, or none is"
+        remedy = did_you_mean(missing[0], t.region_labels.tolist()) if missing else "name each once"
+        yield Finding("io-unknown-label", what, "argument regions", remedy)
+    if kinds is not None and sorted(kinds) != sorted(map(str, t.sector_labels)):
+        odd = sorted(set(kinds) ^ set(map(str, t.sector_labels)))
+        what = f"sectors are not those of the table: {listed(odd)}" if odd else "sectors are named twice"
+        yield Finding("io-unknown-label", what, "argument sectors", "merge sectors first (IOTable.aggregate), and name each once")
+
+
+def _rows(t: IOTable, region: str, kinds: list[str] | None) -> NDArray[np.int64]:
+    rows = np.flatnonzero(t.regions == region)
+    return rows if kinds is None else rows[np.argsort([kinds.index(str(s)) for s in t.sectors[rows]], kind="stable")]
 
 
 def _diagonal(blocks: Sequence[Floats]) -> Floats:
