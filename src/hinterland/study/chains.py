@@ -82,7 +82,9 @@ def _deflators(work: Workspace, source: str, t: IOTable) -> Any:
     frame = named_table(work, source).frame
     absent = [c for c in ("region", "year", "value") if c not in frame.columns]
     if absent:
-        raise InputError(Finding("unknown-column", f"deflators have no column {listed(absent)}", source, "name region, year and value"), source)
+        raise InputError(
+            Finding("unknown-column", f"deflators have no column {listed(absent)}", source, "name region, year and value"), source
+        )
     rows = frame.filter(pl.col("year").cast(pl.Int64, strict=False) == (t.year or 0))
     known = dict(rows.select(pl.col("region").cast(pl.String), pl.col("value").cast(pl.Float64, strict=False)).iter_rows())
     return np.array([known.get(str(r)) or np.nan for r in t.regions], dtype=np.float64)
@@ -93,7 +95,12 @@ def io_problems(asked: Sequence[InputOutputTable]) -> Iterator[Problem]:
     for i, one in enumerate(asked):
         where = ("transfer", "io", i)
         if one.reference is not None and not one.estimate:
-            yield (*where, "reference"), "needs-estimate", "a reference completes margins, and flows are not estimated", "set estimate = true"
+            yield (
+                (*where, "reference"),
+                "needs-estimate",
+                "a reference completes margins, and flows are not estimated",
+                "set estimate = true",
+            )
         if (one.deflators is None) != (one.prices is None):
             yield where, "deflators-and-prices", "deflators and prices go together", 'give both: prices = "constant 2012"'
         if one.year is not None and one.year in [other.year for other in asked[:i]]:
