@@ -9,18 +9,18 @@ import polars as pl
 
 from hinterland.labels import Note
 from hinterland.report import transfer_flow_figures as figures
-from hinterland.report.blocks import Block, Bullets, Chart, Heading, Prose
+from hinterland.report.blocks import Block, Bullets, Chart, Prose
 from hinterland.report.digits import compact, count, share
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Name, Ref, Sentence, Speaker, say
 from hinterland.report.transfer_bars import bars
+from hinterland.report.transfer_sections import constraints, drivers, heading, pattern, phases, reception, rows_of, security, structure
 from hinterland.report.transfer_tables import tall, wide
 from hinterland.report.transfer_words import Words
 
 _PATHS = 5
-_CANDIDATES = 8
-_LISTED = ("structure", "reception", "pattern", "constraints", "phases")
-"""Frames whose rows are shown as they are."""
+_CANDIDATES = 6
+_PAIRS = 20
 
 
 def transfer(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]:
@@ -32,10 +32,8 @@ def transfer(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]
     absent = list(_absent(record))
     if absent:
         blocks += [Prose((say("transfer.absent", n=count(len(absent))),)), Bullets(tuple(absent))]
-    for part in (_scale, _paths, _flows, _drivers, _selection, _security):
+    for part in (_scale, structure, _paths, _flows, reception, pattern, drivers, constraints, _selection, phases, security):
         blocks += part(words)
-    for name in _LISTED:
-        blocks += _listed(words, name)
     return tuple(blocks)
 
 
@@ -48,30 +46,17 @@ def _absent(record: Record) -> Iterator[Sentence]:
         yield say("transfer.note", text=Both(note.text("en"), note.text("zh")))
 
 
-def _heading(words: Words, name: str) -> Heading:
-    return Heading(words.speaker.labelled(f"transfer_table.transfer_{name}"))
-
-
-def _rows(words: Words, name: str, **keys: object) -> pl.DataFrame:
-    """Rows of a frame with these keys; empty where the record does not have it."""
-    frame = words.record.tables.get(f"transfer_{name}")
-    if frame is None:
-        return pl.DataFrame()
-    for key, value in keys.items():
-        frame = frame.filter(pl.col(key) == value)
-    return frame
-
-
 def _scale(words: Words) -> list[Block]:
-    whole = _rows(words, "scale", span="whole")
+    whole = rows_of(words, "scale", span="whole")
     if not whole.height:
         return []
     speaker, every = words.speaker, whole.filter(level="all")
     moved, closed = (_one(every, m) for m in ("gross-shift", "closure-share"))
     first, last = str(whole["time_from"].min()), str(whole["time"].max())
-    blocks: list[Block] = [_heading(words, "scale")]
+    blocks: list[Block] = [heading(words, "scale")]
     said = [say("transfer.scale", first=first, last=last, moved=share(moved), table=Ref("table", "transfer-industries"))]
-    said += [say("transfer.closure", closed=share(closed))] if closed is not None else []
+    if closed is not None:
+        said.append(say("transfer.closure", closed=share(closed)) if closed <= 1 else say("transfer.shrank"))
     blocks.append(Prose(tuple(said)))
     net = whole.filter(level="region", measure="absolute-transfer").drop_nulls("value").sort("value", descending=True)
     if net.height > 1:
@@ -82,7 +67,9 @@ def _scale(words: Words) -> list[Block]:
         )
     columns = [("gross-shift", ""), ("concentration-shift", ""), ("closure-share", "")]
     title = speaker.ui("title.transfer_industries", first=first, last=last)
-    blocks.append(wide(words, whole.filter(level="industry"), "industry", columns, name="transfer-industries", title=title))
+    blocks.append(
+        wide(words, whole.filter(level="industry"), "industry", columns, name="transfer-industries", title=title, note="note.transfer_closure")
+    )
     return blocks
 
 
@@ -92,17 +79,18 @@ def _one(frame: pl.DataFrame, measure: str) -> float | None:
 
 
 def _paths(words: Words) -> list[Block]:
-    frame = _rows(words, "paths")
+    frame = rows_of(words, "paths")
     if not frame.height:
         return []
     speaker = words.speaker
     named = {"": speaker.ui("mark.all_industries")}
-    series = frame.with_columns(series=pl.coalesce("group", "industry", pl.lit("")), lon="longitude", lat="latitude")
-    moved = _rows(words, "scale", span="whole", level="industry", measure="gross-shift").sort("value", descending=True, nulls_last=True)
-    grouped = series.filter(pl.col("group").is_not_null())["series"].unique(maintain_order=True).to_list()
+    name = pl.when(pl.col("level") == "group").then(pl.col("group")).otherwise(pl.coalesce("industry", pl.lit("")))
+    series = frame.with_columns(series=name, lon="longitude", lat="latitude")
+    moved = rows_of(words, "scale", span="whole", level="industry", measure="gross-shift").sort("value", descending=True, nulls_last=True)
+    grouped = series.filter(level="group")["series"].unique(maintain_order=True).to_list()
     chosen = ["", *(grouped or moved["industry"].head(_PATHS).to_list())]
     shown = series.filter(pl.col("series").is_in(chosen))
-    named |= {s: words.said("industry", s) for s in chosen if s}
+    named |= {s: words.said("group" if grouped else "industry", s) for s in chosen if s}
     figure = figures.centre_paths(shown, named, speaker)
     chart = Chart(
         "transfer-paths",
@@ -112,15 +100,15 @@ def _paths(words: Words) -> list[Block]:
         figure,
         shown,
     )
-    return [_heading(words, "paths"), Prose((say("transfer.paths"),)), chart]
+    return [heading(words, "paths"), Prose((say("transfer.paths"),)), chart]
 
 
 def _flows(words: Words) -> list[Block]:
-    frame = _rows(words, "flows", span="whole")
+    frame = rows_of(words, "flows", span="whole")
     blocks: list[Block] = []
     for (basis,), rows in frame.group_by("basis", maintain_order=True) if frame.height else ():
         blocks += _flow(words, str(basis), rows)
-    return [_heading(words, "flows"), *blocks] if blocks else []
+    return [heading(words, "flows"), *blocks] if blocks else []
 
 
 def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
@@ -153,23 +141,11 @@ def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
     shown = pairs.rename({"source": "region", "host": "other"}).with_columns(
         measure=pl.lit("flow-sum"), component=pl.lit(""), time=pl.lit(None), reason=pl.lit("")
     )
-    return [*blocks, tall(words, shown, name=f"transfer-pairs-{basis}", title=speaker.ui("title.transfer_pairs", basis=named))]
-
-
-def _drivers(words: Words) -> list[Block]:
-    frame = _rows(words, "drivers")
-    if not frame.height:
-        return []
-    blocks: list[Block] = [_heading(words, "drivers")]
-    for (measure,), rows in frame.group_by("measure", maintain_order=True):
-        title = words.measure(str(measure))
-        lead = rows.filter(pl.col("component") == rows["component"][0]).sort("rank", "value", nulls_last=True, maintain_order=True)
-        blocks.append(tall(words, lead, name=f"transfer-{measure}", title=title))
-    return blocks
+    return [*blocks, tall(words, shown.head(_PAIRS), name=f"transfer-pairs-{basis}", title=speaker.ui("title.transfer_pairs", basis=named))]
 
 
 def _selection(words: Words) -> list[Block]:
-    frame = _rows(words, "selection")
+    frame = rows_of(words, "selection")
     if not frame.height:
         return []
     speaker = words.speaker
@@ -179,7 +155,7 @@ def _selection(words: Words) -> list[Block]:
         (r, i): x for r, i, x in frame.filter(measure="diversification-quadrant").select("region", "industry", "label").iter_rows() if x
     }
     rows: list[tuple[object, ...]] = []
-    blocks: list[Block] = [_heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
+    blocks: list[Block] = [heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
     for (host,), part in density.group_by("region", maintain_order=True):
         open_ = part.filter(pl.Series([(host, i) in labels for i in part["industry"]]))
         ranked = open_.with_columns(pci=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64))
@@ -241,29 +217,3 @@ def _planes(words: Words, density: pl.DataFrame, complexity: dict[str, float], l
                 figures.plane(points, speaker),
                 points,
             )
-
-
-def _security(words: Words) -> list[Block]:
-    frame = _rows(words, "security")
-    if not frame.height:
-        return []
-    blocks: list[Block] = [_heading(words, "security")]
-    for (measure, component), rows in frame.group_by("measure", "component", maintain_order=True):
-        if component in ("actual-change", "expected-change"):
-            continue
-        latest = rows.filter(pl.col("time") == rows["time"].max()) if rows["time"].null_count() < rows.height else rows
-        shown = latest.sort("rank", "value", nulls_last=True, maintain_order=True)
-        blocks.append(tall(words, shown, name=f"transfer-{measure}-{component or 'all'}", title=words.measure(str(measure))))
-    return blocks
-
-
-def _listed(words: Words, name: str) -> list[Block]:
-    frame = _rows(words, name)
-    if "span" in frame.columns and frame.height:
-        frame = frame.filter(pl.col("span").is_null() | (pl.col("span") == "whole"))
-    if not frame.height:
-        return []
-    return [
-        _heading(words, name),
-        tall(words, frame, name=f"transfer-{name}", title=words.speaker.labelled(f"transfer_table.transfer_{name}")),
-    ]

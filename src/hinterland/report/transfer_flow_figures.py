@@ -170,7 +170,7 @@ def plane(points: pl.DataFrame, speaker: Speaker, *, label: int = 12) -> Figure:
     Args:
         points: ``industry`` (its name), ``relatedness``, ``complexity``; ``present`` (true where the host has it already) and ``size`` where known.
         speaker: the language.
-        label: how many absent industries are named: those that are furthest towards close and complex.
+        label: how many absent industries are named, where there is room: those that are furthest towards close and complex.
     """
     known = points.drop_nulls(["relatedness", "complexity"])
     x, y = known["relatedness"].to_numpy(), known["complexity"].to_numpy()
@@ -221,9 +221,27 @@ def _name_points(axes: Axes, names: Sequence[str], at: tuple[Floats, Floats], el
     order = np.argsort(np.argsort(x)) + np.argsort(np.argsort(y))
     chosen = [i for i in np.argsort(-order, kind="stable") if eligible[i]][:label]
     middle = (float(x.min()) + 2 * float(x.max())) / 3
-    for i in chosen:
-        place, ha = ((-4, 3), "right") if x[i] > middle else ((4, 3), "left")
-        axes.annotate(names[i], (x[i], y[i]), xytext=place, textcoords="offset points", ha=ha, fontsize=6.5, color=INK)
+    points = axes.transData.transform(np.column_stack([x, y])) * 72 / axes.figure.dpi
+    taken: list[tuple[float, float, float]] = []
+    for i in sorted(chosen, key=lambda i: -y[i]):
+        side = -1 if x[i] > middle else 1
+        long = sum(_WIDE if ord(c) > 0x2E80 else _NARROW for c in names[i])
+        left, right = sorted((points[i, 0], points[i, 0] + side * (long + 4)))
+        drop = next((d for d in _STEPS if all(abs(points[i, 1] + d - h) > 7 or right < a or left > b for a, b, h in taken)), None)
+        if drop is None:
+            continue
+        taken.append((left, right, points[i, 1] + drop))
+        line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2} if abs(drop) > 8 else None
+        ha, place = ("right" if side < 0 else "left"), (4 * side, drop)
+        axes.annotate(
+            names[i], (x[i], y[i]), xytext=place, textcoords="offset points", ha=ha, va="center", fontsize=6.5, color=INK, arrowprops=line
+        )
+
+
+_STEPS = (3.0, -5.0, 11.0, -13.0, 19.0, -21.0, -29.0, -37.0)
+"""Heights, in points, at which a name is tried beside its point; a name that fits at none is left out."""
+_NARROW, _WIDE = 3.4, 6.6
+"""Width of a letter and of a Chinese character, in points."""
 
 
 def centre_paths(paths: pl.DataFrame, names: Mapping[str, str], speaker: Speaker) -> Figure:

@@ -11,6 +11,7 @@ from hinterland.report.record import Record
 from hinterland.report.sentences import Speaker
 
 TABLE = "transfer"
+_CODES = {"group": "industry_group", "series": "transfer_series", "basis": "transfer_basis", "role": "transfer_role"}
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,26 @@ class Words:
             return self.regions.get(text, text)
         if key == "industry":
             return self.industries.get(text, text)
+        if key in _CODES:
+            return self.speaker.name(text, _CODES[key]) if text else self.whole(key)
         return text
+
+    def whole(self, key: str) -> str:
+        """What a key is called where the number is of all its labels together."""
+        return self.speaker.ui("mark.all_hosts") if key == "other" else ""
+
+    def across(self, key: str, value: str) -> str:
+        """The heading of a column that holds one label of a key."""
+        if key == "component":
+            return self.measure("", value)
+        return self.measure(value) if key == "measure" else self.said(key, value)
 
     def measure(self, name: str, component: str = "") -> str:
         """An indicator's or a part's name, with its component where it has one."""
         speaker = self.speaker
         if component:
-            return speaker.name(component, "component")
+            known = [s for s in ("component", "reception_kind", "transfer_label") if speaker.has(f"{s}.{component}")]
+            return speaker.name(component, known[0] if known else "component")
         for key in (f"indicator.{name}.name", f"transfer_measure.{name}"):
             if speaker.has(key):
                 return speaker.labelled(key)

@@ -44,7 +44,7 @@ def assembled(g: Given) -> Transfer:
         pattern=pattern_frame(g.cells, flows.clear() if thin else flows, levels),
         drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, () if g.gravity is None else (gravity_rows(g.gravity),)),
         constraints=constraints_frame(g.conditions, g.cells.data.columns["time"]),
-        selection=selection_frame(g.cells, g.planned, g.strategic, g.green),
+        selection=selection_frame(g.cells, g.planned, g.strategic, g.green, levels),
         phases=phases.frame,
         security=security_frame(g.cells, g.chains, g.threatened or (), g.utilisation),
         paths=paths_frame(g.cells, g.at),

@@ -28,7 +28,7 @@ def pattern_frame(cells: Cells, flows: pl.DataFrame, levels: Any) -> pl.DataFram
     ).filter(pl.col("value").is_not_null())
     if levels is None or not used.height:
         return conformed("transfer_pattern", [])
-    found = measured_rows("transfer-pattern", applied("transfer-pattern", _pairs(used), levels=levels, activity=_activity(cells)))
+    found = measured_rows("transfer-pattern", applied("transfer-pattern", _pairs(used), levels=levels, activity=_activity(cells), orient=levels))
     codes = found.filter(pl.col("component") == "transfer-pattern")
     label = dict(enumerate(PATTERNS, 1))
     named = codes.with_columns(label=pl.col("value").cast(pl.Int64).replace_strict(label, default="", return_dtype=pl.String).fill_null(""))

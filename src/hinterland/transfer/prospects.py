@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, fail_if_any, listed
 from hinterland.measure.data import Data
+from hinterland.measure.entries.presences import orientation
+from hinterland.measure.entry import find_indicator
 from hinterland.measure.relatedness import QUADRANTS
 from hinterland.measure.second import table
 from hinterland.transfer.inputs import Cells, for_years, has_complexity
@@ -78,21 +80,24 @@ def read_scores(name: str, source: Any, cells: Cells) -> Floats:
     return np.array([[known[k] for k in row] for row in wanted])
 
 
-def selection_frame(cells: Cells, plans: Plans | None, strategic: Floats | None, green: Floats | None) -> pl.DataFrame:
-    """Rows of ``transfer_selection``, as of the last year."""
+def selection_frame(cells: Cells, plans: Plans | None, strategic: Floats | None, green: Floats | None, levels: Any = None) -> pl.DataFrame:
+    """Rows of ``transfer_selection``, as of the last year; with ``levels`` those decide which end of complexity is the high one."""
     data = for_years(cells.data, cells.years[-1])
-    rows = [cells.grouped(f) for f in _scores(cells, data)]
+    rows = [cells.grouped(f) for f in _scores(cells, data, levels)]
     if has_complexity(cells.data, cells.years[-1]):
         cube = data.cube("time", "region", "industry")
-        rows += _candidates(cells, _selected(cells, cube.values[0], plans, strategic, green))
+        rows += _candidates(cells, _selected(cells, cube.values[0], plans, strategic, green, orientation(levels, cells.data.labels("region"))))
     return conformed("transfer_selection", [f.with_columns(concept=pl.lit("potential")) for f in rows])
 
 
-def _selected(cells: Cells, activity: Floats, plans: Plans | None, strategic: Floats | None, green: Floats | None) -> Selection:
+def _selected(
+    cells: Cells, activity: Floats, plans: Plans | None, strategic: Floats | None, green: Floats | None, orient: Floats
+) -> Selection:
     """Candidates of every host."""
     regions, industries = (cells.data.labels(r).to_list() for r in ("region", "industry"))
     plan = None if plans is None else plans.by_host
-    return select_industries(activity, regions, industries, list(cells.hosts), strategic=strategic, green=green, planned=plan)
+    at = orient if np.isfinite(orient).any() else None
+    return select_industries(activity, regions, industries, list(cells.hosts), strategic=strategic, green=green, planned=plan, orient=at)
 
 
 def _candidates(cells: Cells, found: Selection) -> Iterator[pl.DataFrame]:
@@ -121,14 +126,15 @@ def _told(rows: pl.DataFrame, when: pl.Expr, measure: str) -> pl.DataFrame:
     return rows.with_columns(time=when, measure=pl.lit(measure), n_used=pl.lit(1, pl.Int64))
 
 
-def _scores(cells: Cells, data: Data) -> Iterator[pl.DataFrame]:
+def _scores(cells: Cells, data: Data, levels: Any) -> Iterator[pl.DataFrame]:
     """Measures of relatedness and complexity: of each host and industry, of each industry, of each region."""
     for name in _BY_CELL:
-        found = measured_rows(name, applied(name, data)).filter(pl.col("region").is_in(list(cells.hosts)))
+        how = {"orient": levels} if "orient" in find_indicator(name).parameters else {}
+        found = measured_rows(name, applied(name, data, **how)).filter(pl.col("region").is_in(list(cells.hosts)))
         rows = found.with_columns(ranked(pl.col("value"), "region"))
         yield rows.with_columns(rank=pl.lit(None, pl.Int64), label=_quadrant()) if name == "diversification-quadrant" else rows
-    yield measured_rows("product-complexity", applied("product-complexity", data)).with_columns(ranked(pl.col("value")))
-    regions = measured_rows("economic-complexity", applied("economic-complexity", data)).with_columns(ranked(pl.col("value")))
+    yield measured_rows("product-complexity", applied("product-complexity", data, orient=levels)).with_columns(ranked(pl.col("value")))
+    regions = measured_rows("economic-complexity", applied("economic-complexity", data, orient=levels)).with_columns(ranked(pl.col("value")))
     yield regions.with_columns(industry=pl.lit(None, pl.String))
 
 

@@ -199,7 +199,7 @@ def _pattern_columns(arrivals: _Arrivals, economy: Economy) -> list[pl.Series]:
     _, matrix, omega = _relatedness(economy.activity)
     kept = presence(economy.activity)
     pci = np.full(len(economy.industries), np.nan)
-    pci[kept.industries] = complexity(kept.matrix).pci
+    pci[kept.industries] = complexity(kept.matrix, reference=economy.income[kept.regions]).pci
     found = pattern(
         arrivals.source,
         arrivals.host,

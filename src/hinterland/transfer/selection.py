@@ -61,6 +61,7 @@ def select_industries(
     penalty: float = 0.5,
     top: int = 10,
     over: Literal["options", "all"] = "options",
+    orient: Floats | None = None,
 ) -> Selection:
     """Rank industries for every host.
 
@@ -77,6 +78,7 @@ def select_industries(
         penalty: part of the score that full crowding takes, 0 to 1.
         top: length of the first list, whose industries count as aimed at, and number of key industries.
         over: ``options``: industries in which the host is not specialised (LQ below 1);  ``all``: every one.
+        orient: development of each region, [R], which complexity must go with; the diversity of regions decides without it.
 
     Raises:
         InputError: labels, shapes or numbers that are wrong, all at once.
@@ -92,7 +94,7 @@ def select_industries(
         InputError,
     )
     at = np.array([list(regions).index(h) for h in hosts])
-    field = _Field.of(activity, at, over)
+    field = _Field.of(activity, at, over, orient)
     parts = {
         "relatedness": percentile(np.where(field.open, field.density, np.nan)),
         "complexity": np.tile(percentile(field.pci), (len(at), 1)),
@@ -120,11 +122,11 @@ class _Field:
     pci: Floats
 
     @classmethod
-    def of(cls, activity: Floats, hosts: Ints, over: str) -> _Field:
+    def of(cls, activity: Floats, hosts: Ints, over: str, orient: Floats | None) -> _Field:
         matrix = (np.nan_to_num(specialisation(activity)) >= 1).astype(np.float64)
         kept = presence(activity)
         pci = np.full(activity.shape[1], np.nan)
-        pci[kept.industries] = complexity(kept.matrix).pci
+        pci[kept.industries] = complexity(kept.matrix, reference=None if orient is None else orient[kept.regions]).pci
         omega = density(matrix, proximity(matrix))
         held = matrix[hosts] > 0
         candidate = (np.isfinite(omega[hosts]) & np.isfinite(pci)) & (~held if over == "options" else True)

@@ -7,9 +7,11 @@ from dataclasses import asdict
 import polars as pl
 
 from hinterland.data.industry_names import named_industries
+from hinterland.data.io_sectors import common_sectors
 from hinterland.study.places import places
 from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, notes_table, output
+from hinterland.study.transferring import asked
 from hinterland.study.workspace import Workspace
 
 
@@ -22,5 +24,9 @@ def transfer(work: Workspace, step: Step) -> Output:
         parts.append(("measure_findings", pl.DataFrame([{"measure": "transfer", **asdict(f)} for f in found.findings])))
     regions, industries = (pl.Series(name, [str(x) for x in found.meta[name]]) for name in ("regions", "industries"))
     parts.append(("measure_places", places(regions.unique().sort()).with_columns(measure=pl.lit("transfer"))))
-    parts.append(("measure_labels", named_industries(industries.unique().sort()).with_columns(measure=pl.lit("transfer"))))
+    named = named_industries(industries.unique().sort())
+    if any(one.sectors == "common" for one in asked(work.study).io):
+        common = common_sectors().select("name_zh", "name_en", label="common", code="common")
+        named = pl.concat([named, common.filter(~pl.col("label").is_in(named["label"].implode()))], how="diagonal")
+    parts.append(("measure_labels", named.with_columns(measure=pl.lit("transfer"))))
     return output(parts)
