@@ -75,7 +75,11 @@ def io_long(year: int) -> pl.DataFrame:
 
 
 def _value_added(frame: pl.DataFrame, sectors: list[str]) -> pl.DataFrame:
-    inputs = frame.filter(pl.col("other_sector").is_in(sectors)).group_by("year", "region", pl.col("other_sector").alias("s")).agg(pl.col("value").sum())
+    inputs = (
+        frame.filter(pl.col("other_sector").is_in(sectors))
+        .group_by("year", "region", pl.col("other_sector").alias("s"))
+        .agg(pl.col("value").sum())
+    )
     output = frame.filter(other_sector="output").select("year", "region", pl.col("sector").alias("s"), made="value")
     joined = inputs.join(output, on=["year", "region", "s"]).sort("region", "s")
     return joined.select("year", "region", sector=pl.lit("VA001"), other_sector="s", value=pl.col("made") - pl.col("value"))

@@ -45,7 +45,9 @@ def test_every_frame_is_in_the_record_with_its_columns(run: hl.Run) -> None:
 
 def test_the_record_says_what_the_function_says(run: hl.Run) -> None:
     jobs = pl.read_csv(run.path.parent / "jobs.csv")
-    direct = hl.transfer(jobs, region="province", industry="sector", time="year", value="jobs", hosts=["四川", "重庆"], sources=["上海", "广东"])
+    direct = hl.transfer(
+        jobs, region="province", industry="sector", time="year", value="jobs", hosts=["四川", "重庆"], sources=["上海", "广东"]
+    )
     keys = ["measure", "component", "region", "industry", "span", "time_from", "time"]
     theirs = run.tables["transfer_scale"].filter(pl.col("group").is_null() & (pl.col("level") == "region"))
     joined = direct.scale.filter(level="region").join(theirs, on=keys, nulls_equal=True, suffix=":run")
@@ -167,5 +169,7 @@ def test_tables_of_several_years_get_one_order_and_one_price_level(tmp_path: Pat
     assert "io-region-left-out" in {f.code for f in last.findings} and first.prices == last.prices == "constant 2010"
     given = io_long(2005).filter(pl.col("other_sector") == "output").sort("region", "sector")
     assert first.x[first.regions == "四川"] == pytest.approx(given.filter(region="四川")["value"].to_numpy() / 0.8)
-    assert last.x.sum() == pytest.approx(io_long(2010).filter(region=pl.col("region")).filter(pl.col("other_sector") == "output", pl.col("region") != "重庆")["value"].sum())
+    assert last.x.sum() == pytest.approx(
+        io_long(2010).filter(region=pl.col("region")).filter(pl.col("other_sector") == "output", pl.col("region") != "重庆")["value"].sum()
+    )
     assert np.all(first.Z >= 0) and first.is_linked

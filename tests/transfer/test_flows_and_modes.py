@@ -149,7 +149,9 @@ def test_pattern_is_that_of_measure() -> None:
     rows = tr.pattern.filter(basis="observed", measure="transfer-pattern")
     flows = rows.select(source="region", host="other", trade="industry").unique(maintain_order=True)
     activity = frame.filter(year=2010).select(region="place", industry="trade", value="jobs")
-    want = hl.measure("transfer-pattern", flows, region="source", other="host", industry="trade", levels=LEVELS, activity=activity, orient=LEVELS)
+    want = hl.measure(
+        "transfer-pattern", flows, region="source", other="host", industry="trade", levels=LEVELS, activity=activity, orient=LEVELS
+    )
     for component in ("tier-gap", "complexity-gap", "relatedness-in-host"):
         got = rows.filter(component=component).join(
             want.component(component), left_on=["region", "other", "industry"], right_on=["source", "host", "trade"]
