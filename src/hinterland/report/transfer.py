@@ -138,7 +138,7 @@ def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
                 banded,
             )
         )
-    shown = pairs.rename({"source": "region", "host": "other"}).with_columns(
+    shown = pairs.with_columns(
         measure=pl.lit("flow-sum"), component=pl.lit(""), time=pl.lit(None), reason=pl.lit("")
     )
     return [*blocks, tall(words, shown.head(_PAIRS), name=f"transfer-pairs-{basis}", title=speaker.ui("title.transfer_pairs", basis=named))]

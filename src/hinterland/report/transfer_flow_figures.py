@@ -227,7 +227,7 @@ def _name_points(axes: Axes, names: Sequence[str], at: tuple[Floats, Floats], el
         side = -1 if x[i] > middle else 1
         long = sum(_WIDE if ord(c) > 0x2E80 else _NARROW for c in names[i])
         left, right = sorted((points[i, 0], points[i, 0] + side * (long + 4)))
-        drop = next((d for d in _STEPS if all(abs(points[i, 1] + d - h) > 7 or right < a or left > b for a, b, h in taken)), None)
+        drop = next((d for d in _STEPS if all(abs(points[i, 1] + d - h) > 7.5 or right < a or left > b for a, b, h in taken)), None)
         if drop is None:
             continue
         taken.append((left, right, points[i, 1] + drop))
@@ -240,7 +240,7 @@ def _name_points(axes: Axes, names: Sequence[str], at: tuple[Floats, Floats], el
 
 _STEPS = (3.0, -5.0, 11.0, -13.0, 19.0, -21.0, -29.0, -37.0)
 """Heights, in points, at which a name is tried beside its point; a name that fits at none is left out."""
-_NARROW, _WIDE = 3.4, 6.6
+_NARROW, _WIDE = 3.8, 6.8
 """Width of a letter and of a Chinese character, in points."""
 
 

@@ -42,30 +42,31 @@ def structure(words: Words) -> list[Block]:
         blocks.append(grid(words, groups, ["group"], "measure", name="transfer-groups", title=title, note="note.transfer_closure"))
     moved = frame.filter(level="region-group", measure="absolute-transfer")
     if moved.height:
-        blocks.append(grid(words, moved, ["region"], "group", name="transfer-structure", title=speaker.ui("title.transfer_structure")))
+        blocks.append(grid(words, moved, ["region"], "group", name="transfer-structure", title=speaker.ui("title.transfer_structure"), sort=True))
     return blocks
 
 
 def reception(words: Words) -> list[Block]:
     """What drew arrivals: shares of each mode into each host."""
-    return _modes(words, "reception")
+    return _modes(words, "reception", "reception_kind")
 
 
 def pattern(words: Words) -> list[Block]:
     """Shares of each pattern in what flows into each host."""
-    return _modes(words, "pattern")
+    return _modes(words, "pattern", "transfer_label")
 
 
-def _modes(words: Words, name: str) -> list[Block]:
+def _modes(words: Words, name: str, section: str) -> list[Block]:
     frame = rows_of(words, name)
     if not frame.height:
         return []
+    frame = frame.with_columns(pl.col("other").alias("host"), pl.col("component").alias(section))
     shares = frame.filter((pl.col("measure") == f"{name}-share") & (pl.col("span").fill_null("whole") == "whole"))
     blocks: list[Block] = [heading(words, name), Prose((say(f"transfer.{name}"),))]
-    keys = ["basis", "other"] if shares["basis"].n_unique() > 1 else ["other"]
+    keys = ["basis", "host"] if shares["basis"].n_unique() > 1 else ["host"]
     title = words.speaker.labelled(f"transfer_table.transfer_{name}")
     if shares.height:
-        return [*blocks, grid(words, shares, keys, "component", name=f"transfer-{name}", title=title)]
+        return [*blocks, grid(words, shares, keys, section, name=f"transfer-{name}", title=title)]
     return [*blocks, tall(words, frame, name=f"transfer-{name}", title=title)]
 
 
@@ -111,7 +112,8 @@ def phases(words: Words) -> list[Block]:
     frame = rows_of(words, "phases")
     if not frame.height:
         return []
-    speaker, keys = words.speaker, ["series", "region", "group"]
+    speaker, keys = words.speaker, ["named"]
+    frame = frame.with_columns(named=pl.Series([_named(words, row) for row in frame.iter_rows(named=True)], dtype=pl.String))
     blocks: list[Block] = [heading(words, "phases"), Prose((say("transfer.phases"),))]
     shown = ["break-count", "break-1", "break-2", "break-3", "sup-f-p", "explained-by-breaks"]
     breaks = frame.filter(pl.col("measure").is_in(["structural-breaks", "common-breaks"]) & pl.col("component").is_in(shown))
@@ -120,7 +122,7 @@ def phases(words: Words) -> list[Block]:
         blocks.append(grid(words, breaks, keys, "component", name="transfer-breaks", title=title, columns=shown, whole=shown[:4]))
     means = frame.filter(measure="phase", component="phase-mean")
     if means.height:
-        spans = means.with_columns(span=pl.format("{}–{}", "time_from", "time"), number=pl.col("label"))
+        spans = means.with_columns(span=pl.format("{}–{}", "time_from", "time"))
         blocks.append(grid(words, spans, [*keys, "span"], "component", name="transfer-phases", title=speaker.ui("title.transfer_phases")))
     policies = frame.filter(measure="policy-distance")
     if policies.height:
@@ -129,12 +131,19 @@ def phases(words: Words) -> list[Block]:
     return blocks
 
 
+def _named(words: Words, row: dict[str, object]) -> str:
+    """A series with its region or group."""
+    of = [words.said(k, row[k]) for k in ("region", "group") if row[k] is not None]
+    return words.speaker.ui("mark.series_of", series=words.said("series", row["series"]), of=of[0]) if of else words.said("series", row["series"])
+
+
 def security(words: Words) -> list[Block]:
     """Linkages, extraction, supply, self-sufficiency and resilience: hosts or components side by side, in the last year."""
     frame = rows_of(words, "security")
     if not frame.height:
         return []
     blocks: list[Block] = [heading(words, "security")]
+    frame = frame.with_columns(industry=pl.coalesce("industry", "item"))
     left = ("actual-change", "expected-change", "backward-variation", "forward-variation", "supply-hhi")
     for (measure, component), rows in frame.group_by("measure", "component", maintain_order=True):
         if component in left or measure in ("hypothetical-extraction", "embodied-self-sufficiency"):

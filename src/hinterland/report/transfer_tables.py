@@ -12,7 +12,7 @@ from hinterland.report.table import Heading, Row, Table
 from hinterland.report.transfer_words import Words
 
 MOST, PAPER = 60, 25
-_KEYS = ("role", "region", "other", "industry", "group", "item", "series", "policy")
+_KEYS = ("role", "source", "host", "region", "other", "industry", "group", "item", "series", "policy")
 
 
 def wide(words: Words, frame: pl.DataFrame, key: str, columns: Sequence[tuple[str, str]], *, name: str, title: str, note: str = "") -> Table:

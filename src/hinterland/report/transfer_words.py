@@ -12,6 +12,7 @@ from hinterland.report.sentences import Speaker
 
 TABLE = "transfer"
 _CODES = {"group": "industry_group", "series": "transfer_series", "basis": "transfer_basis", "role": "transfer_role"}
+_SECTIONS = ("reception_kind", "transfer_label")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Words:
     def said(self, key: str, value: object) -> str:
         """A key's label in words."""
         text = "" if value is None else str(value)
-        if key in ("region", "other"):
+        if key in ("region", "other", "source", "host"):
             return self.regions.get(text, text)
         if key == "industry":
             return self.industries.get(text, text)
@@ -56,12 +57,14 @@ class Words:
 
     def whole(self, key: str) -> str:
         """What a key is called where the number is of all its labels together."""
-        return self.speaker.ui("mark.all_hosts") if key == "other" else ""
+        return self.speaker.ui("mark.all_hosts") if key == "host" else ""
 
     def across(self, key: str, value: str) -> str:
         """The heading of a column that holds one label of a key."""
         if key == "component":
             return self.measure("", value)
+        if key in _SECTIONS:
+            return self.speaker.name(value, key)
         return self.measure(value) if key == "measure" else self.said(key, value)
 
     def measure(self, name: str, component: str = "") -> str:
