@@ -39,6 +39,8 @@ RUN = (
     "explanation/timing-and-coverage.md",
     "explanation/inference.md",
     "explanation/data-quality.md",
+    "explanation/world.md",
+    "explanation/transfer.md",
     *sorted(f"explanation/measures/{p.name}" for p in (ROOT / "docs" / "explanation" / "measures").glob("*.md") if p.stem != "index"),
     *NEEDS_DATA,
 )

@@ -27,6 +27,8 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "field": ("61", "62"),
 }
 YEARS = tuple(range(2010, 2018))
+LONG = {"structural-breaks": tuple(range(2000, 2024)), "common-breaks": tuple(range(2000, 2024))}
+"""Years of indicators that need more of them."""
 OWN_LABELS: Mapping[tuple[str, str], tuple[str, ...]] = {
     **{(i, "industry"): ("1", "2", "3") for i in ("tertiary-secondary-ratio", "structural-level", "structural-angle")},
     ("knowledge-width", "item"): ("A01B1/00", "A01B1/02", "B02C3/00", "C07D5/00", "H04L9/00"),
@@ -36,6 +38,8 @@ OWN_LABELS: Mapping[tuple[str, str], tuple[str, ...]] = {
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("output-elasticity", "capital-misallocation", "labour-misallocation"), ("time", "capital", "labour", "group")),
     **dict.fromkeys(("upstreamness", "linkages", "hypothetical-extraction", "inoperability"), ("time", "region", "other")),
+    "structural-breaks": ("time", "region"),
+    "common-breaks": ("time", "region", "industry"),
     "theil": ("time", "group"),
     "gradient-coefficient": ("time", "capital"),
     "self-sufficiency": ("time", "inflow", "outflow"),
@@ -94,7 +98,11 @@ def build(name_of_indicator: str, name: Name = str) -> Case:
 
 
 def _size(indicator: Indicator, role: str) -> int:
-    return len(YEARS) if role == "time" else len(OWN_LABELS.get((indicator.id, role), LABELS.get(role, LABELS["group"])))
+    return (
+        len(LONG.get(indicator.id, YEARS))
+        if role == "time"
+        else len(OWN_LABELS.get((indicator.id, role), LABELS.get(role, LABELS["group"])))
+    )
 
 
 def _product(indicator: Indicator, unique: list[str]) -> Columns:
@@ -121,7 +129,7 @@ def _dependent(role: str, rows: Columns) -> Any:
 
 def _named(indicator: Indicator, role: str, codes: Any, name: Name) -> list[Any]:
     if role == "time":
-        return [YEARS[i] for i in codes]
+        return [LONG.get(indicator.id, YEARS)[i] for i in codes]
     if role == "entity":
         return [name(str(1000 + i)) for i in codes]
     labels = OWN_LABELS.get((indicator.id, role), LABELS.get(role, LABELS["group"]))
@@ -238,6 +246,7 @@ ARGUMENTS: Mapping[str, Callable[[Name, Columns], dict[str, Any]]] = {
     "standardised-location-quotient": lambda n, c: {"draws": 20},
     "duranton-overman": lambda n, c: {"draws": 20, "steps": 5},
     "hsieh-klenow": lambda n, c: {"alpha": 0.4, "trim": 0.0},
+    **dict.fromkeys(("structural-breaks", "common-breaks"), lambda n, c: {"dates": (2010,)}),
     "patent-renewal": lambda n, c: {"observed_until": YEARS[-1]},
     "spatial-shift-share": lambda n, c: {"weights": _ring(n, c).with_columns(value=1.0)},
     **dict.fromkeys(

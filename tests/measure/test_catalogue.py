@@ -257,7 +257,9 @@ def test_every_row_is_there(section: str, row: str) -> None:
 
 def test_every_entry_is_a_row() -> None:
     named = {where.partition("/")[0] for rows in ROWS.values() for where in rows.values()}
-    assert set(INDICATORS) - named == {"coefficient-of-variation", "gravity-centre"}, "what the library has beyond the catalogue"
+    assert set(INDICATORS) - named == {"coefficient-of-variation", "gravity-centre", "structural-breaks", "common-breaks"}, (
+        "what the library has beyond the catalogue"
+    )
 
 
 @pytest.mark.parametrize(("number", "name", "parameter", "default", "others"), RULINGS)

@@ -49,7 +49,7 @@ def test_the_packaged_and_the_shipped_studies_are_in_order() -> None:
     assert load_study().study.is_world
     for path in sorted((Path(__file__).parents[2] / "studies").glob("*.toml")):
         study = load_study(path).study
-        assert study.outcome or study.measure
+        assert study.outcome or study.measure or study.transfer
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_packaged_and_the_shipped_studies_are_in_order() -> None:
         (WHOLE + "[evaluate.options.ppml]\nleads = 3\n", "unused-options", 11, "event-study"),
         (WHOLE + "[evaluate.options.event-study]\nlead = -3\n", "unknown-option", 12, "leads"),
         (WHOLE + '[evaluate.options.callaway-santanna]\nest_method = "reg"\n', "unknown-value", 12, "'dr'"),
-        (WHOLE + "[transfer]\nregion = 1\n", "not-available-yet", 11, "remove"),
+        (WHOLE + "[stress]\nregion = 1\n", "not-available-yet", 11, "remove"),
         (WHOLE + '[robustness]\ntiming = ["approval_year"]\n', "register-only", 12, "register"),
         (WHOLE + '[robustness]\ncomparison = ["never-treated"]\n', "same-as-baseline", 12, "other rules"),
         (WHOLE + "[robustness]\nplacebo_time = [2, 0]\n", "bad-value", 12, "1 or more"),

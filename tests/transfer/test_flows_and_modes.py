@@ -51,10 +51,17 @@ def test_flows_of_a_span_are_those_after_its_first_year() -> None:
 
 def test_sums_and_shares_of_observed_flows_leave_out_what_stays_at_home() -> None:
     rows = hl.transfer(cells(), **ROLES, flows=FLOWS).sources.filter(basis="observed", span="whole")
-    inflow = rows.filter(component="inflow").sort("region").select("region", "value", "role").rows()
-    assert inflow == [("r1", 2.0, "host"), ("r2", 7.0, "host")]
+    inflow = rows.filter(measure="flow-sum", role="host").sort("region").select("region", "value", "component").rows()
+    assert inflow == [("r1", 2.0, "observed-flow"), ("r2", 7.0, "observed-flow")]
     shares = rows.filter(measure="source-share", other="r2").sort("region").select("region", "value", "rank").rows()
     assert shares == [("r0", pytest.approx(4 / 7), 1), ("r1", pytest.approx(3 / 7), 2)]
+
+
+def test_sources_asked_about_keep_their_share_of_all() -> None:
+    asked = hl.transfer(cells(), **ROLES, flows=FLOWS, sources=["r1"], levels=LEVELS)
+    rows = asked.sources.filter(measure="source-share", basis="observed", span="whole")
+    assert rows.select("region", "other", "value", "rank").rows() == [("r1", "r2", pytest.approx(3 / 7), 2)]
+    assert set(asked.pattern["region"].drop_nulls()) == set(asked.reception["region"].drop_nulls()) == {"r1"}
 
 
 def test_undertaking_intensity_is_that_of_measure() -> None:

@@ -160,3 +160,34 @@ def test_gradient_is_potential(tr: hl.Transfer, frame: pl.DataFrame) -> None:
     np.testing.assert_allclose(got["value"].to_numpy(), want.sort("place", "trade")["value"].to_numpy())
     assert set(got["concept"]) == {"potential"}
     assert ((got["value"] > 1) == (got["role"] == "source")).all()
+
+
+@pytest.mark.parametrize("table", sorted(TRANSFER_TABLES))
+def test_no_two_rows_say_the_same_thing(table: str) -> None:
+    """Whatever a row is about is in its keys, also where several kinds of flow and tables are given."""
+    world = hl.simulate("demonstration-zones", seed=0)
+    jobs = world.input("employment").with_columns(province=pl.col("adcode").str.head(2) + "0000")
+    jobs = jobs.group_by("province", "industry", "year").agg(pl.col("persons").sum())
+    flows = world.input("flows").rename({"projects": "value"}).with_columns(industry=pl.col("industry").replace({"13": "C", "26": "D"}))
+    tr = hl.transfer(
+        jobs,
+        region="province",
+        industry="industry",
+        time="year",
+        value="persons",
+        hosts=["500000", "510000"],
+        periods=[2008, 2015, 2022],
+        groups={"C": "made", "D": "made", "A": "grown"},
+        flows=flows,
+        gravity=["ln_distance"],
+        levels=pl.DataFrame({"region": jobs["province"].unique().sort()}).with_row_index("value"),
+        policies={"a": 2012, "b": 2014},
+        neighbours="provinces",
+        places="provinces",
+        complete=True,
+    )
+    frame = tr.tables[table]
+    numbers = {"value", "std_error", "conf_low", "conf_high", "weight", "rank", "label", "n_used", "coverage", "reason"}
+    numbers |= {"longitude", "latitude", "distance", "bearing"}
+    keys = [c for c in frame.columns if c not in numbers]
+    assert frame.select(keys).is_duplicated().sum() == 0, frame.filter(frame.select(keys).is_duplicated()).head()

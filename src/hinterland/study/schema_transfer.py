@@ -57,6 +57,19 @@ class TransferTable(SourceTable):
     neighbours: str | None = Field(default=None, description="Table of region and other (and value); or provinces.")
     levels: str | None = Field(default=None, description="Table of region and value: development, such as ln GDP per head.")
     wages: str | None = Field(default=None, description="Table of region and value.")
+    same_unit: bool = Field(
+        default=False, description="The flows are in the unit of the value, so that arrivals can be set against what the host had."
+    )
+    zones: str | None = Field(
+        default=None, description="Table of region and value: part of each region under a programme that undertakes transfer, 0 to 1."
+    )
+    conditions: str | None = Field(default=None, description="Table of region (and time) and indicators of what may hold hosts back.")
+    dimensions: Mapping[str, Names] = Field(
+        default_factory=dict,
+        description='What the indicators of conditions measure: { talent = "graduates", environment = ["-dust"] }; a minus: less is better.',
+    )
+    strategic: str | None = Field(default=None, description="Table of industry (and region) and value: strategic importance, 0 to 1.")
+    green: str | None = Field(default=None, description="Table of industry (and region) and value: how clean, 0 to 1.")
     planned: str | None = Field(default=None, description="Table of region and industry: what regions plan.")
     threatened: Names = Field(default=(), description="Regions whose supply may fail.")
     utilisation: str | None = Field(default=None, description="Table of region, industry, value (and ramp): share of capacity in use.")
@@ -72,5 +85,18 @@ class TransferTable(SourceTable):
     label: Words | None = Field(default=None, description="What the quantity is called in the report.")
 
 
-TABLES = ("groups", "flows", "places", "neighbours", "levels", "wages", "planned", "utilisation")
+TABLES = (
+    "groups",
+    "flows",
+    "places",
+    "neighbours",
+    "levels",
+    "wages",
+    "zones",
+    "conditions",
+    "strategic",
+    "green",
+    "planned",
+    "utilisation",
+)
 """Keys that name a further table."""

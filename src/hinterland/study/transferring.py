@@ -45,6 +45,8 @@ def transferred(work: Workspace) -> Transfer:
             source.frame,
             **options,
             gravity=table.gravity or None,
+            same_unit=table.same_unit,
+            dimensions={k: list(v) for k, v in table.dimensions.items()} or None,
             policies=dict(table.policies) or None,
             min_years=table.min_years,
             io=io_tables(work, table.io) or None,

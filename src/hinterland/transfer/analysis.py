@@ -77,7 +77,7 @@ def transfer(
         io: multi-regional input-output tables of one or more years.
         groups: kinds of industry: a mapping, a table of ``industry`` and ``group``, or ``"factor-intensity"`` for the packaged groups of divisions of GB/T 4754-2017.
         periods: years between which periods are compared, first and last by default.
-        hosts, sources: regions asked about; all by default.
+        hosts, sources: regions asked about, as receiving and as sending; all by default. Shares are still of what all regions send.
         places: longitude and latitude: a table of ``region``, ``lon``, ``lat``, or ``"provinces"`` or ``"cities"`` by code.
         neighbours: a table of ``region``, ``other`` and perhaps ``value``, or ``"provinces"``: for shift-share against neighbours.
         levels: development of each region, such as ln GDP per head: a table of ``region`` and ``value``; mean gradients where there are any.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from hinterland.measure.neighbours import great_circle
 from hinterland.measure.second import table
 from hinterland.transfer.bilateral import Records
 from hinterland.transfer.chains import Chains
+from hinterland.transfer.economy import Economy
 from hinterland.transfer.inputs import Cells, for_years
-from hinterland.transfer.reception import KINDS, Economy, reception
+from hinterland.transfer.reception import KINDS, label_changes, reception
 from hinterland.transfer.rows import applied, as_values, conformed, measured_rows
 
 __all__ = ["economy_of", "link_rows", "market_potential", "reception_frame"]
@@ -84,14 +86,14 @@ def market_potential(at: Floats, size: Floats) -> Floats:
 def reception_frame(
     cells: Cells, flows: pl.DataFrame, economy: Economy, *, same_unit: bool, links: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Rows of ``transfer_reception``: flows of the whole span into the hosts, observed and imputed each by themselves.
+    """Rows of ``transfer_reception``: flows of the whole span from the sources into the hosts, observed and imputed each by themselves.
 
     The share of arrivals in the host's industry needs flows in the unit of the main table: imputed ones are, observed ones where ``same_unit``.
     """
     used = flows.filter(
         pl.col("span").fill_null("whole") == "whole",
         pl.col("industry").is_in(list(economy.industries)),
-        pl.col("region").is_in(list(economy.regions)),
+        pl.col("region").is_in(list(cells.sources)),
         pl.col("other").is_in(list(cells.hosts)),
         pl.col("basis").is_in(["observed", "imputed"]),
         pl.col("value").is_not_null(),
@@ -105,8 +107,6 @@ def reception_frame(
 
 
 def _without_size(economy: Economy) -> Economy:
-    from dataclasses import replace
-
     return replace(economy, local_linkage=None)
 
 
@@ -135,7 +135,11 @@ def _received(rows: pl.DataFrame, economy: Economy) -> list[pl.DataFrame]:
     )
     said = {name: pl.lit(rows[name][0], rows.schema[name]) for name in _WHEN}
     shares = shares.with_columns(**said, measure=pl.lit("reception-share"), industry=pl.lit(None, pl.String))
-    out = [scores.drop("flow", "tied"), parts.drop("flow", "kind", "part"), shares]
+    changes = label_changes(found).rename({"kind": "component", "share": "value"})
+    changes = changes.with_columns(as_values(changes, ["direction"])).with_columns(
+        **said, measure=pl.lit("reception-label-change"), rule=pl.lit("threshold-moved"), industry=pl.lit(None, pl.String)
+    )
+    out = [scores.drop("flow", "tied"), parts.drop("flow", "kind", "part"), shares, changes.drop("direction")]
     return [f.with_columns(n_used=pl.lit(1, pl.Int64)) for f in out]
 
 

@@ -52,7 +52,7 @@ class Cells:
         data: cells by time, region and industry.
         years: of the table, in order;  cuts: years between which periods are compared.
         hosts: regions that are asked about as hosts; all where none are named.
-        sources: regions that are asked about as sources; all where none are named.
+        sources: regions whose shares and flows are shown as sources; all where none are named.
         groups: industry → group; empty without groups.
     """
 

@@ -18,7 +18,7 @@ _FLOW = ["concept", "basis", "imputed", "component", *_WHEN]
 
 def sources_frame(cells: Cells, scale: pl.DataFrame, flows: pl.DataFrame, records: Records | None) -> pl.DataFrame:
     """Rows of ``transfer_sources``; ``flows`` are those of ``transfer_flows``."""
-    parts = [*_balances(scale, cells), *_flow_sums(flows), *_shares(flows, cells.hosts)]
+    parts = [*_balances(scale, cells), *_flow_sums(flows), *_shares(flows, cells)]
     if records is not None and records.own.height:
         parts.append(_intensity(records))
     if {"output", "labour"} <= set(cells.data.columns):
@@ -54,14 +54,15 @@ def _role(component: str) -> pl.Expr:
 
 
 def _flow_sums(flows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """``flow-sum``: what leaves each source and reaches each host, of each basis."""
+    """``flow-sum``: what leaves each region (role source) and reaches it (host); the component is the measure of the flows that are summed."""
     for role, column in (("source", "region"), ("host", "other")):
         rows = _totals(flows, [column]).rename({column: "region"}) if flows.height else flows.head(0)
         if rows.height:
-            over = ["measure", *_FLOW]
-            yield rows.with_columns(ranked(pl.col("value"), *over), role=pl.lit(role)).with_columns(
-                component=pl.lit("outflow" if role == "source" else "inflow"), measure=pl.lit("flow-sum")
-            )
+            yield _summed(rows.with_columns(ranked(pl.col("value"), "measure", *_FLOW)), "flow-sum", role)
+
+
+def _summed(rows: pl.DataFrame, measure: str, role: str) -> pl.DataFrame:
+    return rows.with_columns(component=pl.col("measure"), role=pl.lit(role)).with_columns(measure=pl.lit(measure))
 
 
 def _totals(flows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -79,15 +80,16 @@ def _counts_as_flow() -> pl.Expr:
     return (pl.col("measure") != "mrio-net-transfer") | (pl.col("component") == "mrio-structure")
 
 
-def _shares(flows: pl.DataFrame, hosts: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """``source-share``: part of each source in what reaches each host."""
+def _shares(flows: pl.DataFrame, cells: Cells) -> Iterator[pl.DataFrame]:
+    """``source-share``: part of each source asked about in all that reaches each host, by the measure of the flows."""
     if not flows.height:
         return
-    rows = _totals(flows.filter(pl.col("other").is_in(list(hosts))), ["region", "other"])
+    rows = _totals(flows.filter(pl.col("other").is_in(list(cells.hosts))), ["region", "other"])
     over = ["measure", *_FLOW, "other"]
     total = pl.col("value").sum().over(over)
     rows = rows.with_columns(pl.when(total > 0).then(pl.col("value") / total).alias("value")).filter(pl.col("value").is_not_null())
-    yield rows.with_columns(ranked(pl.col("value"), *over), role=pl.lit("source"), measure=pl.lit("source-share"))
+    rows = rows.with_columns(ranked(pl.col("value"), *over)).filter(pl.col("region").is_in(list(cells.sources)))
+    yield _summed(rows, "source-share", "source")
 
 
 def _intensity(records: Records) -> pl.DataFrame:

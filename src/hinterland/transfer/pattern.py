@@ -18,10 +18,13 @@ _PAIR = ["region", "other", "industry"]
 
 
 def pattern_frame(cells: Cells, flows: pl.DataFrame, levels: Any) -> pl.DataFrame:
-    """Rows of ``transfer_pattern``: flows over the whole span into the hosts, against what the hosts did in the first year; none without levels."""
+    """Rows of ``transfer_pattern``: flows over the whole span from the sources into the hosts, against what the hosts did in the first year; none without levels."""
     of_cells = set(cells.data.labels("industry"))
     used = flows.filter(
-        pl.col("industry").is_in(list(of_cells)) & pl.col("other").is_in(list(cells.hosts)) & (pl.col("span").fill_null("whole") == "whole")
+        pl.col("industry").is_in(list(of_cells))
+        & pl.col("region").is_in(list(cells.sources))
+        & pl.col("other").is_in(list(cells.hosts))
+        & (pl.col("span").fill_null("whole") == "whole")
     ).filter(pl.col("value").is_not_null())
     if levels is None or not used.height:
         return conformed("transfer_pattern", [])

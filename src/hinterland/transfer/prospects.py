@@ -75,7 +75,7 @@ def read_scores(name: str, source: Any, cells: Cells) -> Floats:
     findings = (
         [Finding("scores-lack-industry", f"there is no score for {listed(dict.fromkeys(absent))}", where, "add the rows")] if absent else []
     )
-    findings += [Finding("share-outside", f"scores are {listed(odd)}", where, "give scores from 0 to 1")] if odd else []
+    findings += [Finding("not-between-0-and-1", f"scores are {listed(odd)}", where, "give scores from 0 to 1")] if odd else []
     fail_if_any(findings, where, InputError)
     return np.array([[known[k] for k in row] for row in wanted])
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hinterland.measure.data import Data
 from hinterland.measure.entry import compute_of, find_indicator
 from hinterland.measure.result import Measured, reasons_of
-from hinterland.transfer.tables import COLUMNS, TRANSFER_TABLES
+from hinterland.transfer.tables import TRANSFER_TABLES
 
 Floats = NDArray[np.float64]
 
@@ -103,8 +103,3 @@ def ranked(values: pl.Expr, *over: str) -> pl.Expr:
     """Place of each row by ``values``, greatest first, among those with the same ``over``; null where there is no value."""
     rank = values.rank("min", descending=True).cast(pl.Int64)
     return (rank.over(over) if over else rank).alias("rank")
-
-
-def meaning_of(column: str) -> str:
-    """What a column of the frames holds."""
-    return COLUMNS[column].meaning

@@ -14,6 +14,7 @@ _SECTIONS = {
     "binding": "constraint_dimension",
     "dimension": "constraint_dimension",
     "tied": "reception_kind",
+    "direction": "transfer_direction",
 }
 """Fields of sentences that hold codes, and the section of the labels that says them."""
 
