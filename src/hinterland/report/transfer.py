@@ -10,16 +10,16 @@ import polars as pl
 from hinterland.labels import Note
 from hinterland.report import transfer_flow_figures as figures
 from hinterland.report.blocks import Block, Bullets, Chart, Prose
-from hinterland.report.digits import compact, count, share
+from hinterland.report.digits import count, share
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Name, Ref, Sentence, Speaker, say
 from hinterland.report.transfer_bars import bars
 from hinterland.report.transfer_sections import constraints, drivers, heading, pattern, phases, reception, rows_of, security, structure
+from hinterland.report.transfer_selection import selection
 from hinterland.report.transfer_tables import tall, wide
 from hinterland.report.transfer_words import Words
 
 _PATHS = 5
-_CANDIDATES = 6
 _PAIRS = 20
 
 
@@ -32,7 +32,7 @@ def transfer(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]
     absent = list(_absent(record))
     if absent:
         blocks += [Prose((say("transfer.absent", n=count(len(absent))),)), Bullets(tuple(absent))]
-    for part in (_scale, structure, _paths, _flows, reception, pattern, drivers, constraints, _selection, phases, security):
+    for part in (_scale, structure, _paths, _flows, reception, pattern, drivers, constraints, selection, phases, security):
         blocks += part(words)
     return tuple(blocks)
 
@@ -129,7 +129,7 @@ def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
     blocks: list[Block] = [Prose((say("transfer.flows", basis=named, n=count(pairs.height)),))]
     title = speaker.ui("title.transfer_map", basis=named)
     if words.places.height and words.places["lon"].null_count() == 0:
-        figure = figures.flow_map(pairs, words.places, speaker)
+        figure = figures.flow_map(pairs, words.places, speaker, outlines=words.outlines)
         blocks.append(
             Chart(f"transfer-map-{basis}", title, speaker.ui("subtitle.transfer_map"), speaker.ui("alt.transfer_map"), figure, pairs)
         )
@@ -148,78 +148,3 @@ def _flow(words: Words, basis: str, frame: pl.DataFrame) -> list[Block]:
         )
     shown = pairs.with_columns(measure=pl.lit("flow-sum"), component=pl.lit(""), time=pl.lit(None), reason=pl.lit(""))
     return [*blocks, tall(words, shown.head(_PAIRS), name=f"transfer-pairs-{basis}", title=speaker.ui("title.transfer_pairs", basis=named))]
-
-
-def _selection(words: Words) -> list[Block]:
-    frame = rows_of(words, "selection")
-    if not frame.height:
-        return []
-    speaker = words.speaker
-    complexity = dict(frame.filter(measure="product-complexity").select("industry", "value").iter_rows())
-    density = frame.filter(measure="relatedness-density").drop_nulls("value")
-    labels = {
-        (r, i): x for r, i, x in frame.filter(measure="diversification-quadrant").select("region", "industry", "label").iter_rows() if x
-    }
-    rows: list[tuple[object, ...]] = []
-    blocks: list[Block] = [heading(words, "selection"), Prose((say("transfer.selection", table=Ref("table", "transfer-candidates")),))]
-    for (host,), part in density.group_by("region", maintain_order=True):
-        open_ = part.filter(pl.Series([(host, i) in labels for i in part["industry"]]))
-        ranked = open_.with_columns(pci=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64))
-        ranked = ranked.with_columns(score=pl.col("value").rank() + pl.col("pci").rank()).sort("score", descending=True, nulls_last=True)
-        rows += [
-            (host, r["industry"], r["value"], r["pci"], labels[host, r["industry"]]) for r in ranked.head(_CANDIDATES).iter_rows(named=True)
-        ]
-    shown = pl.DataFrame(rows, schema=["region", "industry", "value", "pci", "label"], orient="row")
-    blocks.append(_candidates(words, shown))
-    blocks += _planes(words, density, complexity, labels)
-    rest = frame.filter(pl.col("measure").is_in(["structural-similarity", "key-industry-overlap"])).sort(
-        "value", descending=True, nulls_last=True
-    )
-    if rest.height:
-        blocks.append(tall(words, rest, name="transfer-similarity", title=speaker.ui("title.transfer_similarity")))
-    return blocks
-
-
-def _candidates(words: Words, shown: pl.DataFrame) -> Block:
-    from hinterland.report.table import Heading as Column
-    from hinterland.report.table import Row, Table
-
-    speaker = words.speaker
-    body, last = [], ""
-    for host, industry, density, pci, label in shown.iter_rows():
-        name = words.said("region", host)
-        cells = (words.said("industry", industry), compact(density), compact(pci), speaker.name(label, "transfer_label"))
-        body.append(Row(("" if name == last else name, *cells)))
-        last = name
-    headings = (
-        Column(speaker.ui("col.key_region"), "left"),
-        Column(speaker.ui("col.key_industry"), "left"),
-        Column(words.measure("relatedness-density")),
-        Column(words.measure("product-complexity")),
-        Column(speaker.ui("col.transfer_label"), "left"),
-    )
-    return Table(
-        "transfer-candidates", speaker.ui("title.transfer_candidates"), headings, tuple(body), "", (speaker.ui("note.transfer_candidates"),)
-    )
-
-
-def _planes(words: Words, density: pl.DataFrame, complexity: dict[str, float], labels: dict[tuple[str, str], str]) -> Iterator[Block]:
-    speaker = words.speaker
-    for number, ((host,), part) in enumerate(density.group_by("region", maintain_order=True)):
-        points = part.select(
-            pl.Series("industry", [words.said("industry", i) for i in part["industry"]]),
-            relatedness="value",
-            complexity=pl.col("industry").replace_strict(complexity, default=None, return_dtype=pl.Float64),
-            present=pl.Series([(host, i) not in labels for i in part["industry"]]),
-        )
-        name = words.said("region", host)
-        if points.drop_nulls().height > 3:
-            title = speaker.ui("title.transfer_plane", host=name)
-            yield Chart(
-                f"transfer-plane-{number + 1}",
-                title,
-                speaker.ui("subtitle.transfer_plane"),
-                speaker.ui("alt.transfer_plane", host=name),
-                figures.plane(points, speaker),
-                points,
-            )

@@ -28,6 +28,12 @@ class Words:
         return self._own("measure_places")
 
     @cached_property
+    def outlines(self) -> pl.DataFrame | None:
+        """Boundaries of regions, where the study names a file of them."""
+        found = self._own("measure_outlines")
+        return found if found.height else None
+
+    @cached_property
     def regions(self) -> dict[str, str]:
         """Region → its name; itself where the packaged geography does not know it."""
         column = "name_zh" if self.speaker.language == "zh" else "name_en"

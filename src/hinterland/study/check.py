@@ -27,6 +27,7 @@ from hinterland.study.measuring import findings_of
 from hinterland.study.provenance import input_files
 from hinterland.study.schema import OutcomeTable
 from hinterland.study.step import headline_for, methods_for
+from hinterland.study.transferring import boundaries
 from hinterland.study.workspace import Workspace
 
 
@@ -71,6 +72,7 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None)
     findings: list[Finding] = findings_of(work)
     if work.study.transfer is not None and not any(f.severity == "error" for f in findings):
         _gather(findings, lambda: findings.extend(work.transferred.findings))
+        _gather(findings, lambda: boundaries(work))
     if not work.study.evaluates:
         return Checked(tuple(sorted(_once(findings), key=lambda f: f.severity)), ())
     if not any(f.severity == "error" for f in findings):

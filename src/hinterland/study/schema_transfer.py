@@ -82,6 +82,10 @@ class TransferTable(SourceTable):
     on_negative: Literal["raise", "nan"] = Field(
         default="raise", description="Negative numbers where there can be none: an error, or counted as missing."
     )
+    boundaries: str | None = Field(
+        default=None, description="GeoJSON file of the regions' boundaries, for the map of flows; tiles or points without one."
+    )
+    boundary_key: str = Field(default="code", description="Property of the boundaries that holds the region's code or name.")
     label: Words | None = Field(default=None, description="What the quantity is called in the report.")
 
 

@@ -12,6 +12,7 @@ from hinterland.data.industry_groups import industry_groups
 from hinterland.data.industry_names import named_industries
 from hinterland.errors import Finding, InputError, StudyError, did_you_mean
 from hinterland.study.chains import io_problems, io_tables
+from hinterland.study.outlines import outlines
 from hinterland.study.places import places
 from hinterland.study.preparing import is_file, is_source, named_table, prepared, sources_of
 from hinterland.study.schema import Study
@@ -83,6 +84,22 @@ def _places(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame
     return {"places": found.select("region", "lon", "lat")} if found["lon"].null_count() == 0 else {}
 
 
+def boundaries(work: Workspace) -> pl.DataFrame | None:
+    """Boundaries of the analysis's regions, where the study names a file of them.
+
+    Raises:
+        StudyError: a file that is none, or has none of the regions.
+    """
+    table = asked(work.study)
+    if table.boundaries is None:
+        return None
+    regions = pl.Series("region", [str(r) for r in work.transferred.meta["regions"]])
+    try:
+        return outlines(work.path(table.boundaries), table.boundary_key, regions)
+    except InputError as error:
+        raise StudyError([_placed(work, f) for f in error.findings], "transfer") from error
+
+
 def _groups(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame]:
     """The packaged groups of industries that are written by name: each by the division that it is in the edition of 2011."""
     column = table.columns["industry"]
@@ -111,6 +128,8 @@ def transfer_sources(study: Study) -> Iterator[tuple[tuple[str | int, ...], str]
             yield ("transfer", key), value
     for i, one in enumerate(study.transfer.io):
         yield ("transfer", "io", i, "source"), one.source
+    if study.transfer.boundaries is not None:
+        yield ("transfer", "boundaries"), study.transfer.boundaries
         if one.deflators is not None and is_file(one.deflators):
             yield ("transfer", "io", i, "deflators"), one.deflators
 

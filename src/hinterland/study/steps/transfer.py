@@ -11,7 +11,7 @@ from hinterland.data.io_sectors import common_sectors
 from hinterland.study.places import places
 from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, notes_table, output
-from hinterland.study.transferring import asked
+from hinterland.study.transferring import asked, boundaries
 from hinterland.study.workspace import Workspace
 
 
@@ -29,4 +29,7 @@ def transfer(work: Workspace, step: Step) -> Output:
         common = common_sectors().select("name_zh", "name_en", label="common", code="common")
         named = pl.concat([named, common.filter(~pl.col("label").is_in(named["label"].implode()))], how="diagonal")
     parts.append(("measure_labels", named.with_columns(measure=pl.lit("transfer"))))
+    drawn = boundaries(work)
+    if drawn is not None:
+        parts.append(("measure_outlines", drawn.with_columns(measure=pl.lit("transfer"))))
     return output(parts)
