@@ -124,10 +124,12 @@ def _connection(folder: Path, memory_limit: str, threads: int) -> Any:
         "preserve_insertion_order": False,
     }
     try:
-        return duckdb.connect(config=config)
+        connection = duckdb.connect(config=config)
     except duckdb.Error as error:
         what = f"memory_limit {memory_limit!r} or threads {threads!r} is not understood ({str(error).splitlines()[0]})"
         raise InputError(Finding("unknown-value", what, "arguments", "write memory_limit such as '3GB', and threads such as 2")) from error
+    connection.execute("SET enable_progress_bar = false")  # it is drawn on standard output, among the answer
+    return connection
 
 
 def matching(source: str | Path | Sequence[str | Path]) -> tuple[list[Path], str]:

@@ -185,6 +185,7 @@ def _opened(source: Any, memory: str) -> Iterator[tuple[nw.LazyFrame[Any], str]]
         tempfile.TemporaryDirectory(prefix="hinterland-") as spill,
         duckdb.connect(config={"memory_limit": memory, "temp_directory": spill}) as connection,
     ):
+        connection.execute("SET enable_progress_bar = false")  # it is drawn on standard output, among the answer
         try:
             relation = getattr(connection, reader)(str(source))
         except duckdb.IOException as error:
