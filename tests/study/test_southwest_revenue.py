@@ -28,14 +28,14 @@ def found(work: Workspace) -> Transfer:
 
 @pytest.fixture(scope="module")
 def revenue(shared_data: Path) -> pl.DataFrame:
-    """Revenue of electronics under either name, at prices of 2012: the rows as published, over a chain of the retail index."""
+    """Revenue of electronics under either name, in 100 million yuan of 2012: the rows as published, over a chain of the retail index."""
     rows = pl.read_parquet(shared_data / "province_industry_2005_2016" / "main_business_revenue.parquet")
     index = pl.read_parquet(shared_data / "province_panel" / "rpi_overall_1951_2022.parquet").filter(pl.col("year").is_between(2005, 2016))
     level = index.sort("province", "year").select("province", "year", price=(pl.col("rpi_prev_year_100") / 100).cum_prod().over("province"))
     base = level.filter(year=2012).select("province", base="price")
     level = level.join(base, on="province").select("province", "year", price=pl.col("price") / pl.col("base"))
     electronics = rows.filter(pl.col("industry").is_in(ELECTRONICS)).join(level, on=["province", "year"])
-    return electronics.select("province", "year", value=pl.col("revenue_10k_yuan") / pl.col("price"))
+    return electronics.select("province", "year", value=pl.col("revenue_10k_yuan") / pl.col("price") / 10_000)
 
 
 def test_both_editions_of_the_classification_are_one_series_of_33_industries(found: Transfer, work: Workspace) -> None:
@@ -54,7 +54,7 @@ def test_moved_revenue_of_electronics(found: Transfer, revenue: pl.DataFrame) ->
         measure="absolute-transfer", span="period", level="cell", industry=ELECTRONICS[1], time_from=2012, time=2016
     ).drop_nulls("value")
     got = dict(rows.select("region", "value").iter_rows())
-    assert got.keys() == want.keys() and got == pytest.approx(want, rel=1e-9, abs=1e-3)
+    assert got.keys() == want.keys() and got == pytest.approx(want, rel=1e-9, abs=1e-6)
     assert got["重庆"] > 0, "notebooks went to Chongqing"
 
 
