@@ -106,30 +106,32 @@ def reading(engine: str, memory_limit: str, threads: int) -> Iterator[Reader]:
     if engine != "duckdb":
         yield Reader(engine)
         return
-    with tempfile.TemporaryDirectory(prefix="hinterland-") as folder:
-        connection = _connection(Path(folder), memory_limit, threads)
-        try:
-            yield Reader(engine, connection, Path(folder))
-        finally:
-            connection.close()
+    with duckdb_connection(memory_limit, threads, preserve_insertion_order=False) as (connection, folder):
+        yield Reader(engine, connection, folder)
 
 
-def _connection(folder: Path, memory_limit: str, threads: int) -> Any:
+@contextmanager
+def duckdb_connection(memory_limit: str, threads: int | None = None, **config: Any) -> Iterator[tuple[Any, Path]]:
+    """A connection to DuckDB that spills to a temporary folder beyond its limit, and the folder; both end with the block.
+
+    Raises:
+        InputError: the limit or the number of threads is not understood.
+    """
     import duckdb
 
-    config: dict[str, Any] = {
-        "memory_limit": memory_limit,
-        "threads": threads,
-        "temp_directory": str(folder / "spill"),
-        "preserve_insertion_order": False,
-    }
-    try:
-        connection = duckdb.connect(config=config)
-    except duckdb.Error as error:
-        what = f"memory_limit {memory_limit!r} or threads {threads!r} is not understood ({str(error).splitlines()[0]})"
-        raise InputError(Finding("unknown-value", what, "arguments", "write memory_limit such as '3GB', and threads such as 2")) from error
-    connection.execute("SET enable_progress_bar = false")  # it is drawn on standard output, among the answer
-    return connection
+    chosen = config | {"memory_limit": memory_limit} | ({} if threads is None else {"threads": threads})
+    with tempfile.TemporaryDirectory(prefix="hinterland-") as folder:
+        try:
+            connection = duckdb.connect(config=chosen | {"temp_directory": f"{folder}/spill"})
+        except duckdb.Error as error:
+            said = f"memory_limit {memory_limit!r}" + ("" if threads is None else f" or threads {threads!r}")
+            what = f"{said} is not understood ({str(error).splitlines()[0]})"
+            raise InputError(
+                Finding("unknown-value", what, "arguments", "write memory_limit such as '3GB', and threads such as 2")
+            ) from error
+        with connection:
+            connection.execute("SET enable_progress_bar = false")  # it is drawn on standard output, among the answer
+            yield connection, Path(folder)
 
 
 def matching(source: str | Path | Sequence[str | Path]) -> tuple[list[Path], str]:

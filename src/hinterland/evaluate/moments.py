@@ -12,7 +12,6 @@ differences lose no digits to a large level.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
+from hinterland.data.micro_source import duckdb_connection, from_arrow
 from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def panel_moments(
             what = f"the panel has {len(labels)} period(s)"
             raise PanelError(Finding("one-period", what, f"column {time!r}", "a comparison needs a period before and after"), "panel")
         units = _by_unit(frame, roles, labels)
-        cells = _collected(_by_cell(units, roles, len(labels))).with_columns(pl.exclude("_c").cast(pl.Float64))
+        cells = from_arrow(_by_cell(units, roles, len(labels))).with_columns(pl.exclude("_c").cast(pl.Float64))
         fail_if_any(_problems(cells, units, roles, gaps), "panel", PanelError)
         return _assembled(cells, roles, labels, engine)
 
@@ -181,11 +181,7 @@ def _opened(source: Any, memory: str) -> Iterator[tuple[nw.LazyFrame[Any], str]]
         raise PanelError(Finding("unknown-format", what, str(source), "convert it to Parquet, or pass a lazy frame"), "panel")
     import duckdb
 
-    with (
-        tempfile.TemporaryDirectory(prefix="hinterland-") as spill,
-        duckdb.connect(config={"memory_limit": memory, "temp_directory": spill}) as connection,
-    ):
-        connection.execute("SET enable_progress_bar = false")  # it is drawn on standard output, among the answer
+    with duckdb_connection(memory) as (connection, _):
         try:
             relation = getattr(connection, reader)(str(source))
         except duckdb.IOException as error:
@@ -204,15 +200,10 @@ def _fail_if_columns_unknown(frame: nw.LazyFrame[Any], roles: _Roles) -> None:
     )
 
 
-def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    out = pl.from_arrow(frame.collect("pyarrow").to_native())
-    return out if isinstance(out, pl.DataFrame) else out.to_frame()
-
-
 def _periods_of(frame: nw.LazyFrame[Any], roles: _Roles) -> Ints:
     import narwhals as nw
 
-    values = _collected(frame.select(nw.col(roles.time)).unique())[roles.time].drop_nulls()
+    values = from_arrow(frame.select(nw.col(roles.time)).unique())[roles.time].drop_nulls()
     return values.cast(pl.Int64).sort().to_numpy().astype(np.int64)
 
 
@@ -352,7 +343,7 @@ def _examples(units: nw.LazyFrame[Any], cells: pl.DataFrame, flag: str) -> str:
     import narwhals as nw
 
     n_periods = sum(c.startswith("s") and c[1:].isdigit() for c in cells.columns) + 1
-    named = _collected(_flagged(units, n_periods).filter(nw.col(flag)).select("_unit").sort("_unit").head(5))["_unit"]
+    named = from_arrow(_flagged(units, n_periods).filter(nw.col(flag)).select("_unit").sort("_unit").head(5))["_unit"]
     return f"units {listed(named.cast(pl.String).to_list(), 5)}"
 
 
