@@ -13,12 +13,13 @@ from recording import Recorder
 
 import hinterland as hl
 from hinterland.data.adoption import adoption
+from hinterland.data.globe import on_sphere
 from hinterland.data.panel import Panel
 from hinterland.errors import EstimationError
 from hinterland.evaluate.design import Design, make_design
 from hinterland.evaluate.estimate import estimate
 from hinterland.evaluate.result import Effects
-from hinterland.evaluate.spatial import nearest_km, nearest_weights, on_sphere, pairs_within, radius_weights
+from hinterland.evaluate.spatial import nearest_km, nearest_weights, pairs_within, radius_weights
 from hinterland.evaluate.spillover import fit
 from hinterland.evaluate.spillover_displacement import displacement_test, fieller
 from hinterland.labels import LANGUAGES

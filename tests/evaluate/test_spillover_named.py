@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from recording import Recorder
 
 import hinterland as hl
+from hinterland.data.globe import arc_km, on_sphere
 from hinterland.errors import EstimationError
-from hinterland.evaluate.spatial import arc_km, host_weights, on_sphere
+from hinterland.evaluate.spatial import host_weights
 from hinterland.labels import LANGUAGES
 
 Floats = NDArray[np.float64]

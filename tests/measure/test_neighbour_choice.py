@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from hinterland.data.geography import province_adjacency, provinces
+from hinterland.data.globe import arc_km, on_sphere
 from hinterland.errors import InputError
 from hinterland.measure.neighbour_choice import Choice, coordinates_of, neighbours_of
-from hinterland.measure.weights import arc_km, attach_islands, from_pairs, nearest, on_sphere, row_standardised, within
+from hinterland.measure.weights import attach_islands, from_pairs, nearest, row_standardised, within
 
 
 def choice(**more: object) -> Choice:

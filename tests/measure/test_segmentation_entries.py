@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose
 
 import hinterland as hl
 from hinterland.data.geography import provinces
+from hinterland.data.globe import great_circle
 from hinterland.data.world_prices import price_frame, simulate_prices
 from hinterland.data.world_prices import segmentation as world_segmentation
-from hinterland.measure.neighbours import find_provinces, great_circle, seats
+from hinterland.measure.neighbours import find_provinces, seats
 
 YEARS = np.arange(2010, 2013)
 PRICES = simulate_prices(np.random.default_rng(1), YEARS)

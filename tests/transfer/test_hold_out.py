@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from hinterland.data.geography import catalogue_table
+from hinterland.data.globe import great_circle
 from hinterland.data.io_readers import read_io
 from hinterland.data.io_table import IOTable
 from hinterland.measure.multiregional import by_region, induced_output
-from hinterland.measure.neighbours import great_circle
 from hinterland.measure.trade_matrix import estimated_decay
 from hinterland.transfer.hold_out import hold_out, true_flows
 from hinterland.transfer.mrio import estimate_mrio

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.geography import province_adjacency
+from hinterland.data.globe import great_circle
 from hinterland.data.industry import industry_classes
 from hinterland.data.panel import Panel
 from hinterland.data.world_economy import cities, grid, years
@@ -23,7 +24,6 @@ from hinterland.data.world_process import bounded_normal, movement, stream
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EARTH_RADIUS_KM = 6371.0088
 LEAST_KM = 50.0
 """No distance is shorter."""
 
@@ -78,7 +78,7 @@ def setting(panel: Panel, seed: int) -> Setting:
     mean = np.eye(len(codes))[:, city]
     mean /= mean.sum(axis=1, keepdims=True)
     place = where.select("lon", "lat").to_numpy()
-    distance, own = _distances(mean @ place, mean @ place), _distances(place, mean @ place)[np.arange(len(city)), city]
+    distance, own = great_circle(mean @ place, mean @ place), great_circle(place, mean @ place)[np.arange(len(city)), city]
     np.fill_diagonal(distance, mean @ own)
     return Setting(
         tuple(codes),
@@ -90,13 +90,6 @@ def setting(panel: Panel, seed: int) -> Setting:
         mean @ (grid(panel, "dose") * grid(panel, "treated")),
         _relatedness(seed, len(codes), panel.n_periods),
     )
-
-
-def _distances(a: Floats, b: Floats) -> Floats:
-    """[A, B] great circles in km between positions in degrees."""
-    (lon_a, lat_a), (lon_b, lat_b) = np.radians(a).T[:, :, None], np.radians(b).T[:, None, :]
-    h = np.sin((lat_a - lat_b) / 2) ** 2 + np.cos(lat_a) * np.cos(lat_b) * np.sin((lon_a - lon_b) / 2) ** 2
-    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
 
 
 def _contiguous(codes: list[str]) -> Floats:

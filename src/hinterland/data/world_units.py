@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER, Cohorts
 from hinterland.data.geography import cities
+from hinterland.data.globe import on_sphere
 from hinterland.data.policy import policy_register
 from hinterland.data.world_parameters import calibration
 from hinterland.errors import Finding, InputError
@@ -203,8 +204,7 @@ def exposure(table: pl.DataFrame, intensity: Floats, neighbours: int, km: float)
     """[N, T] mean of ``intensity`` [N, T] over each unit's nearest ``neighbours`` within ``km`` kilometres (0 where there is none)."""
     from scipy.spatial import cKDTree
 
-    lon, lat = np.radians(table["lon"].to_numpy()), np.radians(table["lat"].to_numpy())
-    points = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    points = on_sphere(table.select("lon", "lat").to_numpy())
     chord = 2 * np.sin(min(km / 6371.0, np.pi) / 2)
     wanted = min(neighbours, len(points) - 1)
     if wanted == 0:

@@ -11,33 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.data.globe import EARTH_KM, arc_km, chord, on_sphere
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EARTH_KM = 6371.0088
-"""Mean radius of the Earth (IUGG)."""
 _SLACK = 1e-9
 _FAR = np.pi * EARTH_KM
 _CELLS = 64
-
-
-def on_sphere(coordinates: Floats) -> Floats:
-    """[N, 3] points on the unit sphere for ``coordinates`` [N, 2], longitude and latitude in degrees."""
-    lon, lat = np.radians(coordinates[:, 0]), np.radians(coordinates[:, 1])
-    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
-
-
-def chord(km: float) -> float:
-    """The chord of the unit sphere under ``km`` kilometres (half the circumference at most)."""
-    return float(2 * np.sin(min(km / EARTH_KM, np.pi) / 2))
-
-
-def arc_km(chords: Floats) -> Floats:
-    """Great-circle kilometres over chords of the unit sphere."""
-    return np.asarray(2 * EARTH_KM * np.arcsin(np.minimum(chords / 2, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
+from hinterland.data.globe import on_sphere
 from hinterland.errors import EstimationError, Finding, fail_if_any, listed
 from hinterland.evaluate.design import Design
-from hinterland.evaluate.spatial import local_order, nearest_km, nearest_weights, on_sphere, radius_weights, row_standardised
+from hinterland.evaluate.spatial import local_order, nearest_km, nearest_weights, radius_weights, row_standardised
 from hinterland.labels import Note
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.data.globe import arc_km, chord, on_sphere
 from hinterland.evaluate.coding import Floats
-from hinterland.evaluate.spatial import arc_km, chord, on_sphere
 
 Kernel = Literal["uniform", "bartlett"]
 

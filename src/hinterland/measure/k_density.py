@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 
+from hinterland.data.globe import EARTH_KM, on_sphere
+
 Floats = NDArray[np.float64]
 Coordinates = Literal["geographic", "planar"]
 
-EARTH_KM = 6371.0088
-"""Mean radius of the Earth (IUGG)."""
 _BLOCK = 4_000_000
 """Distances held at a time."""
 _FINE = 1 << 16
@@ -61,8 +61,7 @@ def points(x: Floats, y: Floats, coordinates: Coordinates = "geographic") -> Poi
     """Points from longitude and latitude in degrees (``geographic``), or from plane coordinates in any unit of length."""
     if coordinates == "planar":
         return Points(np.column_stack([x, y]).astype(np.float64), geographic=False)
-    lon, lat = np.radians(x), np.radians(y)
-    return Points(np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]), geographic=True)
+    return Points(on_sphere(np.column_stack([x, y])), geographic=True)
 
 
 def pair_distances(at: Points) -> Floats:

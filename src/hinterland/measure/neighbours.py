@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.geography import cities, province_adjacency, provinces
+from hinterland.data.globe import great_circle
 from hinterland.errors import Finding, InputError, did_you_mean, listed
 from hinterland.measure.data import positions
 from hinterland.measure.second import Second, table
@@ -17,7 +18,6 @@ from hinterland.measure.segmentation import Pairs
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EARTH_KM = 6371.0088
 KINDS = ("contiguous", "all", "distance")
 _NAMES = ("province_code", "name_zh", "short_zh", "abbreviation_zh", "name_en", "iso_3166_2")
 
@@ -40,13 +40,6 @@ def seats() -> Floats:
     """[31, 2] longitude and latitude of the provinces' seats of government, degrees."""
     at = provinces().join(cities(), left_on="capital_adcode", right_on="adcode", how="left", maintain_order="left")
     return at.select("lon", "lat").to_numpy()
-
-
-def great_circle(a: Floats, b: Floats) -> Floats:
-    """[n, m] kilometres between points ``a`` [n, 2] and ``b`` [m, 2] (longitude, latitude in degrees) on a sphere."""
-    (x, y), (u, v) = np.radians(a).T[:, :, None], np.radians(b).T[:, None, :]
-    half = np.sin((y - v) / 2) ** 2 + np.cos(y) * np.cos(v) * np.sin((x - u) / 2) ** 2
-    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(half, 1.0))))
 
 
 def pair_set(labels: pl.Series, pairs: str | Second, distances: Second | None, strait: bool) -> tuple[Pairs, tuple[Finding, ...]]:

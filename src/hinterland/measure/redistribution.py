@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.data.globe import haversine_km, on_sphere
 from hinterland.measure.agglomeration import location_quotient
 from hinterland.measure.division import ratio
 
 __all__ = [
-    "EARTH_RADIUS_KM",
     "Shift",
     "absolute_transfer",
     "closure_share",
@@ -31,9 +31,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-EARTH_RADIUS_KM = 6371.0088
-"""Mean radius of the earth (IUGG)."""
 
 
 def shares(values: Floats) -> Floats:
@@ -107,8 +104,7 @@ def gravity_centre(values: Floats, longitude: Floats, latitude: Floats, *, metho
     weight = np.moveaxis(np.where(np.isnan(share).all(axis=-2, keepdims=True), np.nan, np.nan_to_num(share)), -2, -1)
     if method == "degrees":
         return np.asarray(weight @ np.column_stack([longitude, latitude]), dtype=np.float64)
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    mean = weight @ np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    mean = weight @ on_sphere(np.column_stack([longitude, latitude]))
     x, y, z = np.moveaxis(mean, -1, 0)
     return np.asarray(np.degrees(np.stack([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))], axis=-1)))
 
@@ -123,10 +119,10 @@ class Shift:
 
 def gravity_shift(start: Floats, end: Floats) -> Shift:
     """Great-circle distance and initial bearing from ``start`` to ``end``, both [..., 2] longitude and latitude in degrees."""
-    (lon0, lat0), (lon1, lat1) = (np.radians(np.moveaxis(p, -1, 0)) for p in (start, end))
-    dlon, dlat = lon1 - lon0, lat1 - lat0
-    a = np.sin(dlat / 2) ** 2 + np.cos(lat0) * np.cos(lat1) * np.sin(dlon / 2) ** 2
-    distance = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(a, 0.0, 1.0)))
+    before, after = (np.radians(np.moveaxis(p, -1, 0)) for p in (start, end))
+    distance = haversine_km(before, after)
+    (lon0, lat0), (lon1, lat1) = before, after
+    dlon = lon1 - lon0
     east, north = np.sin(dlon) * np.cos(lat1), np.cos(lat0) * np.sin(lat1) - np.sin(lat0) * np.cos(lat1) * np.cos(dlon)
     bearing = np.where(distance > 0, np.degrees(np.arctan2(east, north)) % 360, np.nan)
-    return Shift(np.asarray(distance), np.asarray(bearing))
+    return Shift(distance, np.asarray(bearing))

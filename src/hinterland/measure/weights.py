@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from hinterland.data.globe import EARTH_KM, arc_km, on_sphere
 from hinterland.measure.inequality import Bools, Floats, Ints
-
-EARTH_KM = 6371.0088
-"""Mean radius of the Earth (IUGG)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +22,6 @@ class Joined:
     region: int
     neighbour: int
     km: float
-
-
-def on_sphere(coordinates: Floats) -> Floats:
-    """[R, 3] points of the unit sphere for ``coordinates`` [R, 2], longitude and latitude in degrees."""
-    lon, lat = np.radians(coordinates[:, 0]), np.radians(coordinates[:, 1])
-    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
-
-
-def arc_km(chord: Floats) -> Floats:
-    """Great-circle kilometres over chords of the unit sphere."""
-    return np.asarray(2 * EARTH_KM * np.arcsin(np.minimum(chord / 2, 1.0)))
 
 
 def from_pairs(a: Ints, b: Ints, n: int) -> csr_array:

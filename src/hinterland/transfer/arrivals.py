@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinterland.data.globe import great_circle
 from hinterland.data.io_table import IOTable
 from hinterland.measure.data import Data
 from hinterland.measure.division import ratio
-from hinterland.measure.neighbours import great_circle
 from hinterland.measure.second import table
 from hinterland.transfer.bilateral import Records
 from hinterland.transfer.chains import Chains

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from hinterland.data.globe import great_circle
 from hinterland.measure.data import Data
 from hinterland.measure.division import ratio
 from hinterland.measure.location import STAGES, weber_site
-from hinterland.measure.neighbours import great_circle
 from hinterland.measure.second import table
 from hinterland.transfer.chains import Chains, chain_rows
 from hinterland.transfer.inputs import Cells, for_years

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from hinterland.data.geography import cities as packaged_cities
 from hinterland.data.geography import provinces
+from hinterland.data.globe import great_circle
 from hinterland.errors import Finding, InputError, listed
 from hinterland.measure import segmentation as prices
 from hinterland.measure.data import Cube, Data
 from hinterland.measure.entries.segmentation_findings import about_goods
 from hinterland.measure.indicator import Indicator, Parameter, Role
-from hinterland.measure.neighbours import find_provinces, great_circle, pair_set, seats
+from hinterland.measure.neighbours import find_provinces, pair_set, seats
 from hinterland.measure.result import Block, Measured, block, dense
 from hinterland.measure.second import Second, table
 
