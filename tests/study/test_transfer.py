@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,43 @@ def test_done_once_and_again_where_an_input_changed(tmp_path: Path) -> None:
     assert [s["id"] for s in third.record["steps"] if s["status"] == "done"] == ["transfer", "report"]
 
 
+def test_a_changed_price_is_a_changed_input(tmp_path: Path) -> None:
+    path = write_moves(tmp_path, STUDY + IO)
+    hl.run(path, out=tmp_path / "out")
+    prices = tmp_path / "prices.csv"
+    prices.write_text(prices.read_text(encoding="utf-8").replace("0.8", "0.9"), encoding="utf-8")
+    again = hl.run(path, out=tmp_path / "out")
+    assert "transfer" in [s["id"] for s in again.record["steps"] if s["status"] == "done"]
+
+
+def test_boundaries_need_no_input_output_tables(tmp_path: Path) -> None:
+    text = STUDY.replace("min_years = 6", 'min_years = 6\nboundaries = "map.geojson"\nboundary_key = "name"')
+    assert found(tmp_path, text) == {"missing-file": "study.toml, line 13 (transfer.boundaries)"}
+
+
+def test_rows_left_out_are_in_the_record_and_in_the_report(tmp_path: Path) -> None:
+    text = (
+        STUDY
+        + """
+[[transfer.exclude]]
+where = "province == '湖北' and year == 2006"
+reason = { en = "the yearbook was misprinted", zh = "年鉴印刷有误" }
+"""
+    )
+    made = hl.run(write_moves(tmp_path, text), out=tmp_path / "out")
+    rows = made.tables["measure_excluded"].filter(measure="transfer")
+    assert rows.select("region", "time", "n", "before").rows() == [("湖北", 2006, 6, 288)]
+    page = (made.path / "report.html").read_text(encoding="utf-8")
+    assert "the yearbook was misprinted" in page and "年鉴印刷有误" in page and "Hubei 2006" in page
+
+
+def test_what_was_found_about_the_data_is_in_the_report(run: hl.Run) -> None:
+    found = run.tables["measure_findings"].filter(measure="transfer")
+    assert found.height
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert all(html.escape(str(what), quote=False)[:40] in page for what in found["what"])
+
+
 def test_what_it_builds_on_comes_first(tmp_path: Path) -> None:
     text = STUDY.replace(
         'source = "jobs.csv"',
@@ -109,6 +147,10 @@ def test_what_it_builds_on_comes_first(tmp_path: Path) -> None:
         ('source = "jobs.csv"', 'source = "table:jobs"', "unknown-table"),
         ('source = "jobs.csv"', 'source = "measure:lq"', "unknown-measure"),
         ('source = "jobs.csv"', 'source = "world:employment"', "world-only"),
+        ('source = "jobs.csv"', 'source = "packaged:provnces"', "unknown-data"),
+        ('source = "jobs.csv"', 'source = "panel"', "missing-key"),
+        ('source = "jobs.csv"', 'source = "jobs.csv"\nunit = "province"', "missing-key"),
+        ("min_years = 6", "min_years = 6\nexclude = [{ reason = 'none' }]", "missing-key"),
         ('value = "jobs"', 'value = "jbs"', "unknown-column"),
         ('value = "jobs"', 'valu = "jobs"', "missing-role"),
         ('value = "jobs"', 'value = "jobs", labor = "jobs"', "unknown-argument"),

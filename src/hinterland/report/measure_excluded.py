@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import polars as pl
 
 from hinterland.report.blocks import Block, Bullets, Prose
 from hinterland.report.digits import MISSING, count, share
-from hinterland.report.measure_record import Measured
 from hinterland.report.sentences import Both, Listed, Ref, Sentence, Speaker, Value, say
 from hinterland.report.table import Heading, Row, Table
 
@@ -19,13 +19,31 @@ PAGE, PAPER = 100, 24
 """Regions that the table shows on a page, and on paper."""
 
 
-def excluded(m: Measured, speaker: Speaker, seen: dict[str, str]) -> list[Block]:
-    """The rows that were left out before this measure; those that ``seen`` (owner → key of its table) has are only referred to."""
+class Screened(Protocol):
+    """What rows were left out of: a measure or an analysis that can name its regions."""
+
+    @property
+    def excluded(self) -> pl.DataFrame:
+        """Rows that the study leaves out, with the reason."""
+
+    @property
+    def input(self) -> str:
+        """The raw table in words."""
+
+    def place(self, speaker: Speaker, key: str, label: str | None) -> str:
+        """A label in words."""
+
+    def both(self, key: str, label: str | None) -> Both:
+        """A label in words of both languages."""
+
+
+def excluded(m: Screened, speaker: Speaker, seen: dict[str, str], table: str = "excluded") -> list[Block]:
+    """The rows that were left out before this; those that ``seen`` (owner → key of its ``table``) has are only referred to."""
     blocks: list[Block] = []
     if not m.excluded.height:
         return blocks
     for (owner,), rows in m.excluded.group_by("owner", maintain_order=True):
-        key = f"excluded-{str(owner).partition(':')[2]}"
+        key = f"{table}-{str(owner).partition(':')[2]}"
         if owner in seen:
             values: dict[str, Value] = {"n": count(rows["n"].sum())}
             known = seen[str(owner)]
@@ -50,7 +68,7 @@ def excluded(m: Measured, speaker: Speaker, seen: dict[str, str]) -> list[Block]
     return blocks
 
 
-def _rules(m: Measured, rows: pl.DataFrame) -> Iterator[Sentence]:
+def _rules(m: Screened, rows: pl.DataFrame) -> Iterator[Sentence]:
     for _, part in rows.group_by("rule", maintain_order=True):
         first = part.row(0, named=True)
         values: dict[str, Value] = {
@@ -75,7 +93,7 @@ def _rules(m: Measured, rows: pl.DataFrame) -> Iterator[Sentence]:
             yield say("measures.excluded_rule_plain", **values)
 
 
-def _table(m: Measured, rows: pl.DataFrame, key: str, speaker: Speaker) -> Table:
+def _table(m: Screened, rows: pl.DataFrame, key: str, speaker: Speaker) -> Table:
     """One row per region: which years each rule left out."""
     rules = rows["rule"].unique().sort().to_list()
     sizes = rows.group_by("region").agg(pl.col("n").sum()).sort(["n", "region"], descending=[True, False])

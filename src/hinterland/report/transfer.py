@@ -11,6 +11,7 @@ from hinterland.labels import Note
 from hinterland.report import transfer_flow_figures as figures
 from hinterland.report.blocks import Block, Bullets, Chart, Prose
 from hinterland.report.digits import count, share
+from hinterland.report.measure_excluded import excluded
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Name, Ref, Sentence, Speaker, say
 from hinterland.report.transfer_bars import bars
@@ -32,6 +33,10 @@ def transfer(record: Record, speaker: Speaker, _: str = "") -> tuple[Block, ...]
     absent = list(_absent(record))
     if absent:
         blocks += [Prose((say("transfer.absent", n=count(len(absent))),)), Bullets(tuple(absent))]
+    blocks += excluded(words, speaker, {}, "transfer-excluded")
+    if words.findings.height:
+        found = tuple(say("measures.finding", what=row["what"], where=row["where"]) for row in words.findings.iter_rows(named=True))
+        blocks += [Prose((say("transfer.findings"),)), Bullets(found)]
     for part in (_scale, structure, _paths, _flows, reception, pattern, drivers, constraints, selection, phases, security):
         blocks += part(words)
     return tuple(blocks)

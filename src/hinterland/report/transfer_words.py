@@ -7,8 +7,9 @@ from functools import cached_property
 
 import polars as pl
 
+from hinterland.labels import LANGUAGES
 from hinterland.report.record import Record
-from hinterland.report.sentences import Speaker
+from hinterland.report.sentences import Both, Speaker
 
 TABLE = "transfer"
 _CODES = {"group": "industry_group", "series": "transfer_series", "basis": "transfer_basis", "role": "transfer_role"}
@@ -49,6 +50,29 @@ class Words:
     def _own(self, table: str) -> pl.DataFrame:
         frame = self.record.tables.get(table, pl.DataFrame())
         return frame.filter(pl.col("measure") == TABLE) if "measure" in frame.columns else pl.DataFrame()
+
+    @cached_property
+    def excluded(self) -> pl.DataFrame:
+        """Rows that the study leaves out, with the reason."""
+        return self._own("measure_excluded")
+
+    @property
+    def input(self) -> str:
+        """The raw tables from which rows were left out, by name."""
+        return ", ".join(str(owner).partition(":")[2] for owner in self.excluded["owner"].unique(maintain_order=True))
+
+    @cached_property
+    def findings(self) -> pl.DataFrame:
+        """What was found about the data."""
+        return self._own("measure_findings")
+
+    def place(self, speaker: Speaker, key: str, label: str | None) -> str:
+        """A label in words of the speaker's language."""
+        return Words(self.record, speaker).said(key, label)
+
+    def both(self, key: str, label: str | None) -> Both:
+        """A label in words of both languages."""
+        return Both(*(self.place(Speaker(language), key, label) for language in LANGUAGES))
 
     def said(self, key: str, value: object) -> str:
         """A key's label in words."""

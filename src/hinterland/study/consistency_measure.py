@@ -48,7 +48,7 @@ def measure_problems(study: Study) -> Iterator[Problem]:
 
 
 def table_problems(study: Study) -> Iterator[Problem]:
-    """Every rule that the prepared tables break, and those that measures break as tables."""
+    """Every rule that the prepared tables break, and those that measures and the transfer analysis break as tables."""
     above: list[str] = []
     for name, table in study.table.items():
         path = ("table", name)
@@ -67,6 +67,13 @@ def table_problems(study: Study) -> Iterator[Problem]:
         yield from _preparation(path, measured)
         for key, source in sources_of(measured):
             yield from _packaged((*path, *key), source)
+    if study.transfer is not None:
+        yield from _preparation(("transfer",), study.transfer)
+        for key, source in sources_of(study.transfer):
+            yield from _packaged(("transfer", *key), source)
+        if study.transfer.source == "panel" and not study.has_panel:
+            what = "transfer reads the panel, and the study has none"
+            yield ("transfer", "source"), "missing-key", what, "add the table [panel]"
 
 
 def _packaged(path: tuple[str | int, ...], source: str) -> Iterator[Problem]:
@@ -84,12 +91,12 @@ def _named_tables(study: Study, path: tuple[str, str], named: list[str], above: 
             yield (*path, "source"), "unknown-table", what, "write it above" if later else did_you_mean(used, study.table)
 
 
-def _preparation(path: tuple[str, str], table: SourceTable) -> Iterator[Problem]:
+def _preparation(path: tuple[str, ...], table: SourceTable) -> Iterator[Problem]:
     if (table.unit is None) != (table.time is None):
         lacking = "time" if table.time is None else "unit"
         yield (*path, lacking), "missing-key", f"{'.'.join(path)}.{lacking} is missing", "give unit and time together, or neither"
     for i, rule in enumerate(table.exclude):
-        where = (*path, "exclude", i)
+        where: tuple[str | int, ...] = (*path, "exclude", i)
         if rule.source is None and rule.where is None:
             yield where, "missing-key", "the rule names no rows", "add source and on, or where"
         if (rule.source is None) != (not rule.on):
@@ -107,7 +114,7 @@ def _sources(study: Study, name: str, table: MeasureTable, before: list[str]) ->
     if any(s.startswith("world:") for s in sources) and not study.is_world:
         what = f"measure {name!r} asks for an input of a simulated world, and the panel is none"
         yield path, "world-only", what, 'set [panel] source = "world:demonstration-zones", or name a file'
-    if table.source == "panel" and "panel" not in study.model_fields_set:
+    if table.source == "panel" and not study.has_panel:
         yield path, "missing-key", f"measure {name!r} reads the panel, and the study has none", "add the table [panel]"
 
 
@@ -120,11 +127,10 @@ def _column(study: Study, name: str, table: MeasureTable, indicator: Indicator) 
         if key not in indicator.keys:
             yield (*path, "select"), "unknown-value", f"{indicator.id} has no key {key!r}", did_you_mean(key, indicator.keys)
     if table.column is None:
-        for key in ("region",):
-            if getattr(table, key) is not None:
-                yield (*path, key), "column-only", f"measure.{name}.{key} has a meaning with column only", "name the column, or remove it"
+        if table.region is not None:
+            yield (*path, "region"), "column-only", f"measure.{name}.region has a meaning with column only", "name the column, or remove it"
         return
-    if "panel" not in study.model_fields_set:
+    if not study.has_panel:
         yield (*path, "column"), "missing-key", f"measure {name!r} makes a column, and the study has no panel", "add the table [panel]"
     if "region" not in indicator.keys or "region" not in table.columns:
         what = f"the values of {indicator.id} are not by region, and make no column of the panel"

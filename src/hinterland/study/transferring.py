@@ -14,7 +14,7 @@ from hinterland.errors import Finding, InputError, StudyError, did_you_mean
 from hinterland.study.chains import io_problems, io_tables
 from hinterland.study.outlines import outlines
 from hinterland.study.places import places
-from hinterland.study.preparing import is_file, is_source, named_table, prepared, sources_of
+from hinterland.study.preparing import LeftOut, is_file, is_source, named_table, prepared, sources_of
 from hinterland.study.schema import Study
 from hinterland.study.schema_transfer import TABLES, TransferTable
 from hinterland.study.unbuilt import Problem
@@ -28,8 +28,8 @@ _ROLES = ("region", "industry", "time", "value", "output", "labour", "capital")
 _NEEDED = _ROLES[:4]
 
 
-def transferred(work: Workspace) -> Transfer:
-    """The analysis.
+def transferred(work: Workspace) -> tuple[Transfer, tuple[LeftOut, ...]]:
+    """The analysis, and the rows that were left out on purpose before it.
 
     Raises:
         StudyError: every problem, each with its place in the study.
@@ -61,7 +61,7 @@ def transferred(work: Workspace) -> Transfer:
         )
     except InputError as error:
         raise StudyError([_placed(work, f) for f in error.findings], "transfer") from error
-    return replace(found, findings=(*source.findings, *found.findings))
+    return replace(found, findings=(*source.findings, *found.findings)), source.left_out
 
 
 def asked(study: Study) -> TransferTable:
@@ -128,10 +128,10 @@ def transfer_sources(study: Study) -> Iterator[tuple[tuple[str | int, ...], str]
             yield ("transfer", key), value
     for i, one in enumerate(study.transfer.io):
         yield ("transfer", "io", i, "source"), one.source
-    if study.transfer.boundaries is not None:
-        yield ("transfer", "boundaries"), study.transfer.boundaries
         if one.deflators is not None and is_file(one.deflators):
             yield ("transfer", "io", i, "deflators"), one.deflators
+    if study.transfer.boundaries is not None:
+        yield ("transfer", "boundaries"), study.transfer.boundaries
 
 
 def transfer_problems(study: Study) -> Iterator[Problem]:

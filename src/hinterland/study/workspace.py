@@ -112,9 +112,18 @@ class Workspace:
             self._prepared[name] = prepared(self, ("table", name), self.study.table[name])
         return self._prepared[name]
 
-    @cached_property
+    @property
     def transferred(self) -> Transfer:
         """The transfer analysis."""
+        return self._transfer[0]
+
+    @property
+    def left_out_of_transfer(self) -> tuple[LeftOut, ...]:
+        """The rows that were left out on purpose before the transfer analysis."""
+        return self._transfer[1]
+
+    @cached_property
+    def _transfer(self) -> tuple[Transfer, tuple[LeftOut, ...]]:
         from hinterland.study.transferring import transferred
 
         return transferred(self)

@@ -15,6 +15,7 @@ from hinterland.study.measuring import boundaries, inputs_of
 from hinterland.study.places import places
 from hinterland.study.preparing import LeftOut
 from hinterland.study.schema_measure import MeasureTable
+from hinterland.study.schema_transfer import TransferTable
 from hinterland.study.step import Step
 from hinterland.study.steps.output import Output, notes_table, output
 from hinterland.study.workspace import Workspace
@@ -55,7 +56,7 @@ def _named(name: str, values: pl.DataFrame, further: list[pl.Series]) -> list[tu
     return [(table, find(labels).with_columns(measure=pl.lit(name))) for table, find, labels in named if len(labels)]
 
 
-def excluded(name: str, table: MeasureTable, out: LeftOut) -> pl.DataFrame:
+def excluded(name: str, table: MeasureTable | TransferTable, out: LeftOut) -> pl.DataFrame:
     """How many rows of each region and period a rule left out, and why."""
     reason, rows = out.table.reason, out.rows
     keys = {k: table.columns.get(k) for k in ("region", "time")}
