@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.measure.division import ratio
 from hinterland.measure.two_way import TwoWay
 
 Floats = NDArray[np.float64]
@@ -81,24 +82,20 @@ def variance_shares(growth: Floats, pooled: bool = False) -> VarianceShares:
     parts.append(deviation - sum(parts))
     total = (deviation**2).sum(axis=axes)
     total = np.where(total > CONSTANT * (filled**2).sum(axis=axes), total, 0.0)
-    shares = [_share((deviation * part).sum(axis=axes), total) for part in parts]
+    shares = [ratio((deviation * part).sum(axis=axes), total) for part in parts]
     n = weight.sum(axis=(1, 2))
     spare = n - projection.rank
     tied = (n == 0) | (projection.rank == np.any(seen, axis=2).sum(axis=1) + np.any(seen, axis=1).sum(axis=1) - 1)
     if pooled:
         shares, total = [np.atleast_1d(s) for s in shares], np.atleast_1d(total)
         n, spare, tied = n.sum(keepdims=True), spare.sum(keepdims=True), tied.all(keepdims=True)
-    variance = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+    variance = ratio(total, n)
     return VarianceShares(shares[0], shares[1], shares[2], shares[3], n.astype(np.int64), spare.astype(np.int64), variance, tied)
 
 
 def _mean(x: Floats, weight: Floats, axes: tuple[int, ...]) -> Floats:
     below = weight.sum(axis=axes, keepdims=True)
     return np.asarray(np.divide((x * weight).sum(axis=axes, keepdims=True), below, out=np.zeros_like(below), where=below > 0))
-
-
-def _share(part: Floats, total: Floats) -> Floats:
-    return np.asarray(np.divide(part, total, out=np.full(np.shape(total), np.nan), where=total > 0))
 
 
 def krugman_from_nation(X: Floats) -> Floats:

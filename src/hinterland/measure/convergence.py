@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from hinterland.measure.inequality import Floats, shares, small_sample
 
@@ -108,7 +108,7 @@ def _summary(line: tuple[float, float, float], residual: Floats, g: Floats, rank
         intercept=a,
         std_error=se,
         statistic=statistic,
-        p_value=float(2 * student.sf(abs(statistic), degrees)),
+        p_value=float(2 * stdtr(degrees, -abs(statistic))),
         speed=rate,
         speed_std_error=se / (1 + b * years) if 1 + b * years > 0 else float("nan"),
         half_life=float(np.log(2) / rate) if rate > 0 else float("nan"),

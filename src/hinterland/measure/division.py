@@ -14,3 +14,11 @@ def ratio(top: ArrayLike, bottom: ArrayLike) -> Floats:
     out = np.full(above.shape, np.nan)
     np.divide(above, below, out=out, where=below > 0)
     return out
+
+
+def quotient(top: ArrayLike, bottom: ArrayLike) -> Floats:
+    """Broadcast ``top``/``bottom`` where ``bottom`` is not zero, of either sign; NaN elsewhere."""
+    above, below = np.broadcast_arrays(np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64))
+    out = np.full(above.shape, np.nan)
+    np.divide(above, below, out=out, where=below != 0)
+    return out

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from hinterland.errors import Finding, InputError, fail_if_any
 from hinterland.measure.k_density import (
@@ -104,6 +103,8 @@ def global_bands(draws: Floats, level: float = 0.95, hold: Hold = "both") -> tup
         hold: ``both``: between the two bands at once. ``each``: above the lower, and apart from that below the upper band.
     """
     ordered = np.sort(draws, axis=0)
+    from scipy.stats import rankdata
+
     from_below = rankdata(draws, "max", axis=0).min(axis=1)
     from_above = rankdata(-draws, "max", axis=0).min(axis=1)
     if hold == "both":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hinterland.measure.division import ratio
+
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Counts = NDArray[np.int64]
@@ -179,5 +181,5 @@ def aggregate(efficiency: ArrayLike, weight: ArrayLike, set_of: Codes) -> tuple[
     held = np.bincount(set_of[seen], theta[seen], minlength=count)
     all_of_it = np.bincount(set_of, np.where(theta > 0, theta, 0.0), minlength=count)
     logs = np.bincount(set_of[seen], theta[seen] * np.log(value[seen]), minlength=count)
-    mean = np.divide(logs, held, out=np.full(count, np.nan), where=held > 0)
-    return np.exp(mean), np.divide(held, all_of_it, out=np.full(count, np.nan), where=all_of_it > 0)
+    mean = ratio(logs, held)
+    return np.exp(mean), ratio(held, all_of_it)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, listed
+from hinterland.measure.division import quotient
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,14 +70,9 @@ def shares(y: Floats, weight: Floats | None = None) -> tuple[Floats, Floats, Flo
     w = np.ones_like(y) if weight is None else np.broadcast_to(np.asarray(weight, float), y.shape)
     fail_if_negative(y, w)
     seen = np.isfinite(y) & np.isfinite(w)
-    p = _ratio(np.where(seen, w, 0.0), np.where(seen, w, 0.0).sum(-1, keepdims=True))
+    p = quotient(np.where(seen, w, 0.0), np.where(seen, w, 0.0).sum(-1, keepdims=True))
     values = np.where(seen, y, 0.0)
     return p, values, (p * values).sum(-1, keepdims=True)
-
-
-def _ratio(a: Floats, b: Floats) -> Floats:
-    """``a / b``, NaN where ``b`` is zero."""
-    return np.asarray(np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b != 0))
 
 
 def _x_log_x(x: Floats) -> Floats:
@@ -94,7 +90,7 @@ def theil(y: Floats, weight: Floats | None = None) -> Floats:
         InputError: ``negative-value``.
     """
     p, values, mean = shares(y, weight)
-    return np.asarray((p * _x_log_x(_ratio(values, mean))).sum(-1))
+    return np.asarray((p * _x_log_x(quotient(values, mean))).sum(-1))
 
 
 def theil_decomposition(y: Floats, group: Ints, count: int, weight: Floats | None = None) -> TheilParts:
@@ -116,13 +112,13 @@ def theil_decomposition(y: Floats, group: Ints, count: int, weight: Floats | Non
     member = np.eye(count)[group]
     weight_share = p @ member
     income = (p * values) @ member
-    income_share = _ratio(income, mean)
-    ratio = _ratio(income_share, weight_share)
-    own = _ratio(values, np.where(weight_share > 0, _ratio(income, weight_share), 0.0)[..., group])
-    group_theil = _ratio(p, weight_share[..., group]) * _x_log_x(own)
+    income_share = quotient(income, mean)
+    ratio = quotient(income_share, weight_share)
+    own = quotient(values, np.where(weight_share > 0, quotient(income, weight_share), 0.0)[..., group])
+    group_theil = quotient(p, weight_share[..., group]) * _x_log_x(own)
     group_theil = np.where(income > 0, np.nan_to_num(group_theil) @ member, np.nan)
     group_between = income_share * np.log(np.where(ratio > 0, ratio, 1.0))
-    total = np.asarray((p * _x_log_x(_ratio(values, mean))).sum(-1))
+    total = np.asarray((p * _x_log_x(quotient(values, mean))).sum(-1))
     within = (income_share * np.where(income > 0, group_theil, 0.0)).sum(-1)
     return TheilParts(total, group_between.sum(-1), within, group_theil, income_share, weight_share, group_between)
 
@@ -142,7 +138,7 @@ def gini(y: Floats, weight: Floats | None = None, ddof: int = 0) -> Floats:
     order = np.argsort(np.where(p > 0, values, np.inf), axis=-1, kind="stable")
     p, values = np.take_along_axis(p, order, -1), np.take_along_axis(values, order, -1)
     rank = np.cumsum(p, axis=-1) - p / 2
-    g = _ratio((p * (values - mean) * (2 * rank - 1)).sum(-1), mean[..., 0])
+    g = quotient((p * (values - mean) * (2 * rank - 1)).sum(-1), mean[..., 0])
     return np.where(np.isnan(g), g, np.maximum(g, 0.0)) * small_sample((p > 0).sum(-1), ddof)
 
 
@@ -158,11 +154,11 @@ def coefficient_of_variation(y: Floats, weight: Floats | None = None, ddof: int 
         InputError: ``negative-value``.
     """
     p, values, mean = shares(y, weight)
-    relative = _ratio(values, mean) - 1
+    relative = quotient(values, mean) - 1
     return np.asarray(np.sqrt((p * relative**2).sum(-1) * small_sample((p > 0).sum(-1), ddof)))
 
 
 def small_sample(n: NDArray[np.int64], ddof: int) -> Floats:
     """The factor n / (n - ddof); NaN where n does not exceed ddof."""
     count = np.asarray(n, float)
-    return _ratio(count, np.maximum(count - ddof, 0.0))
+    return quotient(count, np.maximum(count - ddof, 0.0))

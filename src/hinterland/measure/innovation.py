@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from hinterland.measure.division import ratio
+
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Counts = NDArray[np.int64]
@@ -49,8 +51,7 @@ def patent_type(labels: pl.Series) -> pl.Series:
 
 def per_capita(patents: ArrayLike, population: ArrayLike) -> Array:
     """Patents per head of ``population`` (10 000 residents: patents per 10 000 people); NaN where population is 0."""
-    p, n = np.broadcast_arrays(np.asarray(patents, dtype=np.float64), np.asarray(population, dtype=np.float64))
-    return _ratio(p, n)
+    return ratio(patents, population)
 
 
 def log_patents(patents: ArrayLike) -> Array:
@@ -63,13 +64,7 @@ def invention_share(invention: ArrayLike, utility: ArrayLike, design: ArrayLike)
     """``inventions / (inventions + utility models + designs)``; NaN where there are no patents."""
     i, u, d = (np.asarray(v, dtype=np.float64) for v in (invention, utility, design))
     total = i + u + d
-    return _ratio(i, total)
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """Quotient, NaN where the denominator is not positive."""
-    quotient: Array = np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator > 0)
-    return quotient
+    return ratio(i, total)
 
 
 def truncated(year: ArrayLike, observed_until: int, lag: int = GRANT_LAG) -> NDArray[np.bool_]:
@@ -123,7 +118,7 @@ def cell_means(values: ArrayLike, cell: Codes, cells: int) -> CellMeans:
     seen = np.isfinite(v)
     used = np.bincount(cell[seen], minlength=cells)
     total = np.bincount(cell[seen], v[seen], minlength=cells)
-    value = np.divide(total, used, out=np.full(cells, np.nan), where=used > 0)
+    value = ratio(total, used)
     return CellMeans(value, used.astype(np.int64), np.bincount(cell, minlength=cells).astype(np.int64))
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hinterland.measure.division import quotient
+
 Array = NDArray[np.float64]
 
 
@@ -68,20 +70,13 @@ def misallocation(
         used &= np.asarray(sample, dtype=bool)
     y, f, beta = (np.where(used, v, 0.0) for v in (y, f, beta))
     own_output = y.sum(axis=-1)
-    s = _ratio(y, (own_output if output_total is None else np.asarray(output_total, dtype=np.float64))[..., None])
+    s = quotient(y, (own_output if output_total is None else np.asarray(output_total, dtype=np.float64))[..., None])
     b = (
-        _ratio((y * beta).sum(axis=-1), own_output)
+        quotient((y * beta).sum(axis=-1), own_output)
         if mean_elasticity is None
         else np.broadcast_to(np.asarray(mean_elasticity, dtype=np.float64), y.shape[:-1])
     )
-    factor_share = _ratio(f, (f.sum(axis=-1) if factor_total is None else np.asarray(factor_total, dtype=np.float64))[..., None])
-    gamma = np.where(used, _ratio(factor_share, _ratio(s * beta, b[..., None])), np.nan)
-    tau = _ratio(np.ones_like(gamma), gamma) - 1
+    factor_share = quotient(f, (f.sum(axis=-1) if factor_total is None else np.asarray(factor_total, dtype=np.float64))[..., None])
+    gamma = np.where(used, quotient(factor_share, quotient(s * beta, b[..., None])), np.nan)
+    tau = quotient(np.ones_like(gamma), gamma) - 1
     return Misallocation(gamma, tau, np.abs(tau), np.where(used, s, np.nan), np.asarray(b), used)
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """Quotient, NaN where the denominator is 0 or NaN."""
-    top, bottom = np.broadcast_arrays(numerator, denominator)
-    quotient: Array = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
-    return quotient

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from hinterland.measure.inequality import Floats
 
@@ -187,7 +187,7 @@ def _inferred(found: tuple[float, float, float], sampled: Floats, draws: Draws, 
     value, expected, variance = found
     statistic = (value - expected) / np.sqrt(variance) if variance > 0 else float("nan")
     p = float(permutation_p(np.array(value), sampled, draws.alternative)) if len(sampled) else float("nan")
-    return Autocorrelation(value, expected, variance, float(statistic), float(2 * norm.sf(abs(statistic))), p, sampled, n)
+    return Autocorrelation(value, expected, variance, float(statistic), float(2 * ndtr(-abs(statistic))), p, sampled, n)
 
 
 def _undefined(n: int) -> Autocorrelation:

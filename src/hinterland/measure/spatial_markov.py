@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from hinterland.measure.inequality import Floats
 from hinterland.measure.markov import Codes, Cut, classify, transition_codes, transition_counts
@@ -109,7 +109,7 @@ def homogeneity(counts: Floats) -> Homogeneity:
     ways = (pooled > 0).sum(axis=1)
     degrees = int((np.maximum(strata - 1, 0) * np.maximum(ways - 1, 0)).sum())
     ratio, pearson = (float(s) for s in statistics(counts))
-    p = [float(chi2.sf(s, degrees)) if degrees > 0 else float("nan") for s in (ratio, pearson)]
+    p = [float(chdtrc(degrees, s)) if degrees > 0 else float("nan") for s in (ratio, pearson)]
     return Homogeneity(ratio, pearson, degrees, p[0], p[1])
 
 

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hinterland.measure.division import ratio
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -21,8 +23,7 @@ Pair = Callable[[Floats, Floats], Floats]
 
 def shares(Y: Floats) -> Floats:
     """[..., I] share of each industry in what is observed; NaN where that is not above zero."""
-    total = np.nansum(Y, axis=-1, keepdims=True)
-    return np.where(total > 0, Y / np.where(total > 0, total, 1.0), np.nan)
+    return ratio(Y, np.nansum(Y, axis=-1, keepdims=True))
 
 
 def tertiary_secondary_ratio(Y: Floats) -> Floats:
@@ -31,8 +32,7 @@ def tertiary_secondary_ratio(Y: Floats) -> Floats:
     Args:
         Y: [..., 3] output of the primary, secondary and tertiary sector, in this order.
     """
-    secondary = Y[..., 1]
-    return np.where(secondary > 0, Y[..., 2] / np.where(secondary > 0, secondary, 1.0), np.nan)
+    return ratio(Y[..., 2], Y[..., 1])
 
 
 def level_coefficient(Y: Floats) -> Floats:
@@ -70,9 +70,9 @@ def rationalisation(Y: Floats, L: Floats, direction: Rationalisation = "theil") 
         L: [..., I] labour.
         direction: ``theil``: TL; ``negative``: −TL, so that more is better; ``inverse``: 1 / TL, NaN at TL = 0.
     """
-    y, ratio = _share_ratio(Y, L)
+    y, relative = _share_ratio(Y, L)
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(y > 0, y * np.log(ratio), np.where(y == 0, 0.0, np.nan))
+        terms = np.where(y > 0, y * np.log(relative), np.where(y == 0, 0.0, np.nan))
     theil = np.maximum(_sum(terms, _both(Y, L)), 0.0)
     if direction == "negative":
         return 0.0 - theil
@@ -88,9 +88,9 @@ def structural_deviation(Y: Floats, L: Floats) -> Floats:
 
     An industry without output and without labour is not counted. NaN where one has output and no labour.
     """
-    y, ratio = _share_ratio(Y, L)
-    absent = (y == 0) & np.isnan(ratio) & _both(Y, L)
-    return _sum(np.where(absent, 0.0, np.abs(ratio - 1.0)), _both(Y, L))
+    y, relative = _share_ratio(Y, L)
+    absent = (y == 0) & np.isnan(relative) & _both(Y, L)
+    return _sum(np.where(absent, 0.0, np.abs(relative - 1.0)), _both(Y, L))
 
 
 def _both(Y: Floats, L: Floats) -> Bools:
@@ -101,8 +101,7 @@ def _share_ratio(Y: Floats, L: Floats) -> tuple[Floats, Floats]:
     """Shares of output, and their ratio to the shares of labour (NaN where an industry has none)."""
     both = _both(Y, L)
     y, labour = (shares(np.where(both, a, np.nan)) for a in (Y, L))
-    with np.errstate(invalid="ignore"):
-        return y, np.where(labour > 0, y / np.where(labour > 0, labour, 1.0), np.nan)
+    return y, ratio(y, labour)
 
 
 def _sum(terms: Floats, counted: Bools) -> Floats:

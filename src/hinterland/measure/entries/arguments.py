@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hinterland.errors import Finding, InputError
+from hinterland.errors import Finding
 
 
 def out_of_range(name: str, value: Any, low: float, high: float, *, open_ends: bool = False, whole: bool = False) -> list[Finding]:
@@ -22,9 +22,3 @@ def out_of_range(name: str, value: Any, low: float, high: float, *, open_ends: b
         else f"{'above' if open_ends else 'of at least'} {low:g}"
     )
     return [Finding("out-of-range", f"{name} is {value!r}", f"parameter {name}", f"give a {kind} {joined}")]
-
-
-def fail(findings: list[Finding], subject: str) -> None:
-    """Raise all of them together, if there are any."""
-    if findings:
-        raise InputError(findings, subject)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -29,8 +27,3 @@ def union(data: Data, *roles: str) -> pl.Series:
 def codes(data: Data, role: str, labels: pl.Series) -> Ints:
     """[n] position of each row's label of ``role`` in ``labels``; zeros where the role was not given."""
     return positions(data.frame[role], labels) if data.has(role) else np.zeros(data.frame.height, dtype=np.int64)
-
-
-def years_in_words(times: Iterable[object]) -> str:
-    """Periods for a sentence; a dash for a table without any."""
-    return ", ".join("-" if t is None else str(t) for t in times)

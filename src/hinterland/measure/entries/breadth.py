@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hinterland.errors import Finding, listed
+from hinterland.errors import Finding, fail_if_any, listed
 from hinterland.measure import knowledge_width as breadth
 from hinterland.measure.data import Data
-from hinterland.measure.entries.arguments import fail
 from hinterland.measure.entries.patent_rows import CELL, REGION, TYPE, keep_types
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.ipc import IPC_LEVELS, read_symbols
@@ -56,11 +55,13 @@ def _sums(data: Data, level: str, count: str) -> tuple[pl.DataFrame, list[Findin
     kept = _without_designs(data)
     if data.has("symbols") and data.has("squares"):
         given = kept.select(*CELL, s="symbols", s2="squares")
-        fail(_square_findings(data, given), "knowledge-width")
+        fail_if_any(_square_findings(data, given), "knowledge-width")
         return given, [], {"input": "sums by patent"}
     lacking = [r for r in ("entity", "item") if not data.has(r)]
     remedy = "pass entity and item; or, for a table of sums by patent, symbols and squares"
-    fail([Finding("missing-role", f"knowledge-width needs a column for {r}", f"argument {r}", remedy) for r in lacking], "knowledge-width")
+    fail_if_any(
+        [Finding("missing-role", f"knowledge-width needs a column for {r}", f"argument {r}", remedy) for r in lacking], "knowledge-width"
+    )
     keys = ["entity", *CELL]
     if data.has("symbols"):
         k = pl.col("symbols") if count == "multiplicity" else (pl.col("symbols") > 0).cast(pl.Float64)

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, listed
+from hinterland.errors import Finding, fail_if_any, listed
 from hinterland.measure import capital
 from hinterland.measure.data import Cube, Data
-from hinterland.measure.entries.arguments import fail, out_of_range
+from hinterland.measure.entries.arguments import out_of_range
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Measured, dense
 
@@ -53,7 +53,7 @@ def capital_stock(
     findings += [] if assumed_growth is None else out_of_range("assumed_growth", assumed_growth, -1, 1, open_ends=True)
     below = _negative(data, negative)
     findings += _input_findings(data, years, k0, base) + _price_findings(data, price_form) + [f for f in below if f.severity == "error"]
-    fail(findings, "capital-stock")
+    fail_if_any(findings, "capital-stock")
     series = _real_investment(data, price_form, 0 if base is None else int(np.searchsorted(years, base)), gaps=negative == "gap")
     rate = data.cube("time", "region", value="depreciation").values if data.has("depreciation") else delta
     stock = capital.perpetual_inventory(

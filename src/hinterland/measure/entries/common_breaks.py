@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from hinterland.errors import Finding
+from hinterland.errors import Finding, fail_if_any
 from hinterland.measure.breaks import breaks, regressors
 from hinterland.measure.common_breaks import agreement
 from hinterland.measure.common_breaks import common_breaks as pooled
 from hinterland.measure.data import Bools, Data, Floats
-from hinterland.measure.entries.arguments import fail, out_of_range
+from hinterland.measure.entries.arguments import out_of_range
 from hinterland.measure.entries.break_series import (
     DATES,
     KEYS,
@@ -58,7 +58,7 @@ def common_breaks(
     **more: Any,
 ) -> Measured:
     """Breaks that all series share, or all series of one region, industry or item."""
-    fail(out_of_range("tolerance", tolerance, 0, 100, whole=True), "arguments")
+    fail_if_any(out_of_range("tolerance", tolerance, 0, 100, whole=True), "arguments")
     chosen, series = options(more, criterion), series_of(data)
     groups = [_group(series, mine, chosen) for mine in _members(series, within)]
     n = len(groups)

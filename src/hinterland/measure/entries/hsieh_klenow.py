@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, listed
+from hinterland.errors import Finding, fail_if_any, listed
 from hinterland.measure import hsieh_klenow
 from hinterland.measure.data import Data, positions
-from hinterland.measure.entries.arguments import fail, out_of_range
+from hinterland.measure.entries.arguments import out_of_range
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Block, Measured, block
 from hinterland.measure.second import Second, table
@@ -34,7 +34,7 @@ def allocative_efficiency(
     findings = out_of_range("sigma", sigma, 1, np.inf, open_ends=True) + out_of_range("trim", trim, 0, 0.25)
     findings += out_of_range("min_firms", min_firms, 1, np.inf, whole=True)
     shares, more = _alpha(data, alpha)
-    fail(findings + more, "hsieh-klenow")
+    fail_if_any(findings + more, "hsieh-klenow")
     cells, cell = _cells(data)
     sets, set_of = _sets(cells)
     rows = (data.number("value_added"), data.number("capital"), data.number("wages"))
@@ -100,7 +100,7 @@ def _theta(theta: Second, cells: pl.DataFrame, value_added: Array) -> Array:
     weights, findings = _by_industry(industries, table(theta, "theta", ["industry", "theta"], {}), "theta")
     if (weights < 0).any():
         findings.append(Finding("negative-value", "theta has negative weights", "parameter theta", "correct them"))
-    fail(findings, "parameter theta")
+    fail_if_any(findings, "parameter theta")
     return weights[positions(cells["industry"], industries)]
 
 

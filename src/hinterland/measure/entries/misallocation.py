@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, did_you_mean, listed
+from hinterland.errors import Finding, did_you_mean, fail_if_any, listed
 from hinterland.measure import elasticities, misallocation
 from hinterland.measure.data import Cube, Data, positions
 from hinterland.measure.elasticities import BOUNDS, Elasticities
-from hinterland.measure.entries.arguments import fail, out_of_range
+from hinterland.measure.entries.arguments import out_of_range
 from hinterland.measure.entries.groups import region_groups
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Measured, block, dense
@@ -48,7 +48,7 @@ def output_elasticity(
     data: Data, *, elasticity: str = "by-group", year_effects: str = "common", bounds: Sequence[float] = BOUNDS
 ) -> Measured:
     """Elasticities of capital and labour of each region, with the estimate before the bounds and its standard error."""
-    fail(_bounds_findings(bounds), "output-elasticity")
+    fail_if_any(_bounds_findings(bounds), "output-elasticity")
     found, groups = _estimated(data, _Choice(elasticity, year_effects, bounds))
     labels = {"region": data.labels("region")}
     reasons = {"elasticity-outside-bounds": found.outside, "elasticity-not-estimated": np.isnan(found.estimate)}
@@ -118,13 +118,13 @@ def _misallocation(data: Data, factor: str, choice: _Choice, reference: Referenc
 def _betas(data: Data, factor: str, choice: _Choice) -> _Betas:
     """The elasticity of ``factor``: a column, a number, or estimates."""
     shape = (len(data.labels("time")), len(data.labels("region")))
-    fail(_bounds_findings(choice.bounds), f"{factor}-misallocation")
+    fail_if_any(_bounds_findings(choice.bounds), f"{factor}-misallocation")
     if data.has("factor_elasticity"):
         return _given_betas(data, choice.bounds)
     if isinstance(choice.elasticity, int | float) and not isinstance(choice.elasticity, bool):
-        fail(out_of_range("elasticity", choice.elasticity, *choice.bounds, open_ends=True), f"{factor}-misallocation")
+        fail_if_any(out_of_range("elasticity", choice.elasticity, *choice.bounds, open_ends=True), f"{factor}-misallocation")
         return _Betas(np.full(shape, float(choice.elasticity)), {}, (), {"elasticities": {factor: choice.elasticity}})
-    fail(_rule_findings(data, choice.elasticity), f"{factor}-misallocation")
+    fail_if_any(_rule_findings(data, choice.elasticity), f"{factor}-misallocation")
     found, groups = _estimated(data, choice)
     reasons = {"elasticity-outside-bounds": found.outside[None, :], "elasticity-not-estimated": np.isnan(found.estimate)[None, :]}
     values = np.broadcast_to(found.capital if factor == "capital" else found.labour, shape)
@@ -234,7 +234,7 @@ def _totals(data: Data, cube: Cube, reference: Reference, factor: str) -> dict[s
         findings.append(Finding("bad-reference", what, "parameter reference", "give a positive number for every year"))
     if found["time"].is_duplicated().any():
         findings.append(Finding("duplicate-cell", "years occur twice in the reference", "parameter reference", "give one row each"))
-    fail(findings, "parameter reference")
+    fail_if_any(findings, "parameter reference")
     ordered = pl.DataFrame({"time": years}).join(found, on="time", how="left", maintain_order="left")
     totals = {"output_total": ordered["output"].to_numpy(), "factor_total": ordered[factor].to_numpy()}
     return totals | ({"mean_elasticity": ordered["factor_elasticity"].to_numpy()} if "factor_elasticity" in ordered.columns else {})

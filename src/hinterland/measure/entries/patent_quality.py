@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, listed
+from hinterland.errors import Finding, fail_if_any, listed
 from hinterland.measure import innovation
 from hinterland.measure.data import Data
-from hinterland.measure.entries.arguments import fail, out_of_range
+from hinterland.measure.entries.arguments import out_of_range
 from hinterland.measure.entries.patent_rows import CELL, ENTITY, REGION, TYPE, YEAR, cells, keep_types, mean_block
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Measured
@@ -33,7 +33,7 @@ def patent_transfer(data: Data) -> Measured:
     bad = np.flatnonzero(np.isfinite(moved) & (moved != 0) & (moved != 1))
     if len(bad):
         what = f"{len(bad)} value(s) are neither 0 nor 1: {listed(moved[bad])}"
-        fail(
+        fail_if_any(
             [Finding("not-an-indicator", what, data.where(bad, "assigned"), "write 1 for an assigned patent and 0 for any other")],
             "patent-transfer",
         )
@@ -46,7 +46,7 @@ def patent_renewal(data: Data, *, observed_until: int | None = None, threshold: 
     if observed_until is None:
         what = "patent-renewal needs the last year of the register: younger patents cannot be judged"
         findings.append(Finding("missing-parameter", what, "parameter observed_until", "give the year"))
-    fail(findings, "patent-renewal")
+    fail_if_any(findings, "patent-renewal")
     start = data.frame["time"].to_numpy()
     kept = innovation.maintained(data.number("maintained"), start, observed_until or 0, threshold)
     young = data.labels("time").to_numpy() > (observed_until or 0) - threshold

@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, did_you_mean, listed
+from hinterland.errors import Finding, did_you_mean, fail_if_any, listed
 from hinterland.measure import innovation
 from hinterland.measure.data import Data, positions
-from hinterland.measure.entries.arguments import fail
 from hinterland.measure.indicator import Role
 from hinterland.measure.result import Block, block, product_of
 
@@ -55,7 +54,7 @@ def keep_types(data: Data, only: tuple[str, ...]) -> Bools:
         remedy = "write invention, utility or design (发明, 实用新型, 外观设计; 1, 2, 3); " + did_you_mean(
             odd[0], ("invention", "utility", "design")
         )
-        fail(
+        fail_if_any(
             [Finding("patent-type-unknown", f"patent types are {listed(odd)}", f"column {data.columns['patent_type']!r}", remedy)],
             "patent types",
         )

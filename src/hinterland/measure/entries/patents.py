@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, listed
+from hinterland.errors import Finding, fail_if_any, listed
 from hinterland.measure import innovation
 from hinterland.measure.data import Data
-from hinterland.measure.entries.arguments import fail, out_of_range
+from hinterland.measure.entries.arguments import out_of_range
 from hinterland.measure.entries.patent_rows import CELL, ENTITY, REGION, YEAR, cells, mean_block
 from hinterland.measure.indicator import Indicator, Parameter, Role
 from hinterland.measure.result import Measured, dense
@@ -77,7 +77,7 @@ def citation_weighted_patents(
     data: Data, *, cited_by: Second = None, window: int | None = 5, observed_until: int | None = None
 ) -> Measured:
     """Patents weighted by scaled citations, the mean of the scaled, and the mean number of citations, per time and region."""
-    fail([] if window is None else out_of_range("window", window, 1, np.inf, whole=True), "citation-weighted-patents")
+    fail_if_any([] if window is None else out_of_range("window", window, 1, np.inf, whole=True), "citation-weighted-patents")
     counts, last, findings = _citation_counts(data, cited_by, window)
     cohorts = data.frame.select("field", "time").with_columns(pl.struct("field", "time").rank("dense").alias("cohort"))["cohort"]
     cell, keys, size = cells(data)
@@ -105,7 +105,7 @@ def _citation_counts(data: Data, cited_by: Second, window: int | None) -> tuple[
     if cited_by is None:
         if not data.has("citations"):
             what = "neither numbers of citations nor single citations were given"
-            fail(
+            fail_if_any(
                 [Finding("missing-role", what, "argument citations", "name a column as citations, or pass single citations as cited_by")],
                 "citation-weighted-patents",
             )
