@@ -55,17 +55,17 @@ def report(name: str, seconds: float, answer: float, remark: str = "") -> None:
     print(json.dumps(asdict(Result(name, seconds, peak, answer, remark))))
 
 
-def contend(script: str, contenders: dict[str, str]) -> list[Result]:
-    """Run ``script --only NAME`` for each contender whose module is installed. ``contenders``: name → module."""
+def contend(script: str, contenders: dict[str, str], *arguments: str) -> list[Result]:
+    """Run ``script --only NAME arguments`` for each contender whose module is installed. ``contenders``: name → module."""
     results = []
     for name, module in contenders.items():
         if importlib.util.find_spec(module) is None:
             print(f"{name:<34} not installed", file=sys.stderr)
             continue
         env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        done = subprocess.run([sys.executable, script, "--only", name], capture_output=True, text=True, check=False, env=env)
+        done = subprocess.run([sys.executable, script, "--only", name, *arguments], capture_output=True, text=True, check=False, env=env)
         if done.returncode:
-            print(f"{name:<34} failed: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+            print(f"{name:<34} failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}", file=sys.stderr)
             continue
         results.append(Result(**json.loads(done.stdout.strip().splitlines()[-1])))
     return results

@@ -12,20 +12,16 @@ non-symmetric eigenproblem of the larger side, which takes minutes: ``--slow`` i
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from _harness import Result, report, table
+from _harness import contend, report, table
 
 IDS = ("economic-complexity", "product-complexity", "proximity", "relatedness-density")
 NAMES = {
@@ -143,16 +139,6 @@ def measure(name: str, regions: int, industries: int, repeats: int) -> None:
     report(name, min(times), answer, NAMES[name])
 
 
-def run(arguments: argparse.Namespace, name: str) -> Result | None:
-    command = [sys.executable, __file__, "--only", name, "--regions", str(arguments.regions), "--industries", str(arguments.industries)]
-    environment: dict[str, Any] = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        print(f"{name:<34} failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}", file=sys.stderr)
-        return None
-    return Result(**json.loads(done.stdout.strip().splitlines()[-1]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--regions", type=int, default=3000)
@@ -164,8 +150,8 @@ def main() -> None:
     if arguments.only:
         measure(arguments.only, arguments.regions, arguments.industries, arguments.repeats)
         return
-    names = [n for n in CALLS if arguments.slow or n != "econcomplex"]
-    results = [r for r in (run(arguments, n) for n in names) if r is not None]
+    modules = {n: n if n in ("ecomplexity", "econcomplex") else "hinterland" for n in CALLS if arguments.slow or n != "econcomplex"}
+    results = contend(__file__, modules, "--regions", str(arguments.regions), "--industries", str(arguments.industries))
     table(f"ECI, PCI, proximity and density, {arguments.regions} x {arguments.industries}", results, "hinterland")
 
 

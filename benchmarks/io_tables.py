@@ -11,7 +11,6 @@ is what counts. Each contender is a process of its own. The answer is the sum of
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from _harness import Result, report, table
+from _harness import contend, report, table
 
 REGIONS, KINDS = 49, 5
 
@@ -145,21 +144,13 @@ def main() -> None:
         answer = READ[arguments.only](arguments.folder)
         report(arguments.only, time.perf_counter() - start, answer, "with imports")
         return
-    own = [sys.executable, str(Path(__file__).resolve())]
-    env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), arguments.sectors)
-        found = {}
-        for name in READ:
-            done = subprocess.run([*own, "--only", name, "--folder", folder], capture_output=True, text=True, check=False, env=env)
-            if done.returncode:
-                print(f"{name:<34} failed: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-                continue
-            found[name] = Result(**json.loads(done.stdout.strip().splitlines()[-1]))
+        found = contend(__file__, {n: n.split()[0] for n in READ}, "--folder", folder)
     for layout in ("exiobase", "icio"):
-        results = [r for n, r in found.items() if n.endswith(layout)]
+        results = [r for r in found if r.name.endswith(layout)]
         table(f"{layout}, n = {REGIONS * arguments.sectors}", results, f"hinterland {layout}")
-    subprocess.run([*own, "--only", "held"], check=True, env=env)
+    subprocess.run([sys.executable, __file__, "--only", "held"], check=True, env={"OMP_NUM_THREADS": "1", **os.environ})
 
 
 if __name__ == "__main__":
