@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from hinterland.report.table import Heading, Row, Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
 
 KINDS = (1, 3, 2, 4, 0)
 """High among high, low among low, low among high, high among low, not significant."""
@@ -71,9 +73,10 @@ def _maps(m: Measured, speaker: Speaker) -> Figure:
     periods: list[int | None] = [*m.periods] or [None]
     chosen = [periods[i] for i in sorted({0, len(periods) // 2, len(periods) - 1})]
     with drawing():
+        shapes = shaped(m.outlines) if m.outlines.height else []
         figure, panels = canvas(2.75 if len(chosen) > 1 else 4.2, len(chosen))
         for axes, period in zip(panels, chosen, strict=True):
-            _map(axes, m, period)
+            _map(axes, m, shapes, period)
             if period is not None:
                 axes.set_title(str(period), loc="center")
         named = [Patch(facecolor=_COLOURS[k], edgecolor=MUTED, linewidth=0.4, label=speaker.ui(f"mark.cluster_{k}")) for k in KINDS]
@@ -83,10 +86,10 @@ def _maps(m: Measured, speaker: Speaker) -> Figure:
     return figure
 
 
-def _map(axes: Axes, m: Measured, period: int | None) -> None:
+def _map(axes: Axes, m: Measured, shapes: Sequence[tuple[str | None, Path]], period: int | None) -> None:
     kinds = dict(_kinds(m, period).select("region", "value").iter_rows())
-    if m.outlines.height:
-        fill(axes, shaped(m), {r: _COLOURS[int(k)] for r, k in kinds.items()}, small=True)
+    if shapes:
+        fill(axes, shapes, {r: _COLOURS[int(k)] for r, k in kinds.items()}, small=True)
     else:
         known = m.places.drop_nulls(["lon", "lat"]).filter(pl.col("region").is_in(list(kinds)))
         rank = [int(kinds[r] != 0) for r in known["region"]]

@@ -162,6 +162,6 @@ def _shapes(m: Measured, rows: pl.DataFrame, values: Floats, speaker: Speaker) -
     found = {r: _colour(v, colours, norm) for r, v in rows.select("region", "value").drop_nulls().iter_rows()}
     with drawing():
         figure, (axes,) = canvas(4.2)
-        missing = fill(axes, shaped(m), found)
+        missing = fill(axes, shaped(m.outlines), found)
         _legend(axes, limits, colours, norm, speaker, missing=missing)
     return figure

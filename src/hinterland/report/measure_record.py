@@ -127,9 +127,16 @@ class Measured:
         return Both(*(self.place(Speaker(language), key, label) for language in LANGUAGES))
 
     def _named(self, key: str, language: str) -> Mapping[str, str]:
-        known, column = (self.places, "region") if key in ("region", "other") else (self.names, "label")
-        name = "name_zh" if language == "zh" else "name_en"
-        return dict(known.filter(pl.col(name).is_not_null()).select(column, name).iter_rows()) if known.height else {}
+        return self._known["region" if key in ("region", "other") else "label", "name_zh" if language == "zh" else "name_en"]
+
+    @cached_property
+    def _known(self) -> Mapping[tuple[str, str], Mapping[str, str]]:
+        """Label → name, by column of labels and of names."""
+        return {
+            (column, name): dict(frame.drop_nulls(name).select(column, name).iter_rows()) if frame.height else {}
+            for column, frame in (("region", self.places), ("label", self.names))
+            for name in ("name_en", "name_zh")
+        }
 
     def ordered(self, key: str, labels: Sequence[str]) -> list[str]:
         """Labels in the order of their official codes where these are known, else as they sort."""

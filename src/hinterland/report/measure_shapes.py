@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.path import Path
 
-    from hinterland.report.measure_record import Measured
-
-_MEAN_LATITUDE = 35.0
+MEAN_LATITUDE = 35.0
 
 
 def bare(axes: Axes) -> None:
@@ -29,16 +27,16 @@ def bare(axes: Axes) -> None:
 
 def _flat(axes: Axes) -> None:
     """Degrees of longitude as long as they are at the mean latitude."""
-    axes.set_aspect(1 / np.cos(np.deg2rad(_MEAN_LATITUDE)))
+    axes.set_aspect(1 / np.cos(np.deg2rad(MEAN_LATITUDE)))
     bare(axes)
 
 
-def shaped(m: Measured) -> list[tuple[str | None, Path]]:
-    """Region and shape, for every shape of the boundaries."""
+def shaped(outlines: pl.DataFrame) -> list[tuple[str | None, Path]]:
+    """Region and shape, for every shape of the boundaries (``region``, ``shape``, ``part``, ``ring``, ``lon``, ``lat``)."""
     from matplotlib.path import Path
 
     found = []
-    for (region, _), part in m.outlines.group_by("region", "shape", maintain_order=True):
+    for (region, _), part in outlines.group_by("region", "shape", maintain_order=True):
         rings = [r.select("lon", "lat").to_numpy() for _, r in part.group_by("part", "ring", maintain_order=True)]
         found.append((region, Path.make_compound_path(*(Path(r, closed=True) for r in rings))))
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hinterland.report.digits import compact
 from hinterland.report.measure_maps import TILES, short_name
-from hinterland.report.measure_shapes import bare
+from hinterland.report.measure_shapes import MEAN_LATITUDE, bare, shaped
 from hinterland.report.sentences import Speaker
 from hinterland.report.style import BLUE, CYCLE, GREEN, INK, MARKERS, MUTED, ORANGE, RULE, canvas, drawing
 from hinterland.report.transfer_sankey import GROUP_COLOURS, concept_of, sankey
@@ -25,8 +25,6 @@ __all__ = ["centre_paths", "flow_map", "plane", "sankey"]
 Floats = NDArray[np.float64]
 
 MOST_ARCS = 40
-
-_MEAN_LATITUDE = 35.0
 _BEND = 0.18
 """How far an arc's middle lies off the straight line, as a share of its length."""
 
@@ -66,7 +64,7 @@ def flow_map(
         for source, host, value in shown.select("source", "host", "value").sort("value").iter_rows():
             _arc(axes, where[source], where[host], 0.3 + 3.2 * value / largest)
         _ends(axes, places, where, speaker, balance=_balance(flows), drawn=set(shown["source"]) | set(shown["host"]), tiled=tiled)
-        axes.set_aspect(0.85 if tiled else 1 / np.cos(np.deg2rad(_MEAN_LATITUDE)))
+        axes.set_aspect(0.85 if tiled else 1 / np.cos(np.deg2rad(MEAN_LATITUDE)))
         bare(axes)
         _arc_legend(axes, speaker, largest, unit, concept_of(flows, speaker))
     return figure
@@ -91,12 +89,8 @@ def _tile_ground(axes: Axes) -> None:
 
 def _boundaries(axes: Axes, outlines: pl.DataFrame) -> None:
     from matplotlib.collections import PathCollection
-    from matplotlib.path import Path
 
-    shapes = []
-    for _, part in outlines.group_by("region", "shape", maintain_order=True):
-        rings = [r.select("lon", "lat").to_numpy() for _, r in part.group_by("part", "ring", maintain_order=True)]
-        shapes.append(Path.make_compound_path(*(Path(r, closed=True) for r in rings)))
+    shapes = [path for _, path in shaped(outlines)]
     axes.add_collection(PathCollection(shapes, facecolors="#f1f2f4", edgecolors=MUTED, linewidths=0.35, zorder=0))
     axes.autoscale_view()
 
@@ -268,7 +262,7 @@ def centre_paths(paths: pl.DataFrame, names: Mapping[str, str], speaker: Speaker
                 axes.annotate(
                     str(rows["time"][at]), (lon[at], lat[at]), xytext=(4, 4), textcoords="offset points", fontsize=6.5, color=colour
                 )
-        axes.set_aspect(1 / np.cos(np.deg2rad(_MEAN_LATITUDE)), adjustable="datalim")
+        axes.set_aspect(1 / np.cos(np.deg2rad(MEAN_LATITUDE)), adjustable="datalim")
         axes.grid(color=RULE, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.set_xlabel(speaker.labelled("flow_figure.longitude"))

@@ -82,7 +82,7 @@ def tall(words: Words, frame: pl.DataFrame, *, name: str, title: str) -> Table:
     measures = frame.select("measure", "component").n_unique() > 1
 
     def cells(row: dict[str, object]) -> tuple[str, ...]:
-        found = [speaker.name(str(row[k]), "transfer_role") if k == "role" else words.said(k, row[k]) for k in keys]
+        found = [words.said(k, row[k]) for k in keys]
         found += [words.measure(str(row["measure"]), str(row["component"] or ""))] if measures else []
         found += [MISSING if row["time"] is None else str(row["time"])] if timed else []
         reason = str(row["reason"] or "")
