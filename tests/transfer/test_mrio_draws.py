@@ -14,7 +14,7 @@ from hinterland.errors import InputError
 from hinterland.measure.multiregional import by_region, induced_output, net_transfer, table, transfer
 from hinterland.transfer.hold_out import true_flows
 from hinterland.transfer.mrio import estimate_mrio
-from hinterland.transfer.mrio_draws import draws, flow_intervals, induced_intervals, net_transfer_intervals, solved, with_prior
+from hinterland.transfer.mrio_draws import draws, flow_intervals, induced_intervals, net_transfer_intervals, solved
 from hinterland.transfer.mrio_result import EstimatedMRIO
 
 Make = Callable[..., tuple[IOTable, np.ndarray]]
@@ -26,6 +26,11 @@ def estimate(known: tuple[IOTable, np.ndarray]) -> EstimatedMRIO:
     scale = np.random.default_rng(0).uniform(0.7, 1.4, t.n)
     inflow = t.inflow * scale
     return estimate_mrio(replace(t, inflow=inflow, error=inflow - t.inflow), known[1])
+
+
+def with_prior(e: EstimatedMRIO, **changes: float) -> EstimatedMRIO:
+    """The same estimate with another uncertainty of its prior."""
+    return replace(e, prior=replace(e.prior, **changes))
 
 
 @pytest.mark.parametrize("conflict", [True, False])
@@ -46,7 +51,7 @@ def test_same_seed_same_draws(estimate: EstimatedMRIO) -> None:
 
 
 def test_no_uncertainty_no_interval(estimate: EstimatedMRIO) -> None:
-    sure = with_prior(estimate, decay_sd=0.0, noise=(0.0, 0.0))
+    sure = with_prior(estimate, decay_sd=0.0, pair_noise=0.0, cell_noise=0.0)
     for frame in (flow_intervals(sure, 4, conflict=False), induced_intervals(sure, 4, conflict=False)):
         np.testing.assert_allclose(frame["low"], frame["value"], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(frame["high"], frame["value"], rtol=1e-5, atol=1e-6)
@@ -73,7 +78,7 @@ def test_intervals_cover_flows_with_the_noise_that_they_assume(make: Make) -> No
 def test_wider_noise_wider_intervals(estimate: EstimatedMRIO) -> None:
     widths = []
     for noise in (0.1, 0.4, 1.0):
-        ci = flow_intervals(with_prior(estimate, noise=(noise, noise)), 60, conflict=False)
+        ci = flow_intervals(with_prior(estimate, pair_noise=noise, cell_noise=noise), 60, conflict=False)
         widths.append(float((ci["high"] - ci["low"]).mean()))  # type: ignore[arg-type]
     assert widths == sorted(widths)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hinterland.data.io_table import Floats, row_blocks
+from hinterland.data.io_table import ARRAYS, Floats, row_blocks
 from hinterland.errors import Finding, listed
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def shape_findings(t: IOTable) -> list[Finding]:
 
 def _gaps(t: IOTable) -> list[Finding]:
     found = []
-    for name in ("Z", "F", "x", "value_added", "exports", "imports", "outflow", "inflow", "imported_inputs", "imported_final", "error"):
+    for name in ARRAYS:
         array = getattr(t, name)
         # A sum is finite only if every term is, and makes no mask of the table's size.
         bad = ~np.isfinite(array.sum(axis=1) if array.ndim == 2 else array)

@@ -99,7 +99,7 @@ class IOTable:
 
         for name in ("regions", "sectors", "final_region", "final_kind", "value_added_kind", "imported_kind"):
             self._set(name, np.asarray(getattr(self, name), dtype=np.str_))
-        for name in _ARRAYS:
+        for name in ARRAYS:
             self._set(name, np.asarray(getattr(self, name), dtype=np.float64))
         self._fill()
         fail_if_any(shape_findings(self), self.source, InputError)
@@ -111,7 +111,7 @@ class IOTable:
         fail_if_any(found, self.source, InputError)
         # A changed table carries the findings of its reader; those of the checks are made anew.
         self._set("findings", (*(f for f in self.findings if f.code not in CHECKED), *found))
-        for name in _ARRAYS:
+        for name in ARRAYS:
             self._set(name, _read_only(getattr(self, name)))
 
     def _set(self, name: str, value: Any) -> None:
@@ -177,6 +177,12 @@ class IOTable:
     def final_demand(self) -> Floats:
         """Final demand by region of demand, [n, R], in the order of ``region_labels``; columns of other regions are left out."""
         return np.stack([self.F[:, self.final_region == r].sum(axis=1) for r in self.region_labels], axis=1)
+
+    @property
+    def supply(self) -> Floats:
+        """What each region supplies of each product to each region, for inputs and final demand, [R origin, S, R user]."""
+        R, S = self.n_regions, self.n_sectors
+        return np.asarray(self.Z.reshape(R, S, R, S).sum(axis=3) + self.final_demand.reshape(R, S, R), dtype=np.float64)
 
     @property
     def import_treatment(self) -> Imports:
@@ -271,7 +277,7 @@ class LongTable:
     final: pl.DataFrame
 
 
-_ARRAYS = (
+ARRAYS = (
     "Z",
     "F",
     "x",
@@ -284,6 +290,7 @@ _ARRAYS = (
     "imported_final",
     "error",
 )
+"""Every array of a table of numbers."""
 
 
 def _read_only(array: Floats) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.panel import Panel
 from hinterland.data.world_distortions import Distortions, draw_distortions
-from hinterland.data.world_parameters import calibration
+from hinterland.data.world_prices import inflation
 from hinterland.data.world_process import bounded_normal, stream
 
 Floats = NDArray[np.float64]
@@ -194,14 +194,11 @@ def _first_investment(stock: Floats, later: Floats, span: int, depreciation: flo
 
 def investment_prices(panel: Panel, seed: int) -> Floats:
     """[N, T] price index of investment goods (previous year = 100): recorded inflation, and a movement of the city's province."""
-    calendar = calibration()["calendar"]
-    recorded = dict(enumerate(calendar["inflation"], calendar["first"]))
-    inflation = np.array([recorded.get(int(year), calendar["inflation_after"]) for year in years(panel)])
     codes = cities(panel, "province_code")["province_code"]
     names = codes.unique().sort()
     place = codes.replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
     own = input_laws()["investment_prices"]["sd"] * stream(seed, "inputs prices").standard_normal((len(names), panel.n_periods))
-    return np.asarray(100 * np.exp(inflation[None, :] + own[place]))
+    return np.asarray(100 * np.exp(inflation(years(panel))[None, :] + own[place]))
 
 
 def price_level(index: Floats) -> Floats:

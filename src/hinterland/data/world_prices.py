@@ -31,7 +31,7 @@ def simulate_prices(rng: np.random.Generator, years: NDArray[np.int64]) -> Float
     common = process["common_permanent_sd"] * rng.standard_normal((count, 1)) + _autoregression(rng, count, periods, process) * early
     by_good = process["good_sd"] * rng.standard_normal((periods, goods))
     own = spread[:, :, None] * rng.standard_normal((count, periods, goods))
-    return np.asarray(100 * np.exp(_inflation(years)[None, :, None] + by_good[None] + common[:, :, None] + own))
+    return np.asarray(100 * np.exp(inflation(years)[None, :, None] + by_good[None] + common[:, :, None] + own))
 
 
 def _autoregression(rng: np.random.Generator, count: int, periods: int, process: Mapping[str, Any]) -> Floats:
@@ -43,7 +43,8 @@ def _autoregression(rng: np.random.Generator, count: int, periods: int, process:
     return np.asarray(process["common_sd"] * moved)
 
 
-def _inflation(years: NDArray[np.int64]) -> Floats:
+def inflation(years: NDArray[np.int64]) -> Floats:
+    """[T] recorded inflation of each year, and of later ones what the calibration assumes."""
     calendar = calibration()["calendar"]
     recorded = dict(enumerate(calendar["inflation"], calendar["first"]))
     return np.array([recorded.get(int(year), calendar["inflation_after"]) for year in years])

@@ -14,11 +14,10 @@ from hinterland.data.globe import great_circle
 from hinterland.data.io_table import IOTable
 from hinterland.measure.data import Data
 from hinterland.measure.division import ratio
-from hinterland.measure.second import table
 from hinterland.transfer.bilateral import Records
 from hinterland.transfer.chains import Chains
 from hinterland.transfer.economy import Economy
-from hinterland.transfer.inputs import Cells, for_years
+from hinterland.transfer.inputs import Cells, by_region, for_years
 from hinterland.transfer.reception import KINDS, label_changes, reception
 from hinterland.transfer.rows import applied, as_values, conformed, measured_rows
 
@@ -45,17 +44,6 @@ def economy_of(cells: Cells, levels: Any, *, chains: Chains | None, wages: Any, 
         zone=None if zones is None else np.nan_to_num(by_region(zones, "zones", regions)),
         **linked,
     )
-
-
-def by_region(source: Any, argument: str, regions: tuple[str, ...]) -> Floats:
-    """[R] numbers of a table of ``region`` and ``value``; NaN where it has none.
-
-    Raises:
-        InputError: columns missing.
-    """
-    found = table(source, argument, ["region", "value"]).with_columns(pl.col("region").cast(pl.String), pl.col("value").cast(pl.Float64))
-    known = {k: v for k, v in found.iter_rows() if v is not None}
-    return np.array([known.get(r, np.nan) for r in regions], dtype=np.float64)
 
 
 def _links(t: IOTable, regions: tuple[str, ...], industries: tuple[str, ...]) -> Mapping[str, Floats]:

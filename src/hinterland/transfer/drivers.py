@@ -13,9 +13,8 @@ from hinterland.data.globe import great_circle
 from hinterland.measure.data import Data
 from hinterland.measure.division import ratio
 from hinterland.measure.location import STAGES, weber_site
-from hinterland.measure.second import table
 from hinterland.transfer.chains import Chains, chain_rows
-from hinterland.transfer.inputs import Cells, for_years
+from hinterland.transfer.inputs import Cells, by_region, for_years
 from hinterland.transfer.rows import applied, conformed, measured_rows, number_rows
 
 __all__ = ["drivers_frame"]
@@ -119,7 +118,5 @@ def _weights(cells: Cells, values: Floats, chains: Chains | None) -> tuple[Float
 
 def _relative_wages(source: Any, regions: pl.Series) -> Floats:
     """[R] wage over the mean of the regions that have one; NaN where there is none."""
-    found = table(source, "wages", ["region", "value"]).with_columns(pl.col("region").cast(pl.String), pl.col("value").cast(pl.Float64))
-    known = dict(found.iter_rows())
-    wage = np.array([known.get(r, np.nan) if known.get(r) is not None else np.nan for r in regions], dtype=np.float64)
+    wage = by_region(source, "wages", regions)
     return ratio(wage, np.nanmean(wage))

@@ -24,10 +24,9 @@ BANDS = (1000.0, 2500.0, 6000.0)
 
 def true_flows(t: IOTable) -> Floats:
     """Flows between regions by sector, [S, R, R], of a table that knows them; falls of stocks are left in."""
-    R, S = t.n_regions, t.n_sectors
-    sold = t.Z.reshape(R, S, R, S).sum(axis=3) + t.final_demand.reshape(R, S, R)
-    flows = np.ascontiguousarray(sold.transpose(1, 0, 2))
-    flows[:, np.arange(R), np.arange(R)] = 0.0
+    flows = np.ascontiguousarray(t.supply.transpose(1, 0, 2))
+    own = np.arange(t.n_regions)
+    flows[:, own, own] = 0.0
     return flows
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from hinterland.data.industry_groups import grouped
 from hinterland.errors import Finding, InputError, fail_if_any, listed
@@ -17,7 +18,7 @@ from hinterland.measure.indicator import Indicator, Role
 from hinterland.measure.read import Reading, read_data
 from hinterland.measure.second import table
 
-__all__ = ["Cells", "aggregated", "by_group", "for_years", "has_complexity", "read_cells", "region_names"]
+__all__ = ["Cells", "aggregated", "by_group", "by_region", "for_years", "has_complexity", "read_cells", "region_names"]
 
 _NUMBERS = ("output", "labour", "capital")
 
@@ -231,3 +232,14 @@ def aggregated(data: Data, into: Mapping[str, str]) -> Data:
 def by_group(cells: Cells) -> Data:
     """Cells by group in place of industry."""
     return aggregated(cells.data, cells.groups)
+
+
+def by_region(source: Any, argument: str, regions: Iterable[str]) -> NDArray[np.float64]:
+    """[R] numbers of a table of ``region`` and ``value``; NaN where it has none.
+
+    Raises:
+        InputError: columns missing.
+    """
+    found = table(source, argument, ["region", "value"]).with_columns(pl.col("region").cast(pl.String), pl.col("value").cast(pl.Float64))
+    known = {k: v for k, v in found.iter_rows() if v is not None}
+    return np.array([known.get(r, np.nan) for r in regions], dtype=np.float64)

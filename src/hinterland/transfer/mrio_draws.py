@@ -7,7 +7,7 @@ margins is right. Every draw reproduces its margins. Measures are taken from eac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from hinterland.errors import Finding, InputError
 from hinterland.measure.balancing import ras
 from hinterland.measure.multiregional import Table, by_region, induced_output, induced_value_added, net_transfer, table_of, transfer
 from hinterland.measure.trade_matrix import log_gravity
+from hinterland.transfer.chains import value_added_coefficients
 from hinterland.transfer.mrio import consistent, linked
 from hinterland.transfer.mrio_result import EstimatedMRIO, Margins
 
@@ -90,7 +91,7 @@ def induced_intervals(
 
     def measured(table: IOTable) -> Floats:
         solvable = solved(table)
-        return by_region(induced_value_added(solvable, _value_added_share(table)) if value_added else induced_output(solvable))
+        return by_region(induced_value_added(solvable, value_added_coefficients(table)) if value_added else induced_output(solvable))
 
     found = np.stack([measured(linked(e.given, d.trade, d.margins)) for d in draws(e, count, seed=seed, conflict=conflict)])
     return _pairs(e, measured(e.table), found, level)
@@ -126,11 +127,6 @@ def solved(t: IOTable) -> Table:
     return table_of(t.A, t.final_demand)
 
 
-def _value_added_share(t: IOTable) -> Floats:
-    share: Floats = np.divide(t.value_added.sum(axis=0), t.x, out=np.zeros(t.n), where=t.x > 0)
-    return share
-
-
 def _pairs(e: EstimatedMRIO, value: Floats, found: Floats, level: float) -> pl.DataFrame:
     low, high = _bounds(found, level)
     names = e.table.region_labels
@@ -145,10 +141,3 @@ def _bounds(found: Floats, level: float) -> tuple[Floats, Floats]:
     tail = (1 - level) / 2
     low, high = np.quantile(found, [tail, 1 - tail], axis=0)
     return low, high
-
-
-def with_prior(e: EstimatedMRIO, *, decay_sd: float | None = None, noise: tuple[float, float] | None = None) -> EstimatedMRIO:
-    """The same estimate with another uncertainty of its prior."""
-    pair, cell = noise or (e.prior.pair_noise, e.prior.cell_noise)
-    sd = e.prior.decay_sd if decay_sd is None else decay_sd
-    return replace(e, prior=replace(e.prior, decay_sd=sd, pair_noise=pair, cell_noise=cell))

@@ -109,8 +109,7 @@ class EstimatedMRIO:
     def reproduced(self) -> pl.DataFrame:
         """``margin, largest``: how far the table is from every margin, at most, as a share of average output."""
         t, m = self.table, self.margins
-        R, S = t.n_regions, t.n_sectors
-        sold = t.Z.reshape(R, S, R, S).sum(axis=3) + t.final_demand.reshape(R, S, R)
+        sold = t.supply
         own = np.diagonal(sold, axis1=0, axis2=2)
         gaps = {
             "output": t.row_residual,

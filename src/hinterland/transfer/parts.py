@@ -34,7 +34,8 @@ def assembled(g: Given) -> Transfer:
     phases = phases_frame(g.cells, scale, g.policies or {}, g.min_years)
     flows = _flows(g)
     levels = levels_from_gradient(g.cells) if g.levels is None and g.has_gradient else g.levels
-    thin = not has_complexity(g.cells.data, g.cells.years[0])
+    rich = {year: has_complexity(g.cells.data, year) for year in (g.cells.years[0], g.cells.years[-1])}
+    thin = not rich[g.cells.years[0]]
     return Transfer(
         scale=scale,
         structure=structure_frame(g.cells, scale),
@@ -44,11 +45,11 @@ def assembled(g: Given) -> Transfer:
         pattern=pattern_frame(g.cells, flows.clear() if thin else flows, levels),
         drivers=drivers_frame(g.cells, g.at, g.wages, g.chains, () if g.gravity is None else (gravity_rows(g.gravity),)),
         constraints=constraints_frame(g.conditions, g.cells.data.columns["time"]),
-        selection=selection_frame(g.cells, g.planned, g.strategic, g.green, levels),
+        selection=selection_frame(g.cells, g.planned, g.strategic, g.green, levels, rich=rich[g.cells.years[-1]]),
         phases=phases.frame,
         security=security_frame(g.cells, g.chains, g.threatened or (), g.utilisation),
         paths=paths_frame(g.cells, g.at),
-        notes=(*notes_of(g), *phases.notes),
+        notes=(*notes_of(g, thin=not all(rich.values())), *phases.notes),
         findings=(
             *g.cells.data.findings,
             *phases.findings,
@@ -71,14 +72,14 @@ def _reception(g: Given, flows: pl.DataFrame, levels: Any) -> pl.DataFrame:
     return reception_frame(g.cells, flows, economy, same_unit=g.same_unit, links=links)
 
 
-def notes_of(g: Given) -> tuple[Note, ...]:
+def notes_of(g: Given, *, thin: bool) -> tuple[Note, ...]:
     """What the frames cannot say, and what is absent without which input."""
     chains = 0 if g.chains is None else len(g.chains.tables)
     columns = g.cells.data.columns
     rules = {
         "transfer-net": True,
         "transfer-imputed": True,
-        "transfer-too-thin": not all(has_complexity(g.cells.data, y) for y in (g.cells.years[0], g.cells.years[-1])),
+        "transfer-too-thin": thin,
         "transfer-no-groups": not g.cells.groups,
         "transfer-no-flows": g.records is None,
         "transfer-no-own": g.records is not None and not g.records.own.height,

@@ -16,7 +16,7 @@ from hinterland.measure.entries.presences import orientation
 from hinterland.measure.entry import find_indicator
 from hinterland.measure.relatedness import QUADRANTS
 from hinterland.measure.second import table
-from hinterland.transfer.inputs import Cells, for_years, has_complexity
+from hinterland.transfer.inputs import Cells, for_years
 from hinterland.transfer.rows import applied, as_values, conformed, measured_rows, ranked
 from hinterland.transfer.selection import PARTS, Selection, select_industries
 
@@ -80,11 +80,16 @@ def read_scores(name: str, source: Any, cells: Cells) -> Floats:
     return np.array([[known[k] for k in row] for row in wanted])
 
 
-def selection_frame(cells: Cells, plans: Plans | None, strategic: Floats | None, green: Floats | None, levels: Any = None) -> pl.DataFrame:
-    """Rows of ``transfer_selection``, as of the last year; with ``levels`` those decide which end of complexity is the high one."""
+def selection_frame(
+    cells: Cells, plans: Plans | None, strategic: Floats | None, green: Floats | None, levels: Any = None, *, rich: bool
+) -> pl.DataFrame:
+    """Rows of ``transfer_selection``, as of the last year; with ``levels`` those decide which end of complexity is the high one.
+
+    ``rich``: whether that year has enough presences for complexity.
+    """
     data = for_years(cells.data, cells.years[-1])
     rows = [cells.grouped(f) for f in _scores(cells, data, levels)]
-    if has_complexity(cells.data, cells.years[-1]):
+    if rich:
         cube = data.cube("time", "region", "industry")
         scores = {"strategic": strategic, "green": green}
         rows += _candidates(cells, _selected(cells, cube.values[0], plans, scores, levels))

@@ -33,6 +33,8 @@ from hinterland.transfer.reception_scores import (
 __all__ = ["KINDS", "THRESHOLDS", "Economy", "Reception", "label", "label_changes", "reception"]
 
 Floats = NDArray[np.float64]
+_Related = tuple[Floats, Floats, Floats]
+"""Location quotient, presence and density of the economy, each [R, I]."""
 Ints = NDArray[np.int64]
 
 KINDS = ("enclave", "chain-extension", "cluster", "cost-driven", "market-driven", "policy-driven")
@@ -95,10 +97,11 @@ def reception(
         _at(flows[c], labels) for c, labels in (("source", economy.regions), ("host", economy.regions), ("industry", economy.industries))
     ]
     arrivals = _Arrivals(places[0], places[1], places[2], flows["value"].cast(pl.Float64).to_numpy())
-    scores, parts = _scores(arrivals, economy)
+    related = _relatedness(economy.activity)
+    scores, parts = _scores(arrivals, economy, related)
     kind, tied = label(np.column_stack([scores[k] for k in KINDS]), np.array([thresholds[k] for k in KINDS]), margin)
     frame = flows.select("source", "host", "industry", "value").with_columns(
-        *_pattern_columns(arrivals, economy),
+        *_pattern_columns(arrivals, economy, related),
         *_link_column(flows, economy, tau),
         *(pl.Series(k, v).fill_nan(None) for k, v in scores.items()),
         pl.Series("kind", kind, dtype=pl.String),
@@ -135,9 +138,9 @@ def _flow_findings(flows: pl.DataFrame, economy: Economy, thresholds: Mapping[st
     return findings
 
 
-def _scores(arrivals: _Arrivals, economy: Economy) -> tuple[dict[str, Floats], pl.DataFrame]:
+def _scores(arrivals: _Arrivals, economy: Economy, related: _Related) -> tuple[dict[str, Floats], pl.DataFrame]:
     """Scores [N] by kind, and the parts of each as a long table."""
-    found = _parts(arrivals, economy)
+    found = _parts(arrivals, economy, related)
     unknown = np.full(len(arrivals.value), np.nan)
     rules = {
         "enclave": lambda p: enclave_score(p["local_linkage"], p["relatedness"], p["arrival_share"]),
@@ -156,18 +159,18 @@ def _scores(arrivals: _Arrivals, economy: Economy) -> tuple[dict[str, Floats], p
     return scores, pl.concat(rows).with_columns(pl.col("value").fill_nan(None))
 
 
-def _parts(arrivals: _Arrivals, economy: Economy) -> dict[str, dict[str, Floats]]:
+def _parts(arrivals: _Arrivals, economy: Economy, related: _Related) -> dict[str, dict[str, Floats]]:
     """What each score is made of, [N] by name; nothing where the economy lacks an input that the score needs."""
     s, h, i = arrivals.source, arrivals.host, arrivals.industry
-    quotient, matrix, omega = _relatedness(economy.activity)
-    related, arrived = percentile(omega)[h, i], arrival_share(arrivals.value, np.nan_to_num(economy.activity)[h, i])
+    quotient, matrix, omega = related
+    near, arrived = percentile(omega)[h, i], arrival_share(arrivals.value, np.nan_to_num(economy.activity)[h, i])
     found: dict[str, dict[str, Floats]] = {k: {} for k in KINDS}
     if economy.local_linkage is not None:
-        found["enclave"] = {"local_linkage": economy.local_linkage[h, i], "relatedness": related, "arrival_share": arrived}
+        found["enclave"] = {"local_linkage": economy.local_linkage[h, i], "relatedness": near, "arrival_share": arrived}
     if economy.requirements is not None:
         up, down = chain_links(economy.requirements, matrix)
         found["chain-extension"] = {"upstream": up[h, i], "downstream": down[h, i]}
-    found["cluster"] = {"location_quotient": quotient[h, i], "relatedness": related}
+    found["cluster"] = {"location_quotient": quotient[h, i], "relatedness": near}
     if economy.localisation is not None:
         found["cluster"]["localisation"] = economy.localisation[i]
     for k, (name, price) in enumerate((("wage", economy.wage), ("land", economy.land_price))):
@@ -188,15 +191,15 @@ def _savings(parts: dict[str, Floats]) -> tuple[Floats, Floats | None]:
     return np.column_stack([v for k, v in parts.items() if k.endswith("_saving")]), np.column_stack(shares) if shares else None
 
 
-def _relatedness(activity: Floats) -> tuple[Floats, Floats, Floats]:
+def _relatedness(activity: Floats) -> _Related:
     """Location quotient, presence and density, each [R, I]."""
     quotient = specialisation(activity)
     matrix = (np.nan_to_num(quotient) >= 1).astype(np.float64)
     return quotient, matrix, density(matrix, proximity(matrix))
 
 
-def _pattern_columns(arrivals: _Arrivals, economy: Economy) -> list[pl.Series]:
-    _, matrix, omega = _relatedness(economy.activity)
+def _pattern_columns(arrivals: _Arrivals, economy: Economy, related: _Related) -> list[pl.Series]:
+    _, matrix, omega = related
     kept = presence(economy.activity)
     pci = np.full(len(economy.industries), np.nan)
     pci[kept.industries] = complexity(kept.matrix, reference=economy.income[kept.regions]).pci

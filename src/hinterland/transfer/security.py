@@ -38,7 +38,7 @@ def security_frame(cells: Cells, chains: Chains | None, threatened: tuple[str, .
     parts = [_resilience(cells)]
     if chains is not None:
         for k, t in enumerate(chains.tables):
-            supply = supply_of(t)
+            supply = t.supply
             rows = [*_linkage(t), *_extractions(t), *_supply(t, supply), _self_sufficiency(chains, k, supply), *_embodied(chains, k, cells)]
             if threatened and utilisation is not None:
                 rows += _cover(chains, k, supply, hosts=cells.hosts, threatened=threatened, utilisation=utilisation)
@@ -55,12 +55,6 @@ def _resilience(cells: Cells) -> pl.DataFrame:
         pl.col("time").replace_strict(starts, default=None, return_dtype=pl.Int64).alias("time_from"),
         ranked(pl.col("value"), "component", "time"),
     )
-
-
-def supply_of(t: IOTable) -> Floats:
-    """What each region supplies of each product to each region, for inputs and final demand, [R origin, S, R user]."""
-    r, s = t.n_regions, t.n_sectors
-    return np.asarray(t.Z.reshape(r, s, r, s).sum(axis=3) + t.final_demand.reshape(r, s, r), dtype=np.float64)
 
 
 def _linkage(t: IOTable) -> Iterator[pl.DataFrame]:

@@ -13,15 +13,9 @@ from types import MappingProxyType
 
 import polars as pl
 
-__all__ = ["COLUMNS", "CONCEPTS", "TRANSFER_TABLES", "Column"]
+__all__ = ["COLUMNS", "TRANSFER_TABLES", "Column"]
 
 _TEXT, _WHOLE, _REAL, _FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
-
-CONCEPTS = ("redistribution", "flow", "potential")
-"""What a number is about: who gained and lost on balance, without sources; what went from one region to another; what could move."""
-
-BASES = ("observed", "modelled", "imputed")
-"""What a flow rests on: records of investment or relocation; an estimate from input-output tables or gravity; proportional matching of losses and gains."""
 
 
 @dataclass(frozen=True, slots=True)
