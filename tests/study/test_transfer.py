@@ -101,6 +101,22 @@ def test_a_changed_price_is_a_changed_input(tmp_path: Path) -> None:
     assert "transfer" in [s["id"] for s in again.record["steps"] if s["status"] == "done"]
 
 
+def test_a_report_in_other_words_makes_no_analysis_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_moves(tmp_path, STUDY + IO)
+    hl.run(path, out=tmp_path / "out")
+    monkeypatch.setattr("hinterland.study.transferring.transferred", lambda work: pytest.fail("it was made again"))
+    path.write_text((STUDY + IO).replace('language = "both"', 'language = "en"'), encoding="utf-8")
+    again = hl.run(path, out=tmp_path / "out")
+    assert [s["id"] for s in again.record["steps"] if s["status"] == "done"] == ["report"]
+
+
+def test_a_table_that_it_does_not_read_is_none_of_its_settings(tmp_path: Path) -> None:
+    tables = '[table.used]\nsource = "jobs.csv"\n[table.other]\nsource = "kinds.csv"\n'
+    text = STUDY.replace('source = "jobs.csv"', 'source = "table:used"', 1)
+    steps = {s.id: s for s in plan(load_study(write_moves(tmp_path, tables + text)).study)}
+    assert list(steps["transfer"].settings["tables"]) == ["used"]
+
+
 def test_boundaries_need_no_input_output_tables(tmp_path: Path) -> None:
     text = STUDY.replace("min_years = 6", 'min_years = 6\nboundaries = "map.geojson"\nboundary_key = "name"')
     assert found(tmp_path, text) == {"missing-file": "study.toml, line 13 (transfer.boundaries)"}

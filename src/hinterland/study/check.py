@@ -62,15 +62,16 @@ def check(loaded: LoadedStudy) -> Checked:
     return check_work(Workspace(loaded))
 
 
-def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> Checked:
+def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None, done: Container[str] = ()) -> Checked:
     """The same, on a workspace that keeps what was loaded and fitted.
 
     Args:
         work: of the study.
         tried: outcomes and estimators to be tried; all by default.
+        done: steps that an earlier run of the same study and data has finished: its measures and its transfer analysis are not made again.
     """
-    findings: list[Finding] = findings_of(work)
-    if work.study.transfer is not None and not any(f.severity == "error" for f in findings):
+    findings: list[Finding] = findings_of(work, done)
+    if work.study.transfer is not None and "transfer" not in done and not any(f.severity == "error" for f in findings):
         _gather(findings, lambda: findings.extend(work.transferred.findings))
         _gather(findings, lambda: boundaries(work))
     if not work.study.evaluates:
@@ -329,8 +330,8 @@ def _headline_designs(work: Workspace) -> dict[str, Design]:
     return {name: design for name, design in found.items() if design is not None}
 
 
-def fail_if_not_ready(work: Workspace, tried: Container[tuple[str, str]] | None = None) -> None:
+def fail_if_not_ready(work: Workspace, tried: Container[tuple[str, str]] | None = None, done: Container[str] = ()) -> None:
     """Raise every error of :func:`check_work` together, as a :class:`~hinterland.StudyError`."""
     from hinterland.errors import StudyError, fail_if_any
 
-    fail_if_any(check_work(work, tried).findings, work.loaded.name, StudyError)
+    fail_if_any(check_work(work, tried, done).findings, work.loaded.name, StudyError)

@@ -10,7 +10,7 @@ from hinterland.errors import did_you_mean
 from hinterland.measure.indicator import Indicator
 from hinterland.measure.read import named_columns
 from hinterland.measure.register import INDICATORS
-from hinterland.study.measuring import measures_used
+from hinterland.study.measuring import measures_used, sources_named
 from hinterland.study.packaged import listing
 from hinterland.study.preparing import sources_of
 from hinterland.study.schema import Study
@@ -62,8 +62,7 @@ def table_problems(study: Study) -> Iterator[Problem]:
         above.append(name)
     for name, measured in study.measure.items():
         path = ("measure", name)
-        named = [s for _, s in sources_of(measured)] + [v for v in measured.parameters.values() if isinstance(v, str)]
-        yield from _named_tables(study, path, named, list(study.table))
+        yield from _named_tables(study, path, sources_named(measured), list(study.table))
         yield from _preparation(path, measured)
         for key, source in sources_of(measured):
             yield from _packaged((*path, *key), source)
@@ -110,8 +109,7 @@ def _sources(study: Study, name: str, table: MeasureTable, before: list[str]) ->
             later = used in study.measure
             what = f"measure {name!r} builds on {used!r}, which {'comes after it' if later else 'the study does not have'}"
             yield path, "unknown-measure", what, "write it above" if later else did_you_mean(used, study.measure)
-    sources = [*(s for _, s in sources_of(table)), *(v for v in table.parameters.values() if isinstance(v, str))]
-    if any(s.startswith("world:") for s in sources) and not study.is_world:
+    if any(s.startswith("world:") for s in sources_named(table)) and not study.is_world:
         what = f"measure {name!r} asks for an input of a simulated world, and the panel is none"
         yield path, "world-only", what, 'set [panel] source = "world:demonstration-zones", or name a file'
     if table.source == "panel" and not study.has_panel:

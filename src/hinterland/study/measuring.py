@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from hinterland.errors import Finding, InputError, StudyError, did_you_mean, fai
 from hinterland.measure.entry import measure
 from hinterland.measure.register import INDICATORS
 from hinterland.measure.result import Measure
-from hinterland.study.preparing import LeftOut, is_file, is_source, named_table, prepared, sources_of
+from hinterland.study.outlines import drawn
+from hinterland.study.preparing import LeftOut, is_file, is_source, named_table, placed, prepared, sources_of
 from hinterland.study.schema import Study
 from hinterland.study.schema_measure import MeasureTable
 from hinterland.study.schema_source import SourceTable
@@ -43,13 +44,7 @@ def measured(work: Workspace, name: str) -> tuple[Measure, tuple[LeftOut, ...]]:
         )
         return replace(found, findings=(*source.findings, *found.findings)), source.left_out
     except InputError as error:
-        raise StudyError([_placed(work, name, f) for f in error.findings], f"measure {name}") from error
-
-
-def _placed(work: Workspace, name: str, finding: Finding) -> Finding:
-    """The finding, where the study asks for the measure."""
-    placed = finding.where.startswith(f"{work.loaded.name}, line")
-    return finding if placed else replace(finding, where=f"{work.loaded.where('measure', name)}: {finding.where}")
+        raise StudyError([placed(work, ("measure", name), f) for f in error.findings], f"measure {name}") from error
 
 
 def _parameters(work: Workspace, table: MeasureTable) -> dict[str, Any]:
@@ -111,18 +106,19 @@ def measure_sources(study: Study) -> Iterator[tuple[tuple[str | int, ...], str]]
             yield ("measure", name, "boundaries"), table.boundaries
 
 
-def findings_of(work: Workspace) -> list[Finding]:
-    """What is wrong with the measures, and what they have to say: each is computed, and kept for the run."""
+def findings_of(work: Workspace, done: Container[str] = ()) -> list[Finding]:
+    """What is wrong with the measures, and what they have to say: each is computed, and kept for the run, unless its step is ``done``."""
     found: list[Finding] = []
     failed: set[str] = set()
     for name, table in work.study.measure.items():
-        used = {s.removeprefix("measure:") for s in _measures_used(table)}
-        if used & failed:
+        if f"measure/{name}" in done:
+            continue
+        if failed.intersection(measures_used(table)):
             failed.add(name)
             continue
         try:
             result = work.measured(name)
-            found += [_placed(work, name, f) for f in result.findings]
+            found += [placed(work, ("measure", name), f) for f in result.findings]
             boundaries(work, name)
             selected_values(work, name)
         except InputError as error:
@@ -132,27 +128,15 @@ def findings_of(work: Workspace) -> list[Finding]:
 
 
 def boundaries(work: Workspace, name: str) -> pl.DataFrame | None:
-    """The boundaries of a measure's regions (see :func:`~hinterland.study.outlines.outlines`), where the study names a file of them."""
-    from hinterland.study.outlines import outlines
-
+    """The boundaries of a measure's regions, where the study names a file of them (see :func:`~hinterland.study.outlines.drawn`)."""
     table, found = work.study.measure[name], work.measured(name)
     column = found.meta["roles"].get("region", "region")
-    if table.boundaries is None or column not in found.frame.columns:
-        return None
-    try:
-        return outlines(work.path(table.boundaries), table.boundary_key, found.frame[column].drop_nulls().unique().cast(pl.String))
-    except InputError as error:
-        raise StudyError([_placed(work, name, f) for f in error.findings], f"measure {name}") from error
-
-
-def _measures_used(table: MeasureTable) -> Iterator[str]:
-    yield from (s for _, s in sources_of(table) if s.startswith("measure:"))
-    yield from (v for v in table.parameters.values() if isinstance(v, str) and v.startswith("measure:"))
+    return drawn(work, ("measure", name), table, found.frame[column].drop_nulls().unique()) if column in found.frame.columns else None
 
 
 def measures_used(table: MeasureTable) -> tuple[str, ...]:
     """Names of the measures that a measure builds on."""
-    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in _measures_used(table)))
+    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in sources_named(table) if s.startswith("measure:")))
 
 
 def inputs_of(study: Study, table: SourceTable) -> tuple[str, ...]:
@@ -166,11 +150,13 @@ def inputs_of(study: Study, table: SourceTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def tables_used(study: Study, table: SourceTable) -> tuple[str, ...]:
-    """Names of the prepared tables that a table or measure builds on, those that they build on among them."""
-    named = [s for _, s in sources_of(table)]
-    if isinstance(table, MeasureTable):
-        named += [v for v in table.parameters.values() if isinstance(v, str)]
+def sources_named(table: MeasureTable) -> list[str]:
+    """Every source that a measure names, in its parameters too."""
+    return [*(s for _, s in sources_of(table)), *(v for v in table.parameters.values() if isinstance(v, str))]
+
+
+def tables_used(study: Study, named: Iterable[str]) -> tuple[str, ...]:
+    """Names of the prepared tables among the sources ``named``, those that they build on before them."""
     direct = [s.removeprefix("table:") for s in named if s.startswith("table:")]
-    further = [t for d in direct if d in study.table for t in tables_used(study, study.table[d])]
+    further = [t for d in direct if d in study.table for t in tables_used(study, (s for _, s in sources_of(study.table[d])))]
     return tuple(dict.fromkeys([*further, *direct]))

@@ -5,13 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hinterland.errors import Finding, StudyError, did_you_mean, listed
+from hinterland.errors import Finding, InputError, StudyError, did_you_mean, listed
+from hinterland.study.preparing import placed
+
+if TYPE_CHECKING:
+    from hinterland.study.schema_measure import MeasureTable
+    from hinterland.study.schema_transfer import TransferTable
+    from hinterland.study.workspace import Workspace
 
 _SCHEMA = {"region": pl.String(), "shape": pl.Int64(), "part": pl.Int64(), "ring": pl.Int64(), "lon": pl.Float64(), "lat": pl.Float64()}
+
+
+def drawn(work: Workspace, owner: tuple[str, ...], table: MeasureTable | TransferTable, regions: pl.Series) -> pl.DataFrame | None:
+    """Boundaries of ``regions``, where ``table``, which ``owner`` is the key of in the study, names a file of them: see :func:`outlines`.
+
+    Raises:
+        StudyError: a file that is none, or has none of the regions.
+    """
+    if table.boundaries is None:
+        return None
+    try:
+        return outlines(work.path(table.boundaries), table.boundary_key, regions)
+    except InputError as error:
+        raise StudyError([placed(work, owner, f) for f in error.findings], " ".join(owner)) from error
 
 
 def outlines(path: Path, key: str, regions: pl.Series) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hinterland.study.measuring import measures_used, tables_used
+from hinterland.study.measuring import measures_used, sources_named, tables_used
 from hinterland.study.schema import Study
 from hinterland.study.step import Step
 
@@ -15,7 +15,7 @@ def measure_steps(study: Study) -> Iterator[Step]:
     panel = study.resolved()["panel"]
     for name, table in study.measure.items():
         settings: dict[str, Any] = {"measure": table.model_dump(mode="json")}
-        used = tables_used(study, table)
+        used = tables_used(study, sources_named(table))
         if used:
             settings["tables"] = {t: study.table[t].model_dump(mode="json") for t in used}
         if table.source == "panel" or study.is_world:

@@ -173,6 +173,12 @@ def _unmatched(lacking: pl.Series, frame: pl.DataFrame, on: tuple[str, ...], pla
     return [Finding("unmatched-rows", what, where, "nothing, if these are not known there; otherwise write the keys alike", "warning")]
 
 
+def placed(work: Workspace, owner: tuple[str, ...], finding: Finding) -> Finding:
+    """The finding, where the study asks for what ``owner`` is the key of, unless it says already where in the study it is."""
+    said = finding.where.startswith(f"{work.loaded.name}, line")
+    return finding if said else replace(finding, where=f"{work.loaded.where(*owner)}: {finding.where}")
+
+
 def _fail_if_unknown(frame: pl.DataFrame, names: Iterable[str], where: str) -> None:
     missing = [n for n in names if n not in frame.columns]
     findings = [Finding("unknown-column", f"there is no column {n!r}", where, did_you_mean(n, frame.columns)) for n in missing]

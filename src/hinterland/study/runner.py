@@ -117,7 +117,7 @@ def run(
         done = {} if force else _done(folder, steps, hashes)
     job = _Job(Workspace(loaded), steps, hashes, done, spoken, watch or _nobody)
     if job.stale:
-        fail_if_not_ready(job.work, {(s.outcome, s.method) for s in steps if s.kind == "evaluate" and s.id not in done})
+        fail_if_not_ready(job.work, {(s.outcome, s.method) for s in steps if s.kind == "evaluate" and s.id not in done}, done)
     arguments = {"source": loaded.name, "only": kinds, "force": force, "languages": list(spoken)}
     with locked(folder):
         progress = _Progress(folder, _header(loaded, inputs, arguments))

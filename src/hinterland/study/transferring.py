@@ -12,9 +12,9 @@ from hinterland.data.industry_groups import industry_groups
 from hinterland.data.industry_names import named_industries
 from hinterland.errors import Finding, InputError, StudyError, did_you_mean
 from hinterland.study.chains import io_problems, io_tables
-from hinterland.study.outlines import outlines
+from hinterland.study.outlines import drawn
 from hinterland.study.places import places
-from hinterland.study.preparing import LeftOut, is_file, is_source, named_table, prepared, sources_of
+from hinterland.study.preparing import LeftOut, is_file, is_source, named_table, placed, prepared, sources_of
 from hinterland.study.schema import Study
 from hinterland.study.schema_transfer import TABLES, TransferTable
 from hinterland.study.unbuilt import Problem
@@ -60,7 +60,7 @@ def transferred(work: Workspace) -> tuple[Transfer, tuple[LeftOut, ...]]:
             on_negative=table.on_negative,
         )
     except InputError as error:
-        raise StudyError([_placed(work, f) for f in error.findings], "transfer") from error
+        raise StudyError([placed(work, ("transfer",), f) for f in error.findings], "transfer") from error
     return replace(found, findings=(*source.findings, *found.findings)), source.left_out
 
 
@@ -85,19 +85,8 @@ def _places(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame
 
 
 def boundaries(work: Workspace) -> pl.DataFrame | None:
-    """Boundaries of the analysis's regions, where the study names a file of them.
-
-    Raises:
-        StudyError: a file that is none, or has none of the regions.
-    """
-    table = asked(work.study)
-    if table.boundaries is None:
-        return None
-    regions = pl.Series("region", [str(r) for r in work.transferred.meta["regions"]])
-    try:
-        return outlines(work.path(table.boundaries), table.boundary_key, regions)
-    except InputError as error:
-        raise StudyError([_placed(work, f) for f in error.findings], "transfer") from error
+    """Boundaries of the analysis's regions, where the study names a file of them (see :func:`~hinterland.study.outlines.drawn`)."""
+    return drawn(work, ("transfer",), asked(work.study), pl.Series("region", work.transferred.meta["regions"]))
 
 
 def _groups(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame]:
@@ -110,11 +99,6 @@ def _groups(frame: pl.DataFrame, table: TransferTable) -> dict[str, pl.DataFrame
         return {}
     groups = industry_groups("2011").select(pl.col("division").alias("code"), "group")
     return {"groups": named.join(groups, on="code", how="inner").select(pl.col("label").alias(column), "group")}
-
-
-def _placed(work: Workspace, finding: Finding) -> Finding:
-    placed = finding.where.startswith(f"{work.loaded.name}, line")
-    return finding if placed else replace(finding, where=f"{work.loaded.where('transfer')}: {finding.where}")
 
 
 def transfer_sources(study: Study) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -146,7 +130,7 @@ def transfer_problems(study: Study) -> Iterator[Problem]:
         if name not in table.columns:
             yield ("transfer", "columns"), "missing-role", f"transfer needs a column for {name}", f'add {name} = "<name of the column>"'
     yield from io_problems(table.io)
-    for source in _named(table):
+    for source in sources_named(table):
         kind, _, rest = source.partition(":")
         if kind == "measure" and rest not in study.measure:
             yield (
@@ -163,10 +147,10 @@ def transfer_problems(study: Study) -> Iterator[Problem]:
 
 def measures_used(table: TransferTable) -> tuple[str, ...]:
     """Names of the measures that the analysis builds on."""
-    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in _named(table) if s.startswith("measure:")))
+    return tuple(dict.fromkeys(s.removeprefix("measure:") for s in sources_named(table) if s.startswith("measure:")))
 
 
-def _named(table: TransferTable) -> list[str]:
+def sources_named(table: TransferTable) -> list[str]:
     """Every source that the analysis names, but for the input-output tables themselves."""
     further = [str(v) for k in TABLES if (v := getattr(table, k)) is not None]
     return [*(source for _, source in sources_of(table)), *further, *(one.deflators for one in table.io if one.deflators is not None)]
