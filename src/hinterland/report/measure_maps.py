@@ -16,7 +16,6 @@ from hinterland.report.sentences import Speaker
 from hinterland.report.style import INK, MUTED, RULE, canvas, drawing
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.colors import BoundaryNorm, Colormap
     from matplotlib.figure import Figure
 
@@ -74,7 +73,7 @@ def _colour(value: float | None, colours: Colormap, norm: BoundaryNorm) -> objec
     return "white" if value is None else colours(norm(value))
 
 
-def _legend(axes: Axes, limits: Floats, colours: Colormap, norm: BoundaryNorm, speaker: Speaker, *, missing: bool) -> None:
+def _legend(figure: Figure, limits: Floats, colours: Colormap, norm: BoundaryNorm, speaker: Speaker, *, missing: bool) -> None:
     from matplotlib.patches import Patch
 
     middles = (limits[:-1] + limits[1:]) / 2
@@ -84,7 +83,7 @@ def _legend(axes: Axes, limits: Floats, colours: Colormap, norm: BoundaryNorm, s
     ]
     if missing:
         handles.append(Patch(facecolor="white", edgecolor=MUTED, hatch="////", label=speaker.ui("mark.no_value")))
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.4, labelspacing=0.5)
+    figure.legend(handles=handles, loc="outside right center", handlelength=1.4, labelspacing=0.5)
 
 
 def _tiles(rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
@@ -119,7 +118,7 @@ def _tiles(rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
         axes.set_ylim(-7.1, 1.1)
         axes.set_aspect(0.68)
         bare(axes)
-        _legend(axes, limits, colours, norm, speaker, missing=any(found.get(n) is None or found[n]["value"] is None for n in TILES))
+        _legend(figure, limits, colours, norm, speaker, missing=any(found.get(n) is None or found[n]["value"] is None for n in TILES))
     return figure
 
 
@@ -153,7 +152,7 @@ def _points(rows: pl.DataFrame, values: Floats, speaker: Speaker) -> Figure:
         figure, (axes,) = canvas(3.7)
         axes.scatter(empty["lon"], empty["lat"], s=12, facecolor="white", edgecolor=MUTED, linewidth=0.6)
         place_points(axes, shown, [_colour(v, colours, norm) for v in shown["value"]])
-        _legend(axes, limits, colours, norm, speaker, missing=empty.height > 0)
+        _legend(figure, limits, colours, norm, speaker, missing=empty.height > 0)
     return figure
 
 
@@ -163,5 +162,5 @@ def _shapes(m: Measured, rows: pl.DataFrame, values: Floats, speaker: Speaker) -
     with drawing():
         figure, (axes,) = canvas(4.2)
         missing = fill(axes, shaped(m.outlines), found)
-        _legend(axes, limits, colours, norm, speaker, missing=missing)
+        _legend(figure, limits, colours, norm, speaker, missing=missing)
     return figure

@@ -31,7 +31,7 @@ def overview(found: Sequence[Measured], speaker: Speaker) -> Table:
                 count(m.facts["n_values"]),
                 count(m.facts["n_results"] - m.facts["n_values"]),
                 share(m.facts["coverage"]),
-                m.input.partition(", ")[0].rpartition(".")[0] + ("" if ", " not in m.input else f" +{m.input.count(', ')}"),
+                _input(m),
             )
         )
         for m in found
@@ -40,6 +40,12 @@ def overview(found: Sequence[Measured], speaker: Speaker) -> Table:
     left = {"measure", "input"}
     headings = tuple(Heading(speaker.ui(f"col.measure_{n}"), "left" if n in left else "right") for n in names)
     return Table("measures", speaker.ui("title.measures"), headings, tuple(rows), "", (speaker.ui("note.measures"),))
+
+
+def _input(m: Measured) -> str:
+    """The first file without its suffix, or the input of the world by its name, and how many more there are."""
+    first, *further = m.input.split(", ")
+    return (first.rpartition(".")[0] or first) + (f" +{len(further)}" if further else "")
 
 
 def values_table(m: Measured, speaker: Speaker) -> Table:
