@@ -637,3 +637,11 @@ def test_common_sectors_by_name() -> None:
         hl.read_io(
             long_frame(have).with_columns(pl.col("sector", "other_sector").str.replace("建筑", "别的")), layout="long", sectors="common"
         )
+
+
+def test_a_damaged_parquet_file_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "io.parquet"
+    path.write_bytes(b"PAR1xx")
+    with pytest.raises(hl.InputError) as caught:
+        hl.read_io(path, layout="long")
+    assert [f.code for f in caught.value.findings] == ["corrupt-file"]

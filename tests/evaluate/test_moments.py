@@ -16,7 +16,7 @@ import hinterland as hl
 import spark_cluster
 from hinterland.data.adoption import adoption
 from hinterland.data.panel import Panel
-from hinterland.errors import EstimationError, PanelError
+from hinterland.errors import EstimationError, InputError, PanelError
 from hinterland.evaluate.moments import PanelMoments, panel_moments
 from hinterland.evaluate.wild import score_bootstrap
 
@@ -203,6 +203,17 @@ def test_a_date_that_is_not_a_number_means_never(tmp_path: Path) -> None:
     for mark in (float("nan"), float("inf"), None):
         got = reduce(data.with_columns(g=pl.when(pl.col("g") == 0).then(mark).otherwise("g")), tmp_path)
         assert (got.n_units == want.n_units).all()
+
+
+@pytest.mark.parametrize("name", ["broken.parquet", "broken.csv"])
+def test_a_file_that_cannot_be_read_and_a_limit_that_is_none(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PAR1\xff\xfe\x00broken")
+    with pytest.raises(PanelError) as caught:
+        panel_moments(path, "y", unit="u", time="t", adoption="g")
+    assert [f.code for f in caught.value.findings][0] in ("corrupt-file", "unknown-column")
+    with pytest.raises(InputError, match="memory_limit 'lots' is not understood"):
+        panel_moments(path, "y", unit="u", time="t", adoption="g", memory="lots")
 
 
 def test_bad_options_and_sources_are_refused(tmp_path: Path) -> None:

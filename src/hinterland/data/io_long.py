@@ -42,8 +42,7 @@ def read_long(source: Any, year: int | None, unit: str | None, blanks: Blanks, c
     if isinstance(source, Path):
         source = pick_file(source, LONG, year)
     name = source.name if isinstance(source, Path) else "data frame"
-    frame = pl.read_parquet(source) if name.endswith((".parquet", ".pq")) else load_frame(source)
-    cells = _of_year(_renamed(frame, columns, name), year, name)
+    cells = _of_year(_renamed(load_frame(source), columns, name), year, name)
     across = _columns(cells)
     down = _rows(cells, across)
     at = _placed(cells, across, down)

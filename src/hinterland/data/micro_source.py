@@ -75,7 +75,7 @@ class Reader:
             try:
                 return from_arrow(frame)
             except ComputeError as error:
-                raise InputError(_unread(error)) from error
+                raise InputError(unread(error)) from error
         import duckdb
 
         result = self.scratch / "result.parquet"
@@ -86,13 +86,14 @@ class Reader:
             finding = Finding("memory-limit", what, "argument memory_limit", "raise the limit, or take fewer threads")
             raise InputError(finding) from error
         except duckdb.Error as error:
-            raise InputError(_unread(error)) from error
+            raise InputError(unread(error)) from error
         finally:
             self.connection.close()
         return pl.read_parquet(result)
 
 
-def _unread(error: Exception) -> Finding:
+def unread(error: Exception) -> Finding:
+    """That an engine could not read a file."""
     what = f"a file cannot be read: {str(error).splitlines()[0]}"
     return Finding("corrupt-file", what, "argument source", "write it again as Parquet, or as CSV in UTF-8")
 
@@ -164,7 +165,7 @@ def _duckdb_read(connection: Any, paths: list[str], suffix: str) -> Any:
             return connection.read_parquet(paths, union_by_name=True)
         return connection.read_csv(paths, all_varchar=True, header=True, union_by_name=True)
     except duckdb.Error as error:
-        raise InputError(replace(_unread(error), where=listed(paths, 3))) from error
+        raise InputError(replace(unread(error), where=listed(paths, 3))) from error
 
 
 def _spark_read(paths: list[str], suffix: str) -> Any:

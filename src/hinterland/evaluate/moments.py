@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.data.cohorts import NEVER
-from hinterland.data.micro_source import duckdb_connection, from_arrow
+from hinterland.data.micro_source import duckdb_connection, from_arrow, unread
 from hinterland.errors import EstimationError, Finding, PanelError, did_you_mean, fail_if_any, listed
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ def _opened(source: Any, memory: str) -> Iterator[tuple[nw.LazyFrame[Any], str]]
         except duckdb.IOException as error:
             where = str(source)
             raise PanelError(Finding("missing-file", f"no file matches {where!r}", where, "check the path"), "panel") from error
+        except duckdb.Error as error:
+            raise PanelError(replace(unread(error), where=str(source)), "panel") from error
         yield nw.from_native(relation), "duckdb"
 
 
