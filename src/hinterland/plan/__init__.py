@@ -1,0 +1,1 @@
+"""Pathway planning: which industry, from where to where, when, with what support."""
