@@ -33,7 +33,7 @@ class Settings(BaseModel):
     )
     public_funds: float = Field(default=0.2, ge=0, description="Welfare cost of a unit of public money beyond the unit itself.")
     continuity: float = Field(default=0.0, ge=0, description="Price of changing support from one year to the next, per unit of change.")
-    transition: float = Field(default=0.0, ge=0, description="Support of a worker displaced at a source, 100m yuan per person.")
+    transition: float = Field(default=0.0, ge=0, description="Support of a worker displaced at a source, 10k yuan per person.")
     emissions: str = Field(default="carbon", description="The resource that the objective of emissions counts.")
     off: tuple[str, ...] = Field(default=(), description="Families of constraints that are left out, such as C15.")
     roles: bool | tuple[str, ...] = Field(default=True, description="Whether spatial roles hold; or which of them.")
