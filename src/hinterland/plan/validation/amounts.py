@@ -86,7 +86,9 @@ def _array(problem: Problem, frame: pl.DataFrame, column: str, dims: tuple[str, 
     empty = pl.DataFrame(schema={"where": pl.String, "year": pl.Int64, "value": pl.Float64})
     if column not in frame.columns or not frame.height:
         return out, empty
-    frame = frame.with_columns(pl.col(c).cast(pl.String).fill_null("") for c in frame.columns if c != "year" and not frame[c].dtype.is_float())
+    frame = frame.with_columns(
+        pl.col(c).cast(pl.String).fill_null("") for c in frame.columns if c != "year" and not frame[c].dtype.is_float()
+    )
     for dim in dims:
         names = labels(problem, dim)
         have = pl.DataFrame({c: pl.Series(v.tolist()) for c, v in names.items()}, schema=_schema(names)).with_row_index(f"_{dim}")

@@ -48,7 +48,7 @@ def release(a: Amounts, s: Sheet) -> None:
     phase = p.links["year.phase"]
     own = p["release_cell"].transpose("cell", "year").values
     share = np.where(np.isfinite(own), own, p["release_share"].values[phase][None, :])
-    s.most("C1", "release_in_year", gone, np.where(a.decided[None, :], share * first, np.inf), CELL, MONEY)
+    s.most("C1", "release_in_year", gone, np.where(a.decided[None, :], share * first, np.inf), CELL, unit=MONEY)
     past = np.where(a.decided[None, :], 0.0, gone).sum(axis=1)
     for f, name in enumerate(p.phases):
         until = np.flatnonzero(phase == f)
@@ -56,27 +56,27 @@ def release(a: Amounts, s: Sheet) -> None:
             most = np.maximum(p["release_total"].values[f] * first[:, 0], past)
             axis = {"phase": np.repeat(name, len(gone))}
             where = {"region": _names(a, "region"), "industry": _names(a, "industry"), **axis}
-            s.most("C1", "release_in_all", gone[:, : until[-1] + 1].sum(axis=1), most, (where,), MONEY)
+            s.most("C1", "release_in_all", gone[:, : until[-1] + 1].sum(axis=1), most, (where,), unit=MONEY)
 
 
 def _names(a: Amounts, dim: str) -> NDArray[np.str_]:
-    return a.problem.index[dim].to_numpy().astype(str)[a.problem.links[f"cell.{dim}"]]
+    return np.asarray(a.problem.index[dim].to_numpy().astype(str)[a.problem.links[f"cell.{dim}"]])
 
 
 def moves(a: Amounts, s: Sheet) -> None:
     """Departures and arrivals are the sums of moves; moves and new plants that are decided come into service within the plan."""
     p = a.problem
-    s.equal("C2", "departures", a["departures"], left(a), CELL, MONEY)
-    s.equal("C2", "arrivals", a["arrivals"], grouped(a["move"], p.links["arc.host"], len(p.index["cell"])), CELL, MONEY)
+    s.equal("C2", "departures", a["departures"], left(a), CELL, unit=MONEY)
+    s.equal("C2", "arrivals", a["arrivals"], grouped(a["move"], p.links["arc.host"], len(p.index["cell"])), CELL, unit=MONEY)
     after = np.arange(len(p.years))[None, :] + lead(a)[:, None] >= len(p.years)
     late = after & a.decided[None, :]
-    s.most("C2", "move_in_time", a["move"], np.where(late[p.links["arc.host"]], 0.0, np.inf), ("arc", "year"), MONEY)
-    s.most("C2", "greenfield_in_time", a["greenfield"], np.where(late, 0.0, np.inf), CELL, MONEY)
+    s.most("C2", "move_in_time", a["move"], np.where(late[p.links["arc.host"]], 0.0, np.inf), ("arc", "year"), unit=MONEY)
+    s.most("C2", "greenfield_in_time", a["greenfield"], np.where(late, 0.0, np.inf), CELL, unit=MONEY)
     limit = np.where(a.decided[None, :], p["greenfield_limit"].transpose("cell", "year").values, np.inf)
-    s.most("C2", "greenfield_limit", a["greenfield"], limit, CELL, MONEY)
+    s.most("C2", "greenfield_limit", a["greenfield"], limit, CELL, unit=MONEY)
     for name in ("capacity", "greenfield", "departures", "arrivals"):
-        s.least("C2", f"{name}_sign", a[name], 0.0, CELL, MONEY)
-    s.least("C2", "move_sign", a["move"], 0.0, ("arc", "year"), MONEY)
+        s.least("C2", f"{name}_sign", a[name], 0.0, CELL, unit=MONEY)
+    s.least("C2", "move_sign", a["move"], 0.0, ("arc", "year"), unit=MONEY)
 
 
 def accounts(a: Amounts, s: Sheet) -> None:
@@ -85,29 +85,29 @@ def accounts(a: Amounts, s: Sheet) -> None:
     before = np.column_stack([p["capacity"].values, a["capacity"][:, :-1]])
     came = grouped(a["move"], p.links["arc.host"], len(p.index["cell"])) + a["greenfield"]
     held = (1 - wear(a))[:, None] * before + earlier(came, lead(a)) - left(a) + a["unexplained"]
-    s.equal("C2", "capacity", a["capacity"], held, CELL, MONEY)
+    s.equal("C2", "capacity", a["capacity"], held, CELL, unit=MONEY)
 
 
 def observed(a: Amounts, s: Sheet) -> None:
     """In observed years moves, new plants and capacity are what was observed; nothing else is unexplained."""
     p, past = a.problem, ~a.decided[None, :]
     seen = p["observed_capacity"].transpose("cell", "year").values
-    s.equal("C2", "observed_capacity", a["capacity"], np.where(past, seen, np.nan), CELL, MONEY)
-    s.equal("C2", "unexplained", a["unexplained"], np.where(past & np.isfinite(seen), np.nan, 0.0), CELL, MONEY)
+    s.equal("C2", "observed_capacity", a["capacity"], np.where(past, seen, np.nan), CELL, unit=MONEY)
+    s.equal("C2", "unexplained", a["unexplained"], np.where(past & np.isfinite(seen), np.nan, 0.0), CELL, unit=MONEY)
     moved = np.where(past, p["observed_move"].transpose("arc", "year").values, np.nan)
-    s.equal("C2", "observed_move", a["move"], moved, ("arc", "year"), MONEY)
+    s.equal("C2", "observed_move", a["move"], moved, ("arc", "year"), unit=MONEY)
     built = np.where(past, p["observed_greenfield"].transpose("cell", "year").values, np.nan)
-    s.equal("C2", "observed_greenfield", a["greenfield"], built, CELL, MONEY)
+    s.equal("C2", "observed_greenfield", a["greenfield"], built, CELL, unit=MONEY)
 
 
 def limits(a: Amounts, s: Sheet) -> None:
     """Output is at most the usable part of capacity, and capacity at most its limit."""
     p = a.problem
     use = p["utilisation"].values[p.links["cell.industry"]][:, None]
-    s.most("C3", "output", a["output"], use * a["capacity"], CELL, MONEY)
-    s.least("C3", "output_sign", a["output"], 0.0, CELL, MONEY)
+    s.most("C3", "output", a["output"], use * a["capacity"], CELL, unit=MONEY)
+    s.least("C3", "output_sign", a["output"], 0.0, CELL, unit=MONEY)
     limit = np.where(a.decided[None, :], p["capacity_limit"].transpose("cell", "year").values, np.inf)
-    s.most("C3", "capacity_limit", a["capacity"], limit, CELL, MONEY)
+    s.most("C3", "capacity_limit", a["capacity"], limit, CELL, unit=MONEY)
 
 
 def ramps(a: Amounts, s: Sheet) -> None:
@@ -116,8 +116,8 @@ def ramps(a: Amounts, s: Sheet) -> None:
     before = np.column_stack([p["capacity"].values, a["capacity"][:, :-1]])
     ramp = np.where(a.decided, p["ramp"].values[p.links["year.phase"]], np.inf)[None, :]
     start = np.nan_to_num(p["absorption"].transpose("cell", "year").values)
-    s.most("C21", "ramp_up", a["capacity"] - before, ramp * np.maximum(before, 1e-300) + start, CELL, MONEY)
-    s.most("C21", "ramp_down", before - a["capacity"], (ramp + wear(a)[:, None]) * np.maximum(before, 1e-300), CELL, MONEY)
+    s.most("C21", "ramp_up", a["capacity"] - before, ramp * np.maximum(before, 1e-300) + start, CELL, unit=MONEY)
+    s.most("C21", "ramp_down", before - a["capacity"], (ramp + wear(a)[:, None]) * np.maximum(before, 1e-300), CELL, unit=MONEY)
 
 
 def continuity(a: Amounts, s: Sheet) -> None:
@@ -130,4 +130,4 @@ def continuity(a: Amounts, s: Sheet) -> None:
     paid = a["support"].sum(axis=2)[:, :, years]
     weight = (1 + p.settings.discount) ** -years[1:].astype(float)
     price = p.settings.continuity * float((np.abs(np.diff(paid, axis=2)) * weight).sum())
-    s.least("C21", "price_of_change", np.array([parts["continuity"]]), price, (), MONEY)
+    s.least("C21", "price_of_change", np.array([parts["continuity"]]), price, (), unit=MONEY)

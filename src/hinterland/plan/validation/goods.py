@@ -41,7 +41,7 @@ def balance(a: Amounts, s: Sheet) -> None:
     used = p["coefficient"].values[:, None] * a["output"][p.links["input.user"]]
     gone = grouped(used, p.links["input.supply"], n) + grouped(a["trade"], p.links["route.origin"], n)
     gone += grouped(a["exports"], p.links["sale.cell"], n)
-    s.equal("C4", "balance", got, gone + final_demand(a), CELL, MONEY)
+    s.equal("C4", "balance", got, gone + final_demand(a), CELL, unit=MONEY)
 
 
 def trade(a: Amounts, s: Sheet) -> None:
@@ -52,8 +52,8 @@ def trade(a: Amounts, s: Sheet) -> None:
     margin = p["trade_flexibility"].values[p.links["year.phase"]][None, :]
     new = p["new_trade"].values[:, None]
     axes = ("route", "year")
-    s.least("C4", "trade_least", a["trade"], np.maximum(usual * (1 - margin), 0.0), axes, MONEY)
-    s.most("C4", "trade_most", a["trade"], usual * (1 + margin) + np.where(np.isfinite(new), new, np.inf), axes, MONEY)
+    s.least("C4", "trade_least", a["trade"], np.maximum(usual * (1 - margin), 0.0), axes, unit=MONEY)
+    s.most("C4", "trade_most", a["trade"], usual * (1 + margin) + np.where(np.isfinite(new), new, np.inf), axes, unit=MONEY)
 
 
 def abroad(a: Amounts, s: Sheet) -> None:
@@ -64,18 +64,18 @@ def abroad(a: Amounts, s: Sheet) -> None:
     growth = _grown(a.region(final_demand(a)))[p.links["cell.region"]]
     given = p["import_limit"].transpose("cell", "year").values
     usual = p["imports"].transpose("cell", "year").values * growth * (1 + margin)
-    s.most("C4", "imports", a["imports"], np.where(np.isfinite(given), given, usual), CELL, MONEY)
-    s.least("C4", "imports_sign", a["imports"], 0.0, CELL, MONEY)
-    s.least("C4", "exports_sign", a["exports"], 0.0, ("sale", "year"), MONEY)
+    s.most("C4", "imports", a["imports"], np.where(np.isfinite(given), given, usual), CELL, unit=MONEY)
+    s.least("C4", "imports_sign", a["imports"], 0.0, CELL, unit=MONEY)
+    s.least("C4", "exports_sign", a["exports"], 0.0, ("sale", "year"), unit=MONEY)
     market, industry = p.links["sale.market"], p.links["cell.industry"][p.links["sale.cell"]]
     up = (1 + p["market_growth"].transpose("market", "industry", "year").values[market, industry]) ** np.arange(years)[None, :]
     sold = p["exports"].values[:, None]
-    s.most("C4", "export_pattern", a["exports"], sold * up * (1 + margin), ("sale", "year"), MONEY)
+    s.most("C4", "export_pattern", a["exports"], sold * up * (1 + margin), ("sale", "year"), unit=MONEY)
     for m, i in sorted(set(zip(market.tolist(), industry.tolist(), strict=True))):
         of = (market == m) & (industry == i)
         good = {"good": np.array([f"{p.index['market'][m]}/{p.index['industry'][i]}"])}
         asked = sold[of].sum(axis=0) * up[of][0]
-        s.least("C4", "markets", a["exports"][of].sum(axis=0)[None, :], asked[None, :], (good, "year"), MONEY)
+        s.least("C4", "markets", a["exports"][of].sum(axis=0)[None, :], asked[None, :], (good, "year"), unit=MONEY)
 
 
 def national_use(a: Amounts, given: str) -> Floats:
@@ -92,7 +92,7 @@ def security(a: Amounts, s: Sheet) -> None:
     host = p["host"].values.astype(bool)[p.links["cell.region"]][:, None]
     share = p["security_share"].transpose("industry", "year").values
     least = np.where((share > 0) & a.decided[None, :], share * national_use(a, "security_demand"), -np.inf)
-    s.least("C16", "security_share", a.industry(np.where(host, a["output"], 0.0)), least, ("industry", "year"), MONEY)
+    s.least("C16", "security_share", a.industry(np.where(host, a["output"], 0.0)), least, ("industry", "year"), unit=MONEY)
 
 
 def backup(a: Amounts, s: Sheet) -> None:
@@ -101,13 +101,13 @@ def backup(a: Amounts, s: Sheet) -> None:
     tolerated = p["tolerance"].transpose("industry", "year").values
     stated = p["backup_demand"].transpose("industry", "year").values
     use = national_use(a, "backup_demand")
-    asked = (np.isfinite(tolerated) | np.isfinite(stated)).any(axis=1)
+    asked = np.isfinite(tolerated) | np.isfinite(stated)
     fails = np.nan_to_num(tolerated) * use
     could = p["surge"].values[p.links["cell.industry"]][:, None] * a["capacity"]
     names = p.index["industry"].to_numpy().astype(str)
     for r in np.flatnonzero(p["backup_tested"].values.astype(bool)):
         left = a.industry(np.where((p.links["cell.region"] == r)[:, None], 0.0, could))
-        need = np.where(asked[:, None] & a.decided[None, :], use, np.nan)
+        need = np.where(asked & a.decided[None, :], use, np.nan)
         lost = np.maximum(need - left, 0.0)
         axis = {"lost": np.repeat(str(p.index["region"][r]), len(names)), "industry": names}
-        s.most("C17", "backup", lost, fails, (axis, "year"), MONEY)
+        s.most("C17", "backup", lost, fails, (axis, "year"), unit=MONEY)

@@ -35,11 +35,11 @@ def compensation(a: Amounts, s: Sheet) -> None:
     """What is received is what is levied, and no region is levied more than it may be."""
     p = a.problem
     levy = p["levy"].transpose("region", "year").values
-    s.equal("C9", "compensation", a["compensation"].sum(axis=0), a["levy"].sum(axis=0), ("year",), MONEY)
-    s.most("C9", "levy", a["levy"], np.where(a.decided[None, :], levy, 0.0), REGION, MONEY)
-    s.most("C9", "compensation_of_others", a["compensation"], np.where(flagged(a, "host")[:, None], np.inf, 0.0), REGION, MONEY)
+    s.equal("C9", "compensation", a["compensation"].sum(axis=0), a["levy"].sum(axis=0), ("year",), unit=MONEY)
+    s.most("C9", "levy", a["levy"], np.where(a.decided[None, :], levy, 0.0), REGION, unit=MONEY)
+    s.most("C9", "compensation_of_others", a["compensation"], np.where(flagged(a, "host")[:, None], np.inf, 0.0), REGION, unit=MONEY)
     for name in ("levy", "compensation"):
-        s.least("C9", f"{name}_sign", a[name], 0.0, REGION, MONEY)
+        s.least("C9", f"{name}_sign", a[name], 0.0, REGION, unit=MONEY)
 
 
 def budgets(a: Amounts, s: Sheet) -> None:
@@ -52,30 +52,30 @@ def budgets(a: Amounts, s: Sheet) -> None:
     tax = p["tax_rate"].values[p.links["cell.industry"]] * p["own_revenue"].transpose("region", "year").values[p.links["cell.region"]].T
     own = a.region(tax.T * a["output"])
     given = np.where(host & a.decided[None, :], p["budget"].transpose("region", "year").values, np.nan)
-    s.most("C9", "budget", spent, given + own + a["compensation"], REGION, MONEY)
+    s.most("C9", "budget", spent, given + own + a["compensation"], REGION, unit=MONEY)
     nation = np.where(a.decided, p["national_budget"].values, np.inf)
-    s.most("C9", "national_budget", np.where(host, spent, 0.0).sum(axis=0), nation, ("year",), MONEY)
+    s.most("C9", "national_budget", np.where(host, spent, 0.0).sum(axis=0), nation, ("year",), unit=MONEY)
 
 
 def intake(a: Amounts, s: Sheet) -> None:
     """New capacity at hosts is at most what they let in and what support brings; support ends at its steps and caps."""
     p = a.problem
-    region, industry = p.links["cell.region"], p.links["cell.industry"]
+    region = p.links["cell.region"]
     takes = p["absorption"].transpose("cell", "year").values
-    host = (flagged(a, "host")[region] & p["relocatable"].values.astype(bool)[industry])[:, None]
+    host = flagged(a, "host")[region][:, None]
     size = np.where(host & a.decided[None, :] & np.isfinite(takes), takes, 0.0)
     response = p["response"].transpose("region", "instrument", "segment").values
     wide = np.where((response > 0).any(axis=0), np.nan_to_num(p["width"].transpose("instrument", "segment").values), 0.0)
     axes = ("cell", "instrument", "segment", "year")
-    s.most("C10", "support_step", a["support"], wide[None, :, :, None] * size[:, None, None, :], axes, MONEY)
-    s.least("C10", "support_sign", a["support"], 0.0, axes, MONEY)
+    s.most("C10", "support_step", a["support"], wide[None, :, :, None] * size[:, None, None, :], axes, unit=MONEY)
+    s.least("C10", "support_sign", a["support"], 0.0, axes, unit=MONEY)
     cap = p["subsidy_cap"].values[None, :, None] * size[:, None, :]
-    s.most("C10", "support_cap", a["support"].sum(axis=2), cap, ("cell", "instrument", "year"), MONEY)
+    s.most("C10", "support_cap", a["support"].sum(axis=2), cap, ("cell", "instrument", "year"), unit=MONEY)
     brought = np.einsum("cis,cisy->cy", response[region], a["support"])
     ease = p["business_environment"].transpose("region", "year").values[region]
     new = grouped(a["move"], p.links["arc.host"], len(region)) + a["greenfield"]
     there = host & a.decided[None, :] & np.isfinite(takes)
-    s.most("C10", "intake", new, np.where(there, ease * takes + brought, np.inf), ("cell", "year"), MONEY)
+    s.most("C10", "intake", new, np.where(there, ease * takes + brought, np.inf), ("cell", "year"), unit=MONEY)
 
 
 def agreements(a: Amounts, s: Sheet) -> None:
@@ -86,12 +86,12 @@ def agreements(a: Amounts, s: Sheet) -> None:
     released = (share * p["capacity"].values[:, None])[p.links["arc.source"]]
     most = np.fmin(grouped(released, p.links["arc.enclave"], len(active)), p["enclave_flow"].values[:, None])
     moved = grouped(a["move"], p.links["arc.enclave"], len(active))
-    s.most("C11", "agreements", moved, np.where(a.decided[None, :], most * active, np.inf), ENCLAVE, MONEY)
+    s.most("C11", "agreements", moved, np.where(a.decided[None, :], most * active, np.inf), ENCLAVE, unit=MONEY)
     for name in ("active", "started"):
-        s.equal("C11", f"{name}_or_not", a[name], np.clip(np.round(a[name]), 0.0, 1.0), ENCLAVE, "1")
-        s.most("C11", f"{name}_in_past", a[name], np.where(a.decided[None, :], np.inf, 0.0), ENCLAVE, "1")
+        s.equal("C11", f"{name}_or_not", a[name], np.clip(np.round(a[name]), 0.0, 1.0), ENCLAVE, unit="1")
+        s.most("C11", f"{name}_in_past", a[name], np.where(a.decided[None, :], np.inf, 0.0), ENCLAVE, unit="1")
     rise = np.diff(active, axis=1, prepend=0.0)
-    s.most("C11", "starts", rise, started, ENCLAVE, "1")
+    s.most("C11", "starts", rise, started, ENCLAVE, unit="1")
 
 
 def terms(a: Amounts, s: Sheet) -> None:
@@ -102,21 +102,21 @@ def terms(a: Amounts, s: Sheet) -> None:
         axis = {"enclave": np.array([str(p.index["enclave"][e])])}
         kept = np.array([active[e, t : t + years].sum() for t in range(last)])
         least = np.minimum(years, last - np.arange(last)) * a["started"][e]
-        s.least("C11", f"terms:{years}", kept[None, :], least[None, :], (axis, "year"), "year")
+        s.least("C11", f"terms:{years}", kept[None, :], least[None, :], (axis, "year"), unit="year")
 
 
 def choices(a: Amounts, s: Sheet) -> None:
     """A host looks after no more agreements than it can, and of a menu at most one is active."""
     p, table = a.problem, a.problem.text["enclave"]
     each = grouped(a["active"], p.links["enclave.host"], len(p.index["region"]))
-    s.most("C11", "agreements_of_host", each, p["enclave_limit"].values[:, None], REGION, "count")
+    s.most("C11", "agreements_of_host", each, p["enclave_limit"].values[:, None], REGION, unit="count")
     if "menu" not in table.columns:
         return
     for menu in sorted(set(table["menu"].drop_nulls()) - {""}):
         names = table.filter(pl.col("menu") == menu)["enclave"].to_list()
         of: NDArray[np.bool_] = np.isin(p.index["enclave"].to_numpy().astype(str), names)
         axis = {"menu": np.array([menu])}
-        s.most("C11", "menus", a["active"][of].sum(axis=0)[None, :], 1.0, (axis, "year"), "count")
+        s.most("C11", "menus", a["active"][of].sum(axis=0)[None, :], 1.0, (axis, "year"), unit="count")
 
 
 def sharing(a: Amounts, s: Sheet) -> None:
@@ -131,7 +131,7 @@ def sharing(a: Amounts, s: Sheet) -> None:
     held = _kept(came, 1 - wear(a)[cell])
     industry = p.links["cell.industry"][cell]
     rate = p["share"].values[enclave] * p["tax_rate"].values[industry] * p["utilisation"].values[industry]
-    s.equal("C12", "revenue", a["shared"], grouped(rate[:, None] * held, enclave, len(a["shared"])), ENCLAVE, MONEY)
+    s.equal("C12", "revenue", a["shared"], grouped(rate[:, None] * held, enclave, len(a["shared"])), ENCLAVE, unit=MONEY)
 
 
 def _kept(came: Floats, stays: Floats) -> Floats:

@@ -41,15 +41,15 @@ def infrastructure(a: Amounts, s: Sheet) -> None:
         before = np.column_stack([p["stock"].transpose("region", "kind").values[:, k], service[:, :-1]])
         there = (1 - p["kind_depreciation"].values[k]) * before + p["service"].values[k] * earlier(spent, steps)
         axis = {"region": p.index["region"].to_numpy().astype(str), "kind": np.repeat(str(kind), len(spent))}
-        s.equal("C5", "service", service, np.where(host, there, np.nan), (axis, "year"), "service")
+        s.equal("C5", "service", service, np.where(host, there, np.nan), (axis, "year"), unit="service")
         limit = p["investment_limit"].transpose("region", "kind", "year").values[:, k]
         free = a.decided & (np.arange(years) + steps[0] < years)
         most = np.where(free[None, :] & host, np.where(np.isfinite(limit), limit, np.inf), 0.0)
-        s.most("C5", "investment", spent, most, (axis, "year"), "100m-yuan")
-        s.least("C5", "investment_sign", spent, 0.0, (axis, "year"), "100m-yuan")
+        s.most("C5", "investment", spent, most, (axis, "year"), unit="100m-yuan")
+        s.least("C5", "investment_sign", spent, 0.0, (axis, "year"), unit="100m-yuan")
         need = p["requirement"].transpose("kind", "industry").values[k][p.links["cell.industry"]]
         taken = a.region(need[:, None] * a["capacity"])
-        s.most("C5", f"infrastructure:{kind}", taken, np.where(host & a.decided[None, :], service, np.inf), REGION, "service")
+        s.most("C5", f"infrastructure:{kind}", taken, np.where(host & a.decided[None, :], service, np.inf), REGION, unit="service")
 
 
 def staffing(a: Amounts) -> Floats:
@@ -74,13 +74,15 @@ def people(a: Amounts, s: Sheet) -> None:
         taught = earlier(trained, np.full(len(names), int(p["training_lag"].values[n])))
         away = sum((a["trained"][:, m] for m, before in enumerate(had) if before == str(skill)), start=np.zeros_like(came))
         there = supply[:, n] + np.cumsum(came + taught - away, axis=1)
-        s.equal("C6", f"people:{skill}", a["people"][:, n], np.where(counted, there, np.nan), REGION, PEOPLE)
+        s.equal("C6", f"people:{skill}", a["people"][:, n], np.where(counted, there, np.nan), REGION, unit=PEOPLE)
         for name, amount in (("migration", came), ("training", trained)):
             most = np.where(counted & a.decided[None, :], p[f"{name}_share"].values[n] * supply[:, n], 0.0)
-            s.most("C6", f"{name}:{skill}", amount, most, REGION, PEOPLE)
-            s.least("C6", f"{name}_sign:{skill}", amount, 0.0, REGION, PEOPLE)
-        s.least("C6", f"people_sign:{skill}", a["people"][:, n], 0.0, REGION, PEOPLE)
-        s.most("C6", f"labour:{skill}", employed[:, n], np.where(counted & a.decided[None, :], a["people"][:, n], np.inf), REGION, PEOPLE)
+            s.most("C6", f"{name}:{skill}", amount, most, REGION, unit=PEOPLE)
+            s.least("C6", f"{name}_sign:{skill}", amount, 0.0, REGION, unit=PEOPLE)
+        s.least("C6", f"people_sign:{skill}", a["people"][:, n], 0.0, REGION, unit=PEOPLE)
+        s.most(
+            "C6", f"labour:{skill}", employed[:, n], np.where(counted & a.decided[None, :], a["people"][:, n], np.inf), REGION, unit=PEOPLE
+        )
 
 
 def _skill_before(a: Amounts) -> list[str]:
@@ -100,16 +102,16 @@ def resources(a: Amounts, s: Sheet) -> None:
         now = p["intensity"].transpose("resource", "cell", "year").values[n]
         better = p["improvement"].transpose("resource", "cell").values[n][:, None]
         used, banked = a["used"][:, n], a["banked"][:, n]
-        s.equal("C7", f"use:{resource}", used, a.region(now * (1 - better) ** age * a[base]), REGION, unit)
+        s.equal("C7", f"use:{resource}", used, a.region(now * (1 - better) ** age * a[base]), REGION, unit=unit)
         family = "C8" if resource == p.settings.emissions else "C7"
         if not p.has(family):
             continue
         limit = np.where(a.decided[None, :], p["limit"].transpose("resource", "region", "year").values[n], np.nan)
         kept = np.column_stack([np.zeros(len(banked)), banked[:, :-1]]) if p["banking"].values[n] else 0.0
-        s.most(family, f"limit:{resource}", used + (banked if p["banking"].values[n] else 0.0), limit + kept, REGION, unit)
-        s.least(family, f"bank:{resource}", banked, 0.0, REGION, unit)
+        s.most(family, f"limit:{resource}", used + (banked if p["banking"].values[n] else 0.0), limit + kept, REGION, unit=unit)
+        s.least(family, f"bank:{resource}", banked, 0.0, REGION, unit=unit)
         nation = np.where(a.decided, p["national_limit"].transpose("resource", "year").values[n], np.inf)
-        s.most(family, f"national:{resource}", used.sum(axis=0), nation, ("year",), unit)
+        s.most(family, f"national:{resource}", used.sum(axis=0), nation, ("year",), unit=unit)
 
 
 def jobs(a: Amounts, s: Sheet) -> None:
@@ -122,9 +124,9 @@ def jobs(a: Amounts, s: Sheet) -> None:
     first = p["utilisation"].values[p.links["cell.industry"]] * p["capacity"].values
     kept = (1 - p["job_loss"].values[p.links["year.phase"]])[None, :] * a.region(per_unit * first[:, None])
     where = flagged(a, "source")[:, None] & a.decided[None, :]
-    s.least("C18", "jobs_at_sources", employed, np.where(where, kept, -np.inf), REGION, PEOPLE)
+    s.least("C18", "jobs_at_sources", employed, np.where(where, kept, -np.inf), REGION, unit=PEOPLE)
     floor = p["job_floor"].transpose("region", "year").values
-    s.least("C18", "floors_of_jobs", employed, np.where(a.decided[None, :], floor, np.nan), REGION, PEOPLE)
+    s.least("C18", "floors_of_jobs", employed, np.where(a.decided[None, :], floor, np.nan), REGION, unit=PEOPLE)
 
 
 def equity(a: Amounts, s: Sheet) -> None:
@@ -140,10 +142,10 @@ def equity(a: Amounts, s: Sheet) -> None:
     each = made / np.where(known[:, None], heads, 1.0)
     phase = p.links["year.phase"]
     share = np.where(a.decided, p["equity"].values[phase], np.nan)
-    s.least("C19", "equity", each, np.where(host, share * mean, np.nan), REGION, unit)
+    s.least("C19", "equity", each, np.where(host, share * mean, np.nan), REGION, unit=unit)
     gap = np.where(a.decided, p["range"].values[phase], np.nan)
     spread = np.where(host, each, -np.inf).max(axis=0) - np.where(host, each, np.inf).min(axis=0)
-    s.most("C19", "range", spread, gap, ("year",), unit)
+    s.most("C19", "range", spread, gap, ("year",), unit=unit)
 
 
 def value_added(a: Amounts) -> Floats:

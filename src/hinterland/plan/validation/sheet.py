@@ -40,21 +40,21 @@ class Sheet:
     found: list[pl.DataFrame] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
 
-    def most(self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], unit: str) -> None:
+    def most(self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], *, unit: str) -> None:
         """``left ≤ right``, or over by what is reported."""
-        self._write(family, name, left, right, axes, unit, "over")
+        self._write(family, name, left, right, axes, unit=unit, side="over")
 
-    def least(self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], unit: str) -> None:
+    def least(self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], *, unit: str) -> None:
         """``left ≥ right``, or short by what is reported."""
-        self._write(family, name, left, right, axes, unit, "short")
+        self._write(family, name, left, right, axes, unit=unit, side="short")
 
-    def equal(self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], unit: str) -> None:
+    def equal(self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], *, unit: str) -> None:
         """``left = right``, or beside it by what is reported."""
-        self._write(family, name, left, right, axes, unit, "over")
-        self._write(family, name, left, right, axes, unit, "short", count=False)
+        self._write(family, name, left, right, axes, unit=unit, side="over")
+        self._write(family, name, left, right, axes, unit=unit, side="short", count=False)
 
     def _write(
-        self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], unit: str, side: str, count: bool = True
+        self, family: str, name: str, left: Floats, right: Any, axes: Sequence[Axis], *, unit: str, side: str, count: bool = True
     ) -> None:
         left, right = np.broadcast_arrays(np.atleast_1d(left).astype(float), np.atleast_1d(right).astype(float))
         there = np.isfinite(left) & np.isfinite(right)
@@ -73,7 +73,13 @@ class Sheet:
         year = pl.col("year") if "year" in frame.columns else pl.lit(None, dtype=pl.Int64)
         self.found.append(
             frame.filter((relative > self.tolerance) & (pl.col("violation") > floor)).select(
-                family=pl.lit(family), constraint=pl.lit(name), where=where, year=year, violation="violation", unit=pl.lit(unit), relative=relative
+                family=pl.lit(family),
+                constraint=pl.lit(name),
+                where=where,
+                year=year,
+                violation="violation",
+                unit=pl.lit(unit),
+                relative=relative,
             )
         )
 
@@ -100,7 +106,14 @@ class Sheet:
 
     def stray(self, family: str, amount: str, where: str, year: int | None, value: float) -> None:
         """An amount for labels that the problem does not have: all of it is a violation."""
-        row = {"family": family, "constraint": f"{amount}_without_place", "where": where, "year": year, "violation": abs(value), "unit": "1"}
+        row = {
+            "family": family,
+            "constraint": f"{amount}_without_place",
+            "where": where,
+            "year": year,
+            "violation": abs(value),
+            "unit": "1",
+        }
         self.found.append(pl.DataFrame([{**row, "relative": abs(value) / (1 + abs(value))}], schema=SCHEMA))
 
     def result(self) -> pl.DataFrame:
