@@ -19,8 +19,8 @@ __all__ = ["delivered", "reconciled"]
 
 SMALL = 1e-9
 """Share of a total below which a correction is rounding, and not spoken of."""
-_FLOOR = 1e-4
-"""Prior of a flow that nobody reports, as a share of what proportions would make it."""
+_WEIGHTS = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
+"""Prior of flows that nobody reports, as a share of what proportions would make them: the least with which supply reaches the needs."""
 _OWN = 1e-3
 """Least prior of own use, as a share of the most that it can be."""
 
@@ -138,11 +138,14 @@ def _deliveries(prior: Floats, supply: Floats, need: Floats) -> Floats:
     total = supply.sum()
     if not total > 0:
         return np.zeros_like(prior)
-    with np.errstate(divide="ignore"):
-        try:
-            return ras(np.log(prior), supply, need).flows
-        except ValueError:
-            return ras(np.log(prior + _FLOOR * np.outer(supply, need) / total), supply, need).flows
+    proportional = np.outer(supply, need) / total
+    for weight in _WEIGHTS:
+        with np.errstate(divide="ignore"):
+            try:
+                return ras(np.log(prior + weight * proportional), supply, need).flows
+            except ValueError:
+                continue
+    return np.asarray(proportional)
 
 
 def _cells(a: Accounts, amount: Floats) -> str:
