@@ -9,7 +9,6 @@ from hinterland import __version__
 from hinterland.study.lines import KeyPath
 
 TABLES = {
-    "plan": "planning",
     "stress": "stress tests",
     "monitor": "monitoring",
 }

@@ -75,7 +75,7 @@ class Workspace:
 
     def path(self, source: str) -> Path:
         """Where a data file named in the study is."""
-        return self.loaded.folder / source
+        return self.loaded.path(source)
 
     @cached_property
     def world(self) -> World | None:
