@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
 from hinterland.plan.settings import FAMILIES, Objective
-from hinterland.study.fields import Names, Scalar, Table
+from hinterland.study.fields import Names, Scalar, Table, Words
 from hinterland.study.schema_source import Columns
 from hinterland.study.schema_transfer import InputOutputTable
 
-__all__ = ["SETTINGS", "EconomyTable", "PlanSource", "PlanTable"]
+__all__ = ["SETTINGS", "EconomyTable", "PlanSource", "PlanTable", "SolverTable"]
 
 
 class PlanSource(Table):
@@ -23,7 +23,9 @@ class PlanSource(Table):
     set: Mapping[str, Scalar] = Field(
         default_factory=dict, description='Columns with one value in all rows: { resource = "carbon", year = 2030 }.'
     )
-    scale: Mapping[str, float] = Field(default_factory=dict, description="Columns (as the case calls them) times a number: { value = 1.03 }.")
+    scale: Mapping[str, float] = Field(
+        default_factory=dict, description="Columns (as the case calls them) times a number: { value = 1.03 }."
+    )
 
 
 def _as_sources(value: Any) -> Any:
@@ -73,6 +75,18 @@ class EconomyTable(InputOutputTable):
     )
 
 
+class SolverTable(Table):
+    """How the plan is solved."""
+
+    method: Literal["auto", "simplex", "ipx", "hipo"] = Field(
+        default="auto", description="auto climbs a ladder of solvers, and the record says which answered; a name asks for that one only."
+    )
+    crossover: bool = Field(default=True, description="Bring an interior point to a vertex, so that small amounts do not stand for one.")
+    time_limit: float = Field(default=3600.0, gt=0, description="Seconds for each attempt.")
+    gap: float = Field(default=1e-3, gt=0, lt=1, description="Relative gap at which a plan with whole decisions is done.")
+    threads: StrictInt = Field(default=0, ge=0, description="Threads of the solver; 0 lets it choose.")
+
+
 class PlanTable(Table):
     """What is planned: tables of the case, and choices beside them."""
 
@@ -95,7 +109,7 @@ class PlanTable(Table):
     continuity: float | None = Field(
         default=None, ge=0, description="Price of changing support from one year to the next, per unit of change."
     )
-    transition: float | None = Field(default=None, ge=0, description="Support of a worker displaced at a source, 100m yuan per person.")
+    transition: float | None = Field(default=None, ge=0, description="Support of a worker displaced at a source, 10k yuan per person.")
     emissions: str | None = Field(default=None, description="The resource that the objective of emissions counts.")
     off: Names | None = Field(default=None, description=f"Families of constraints that are left out, of {FAMILIES[0]} to {FAMILIES[-1]}.")
     roles: bool | tuple[str, ...] | None = Field(default=None, description="Whether spatial roles hold; or which of them.")
@@ -103,6 +117,13 @@ class PlanTable(Table):
         default=None, description="How differences of structure are required: keeping the signs of the first year (linear), or exactly."
     )
     objective: Objective | None = Field(default=None, description="What is made as small, or as large, as it can be.")
+
+    solver: SolverTable = Field(default_factory=SolverTable, description="How the plan is solved.")
+    without_roles: bool = Field(
+        default=True,
+        description="Plan a second time without spatial roles, where there are any, so that the plan can contradict them.",
+    )
+    label: Words | None = Field(default=None, description="What the plan is called in the report.")
 
     @property
     def settings(self) -> dict[str, Any]:
