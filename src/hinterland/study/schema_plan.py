@@ -23,7 +23,9 @@ class PlanSource(Table):
     set: Mapping[str, Scalar] = Field(
         default_factory=dict, description='Columns with one value in all rows: { resource = "carbon", year = 2030 }.'
     )
-    scale: Mapping[str, float] = Field(default_factory=dict, description="Columns (as the case calls them) times a number: { value = 1.03 }.")
+    scale: Mapping[str, float] = Field(
+        default_factory=dict, description="Columns (as the case calls them) times a number: { value = 1.03 }."
+    )
 
 
 def _as_sources(value: Any) -> Any:
