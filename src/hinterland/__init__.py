@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         PanelError,
         PolicyError,
         RunError,
+        SolverError,
         StudyError,
     )
     from hinterland.evaluate.design import Design, make_design
@@ -52,6 +53,11 @@ if TYPE_CHECKING:
     from hinterland.measure.entry import measure
     from hinterland.measure.register import indicators
     from hinterland.measure.result import Measure
+    from hinterland.plan.case import read_problem
+    from hinterland.plan.entry import plan
+    from hinterland.plan.problem import Problem
+    from hinterland.plan.result import Plan
+    from hinterland.plan.solve import SolverOptions
     from hinterland.report.compare import compare
     from hinterland.report.figures import plot_data
     from hinterland.study.record import Run
@@ -77,10 +83,14 @@ _PUBLIC = {
     "Note": "labels",
     "Panel": "data.panel",
     "PanelError": "errors",
+    "Plan": "plan.result",
     "PolicyError": "errors",
     "PolicyRegister": "data.policy",
+    "Problem": "plan.problem",
     "Run": "study.record",
     "RunError": "errors",
+    "SolverError": "errors",
+    "SolverOptions": "plan.solve",
     "StudyError": "errors",
     "Transfer": "transfer.result",
     "World": "data.world",
@@ -104,11 +114,13 @@ _PUBLIC = {
     "moderation": "evaluate.moderation",
     "panel_moments": "evaluate.moments",
     "placebo": "evaluate.placebo",
+    "plan": "plan.entry",
     "plot_data": "report.figures",
     "policy_register": "data.policy",
     "randomisation_test": "evaluate.randomisation",
     "read_io": "data.io_readers",
     "read_panel": "data.readers",
+    "read_problem": "plan.case",
     "run": "study.runner",
     "sensitivity": "evaluate.sensitivity",
     "simulate": "data.world",
@@ -132,10 +144,14 @@ __all__ = [
     "Note",
     "Panel",
     "PanelError",
+    "Plan",
     "PolicyError",
     "PolicyRegister",
+    "Problem",
     "Run",
     "RunError",
+    "SolverError",
+    "SolverOptions",
     "StudyError",
     "Transfer",
     "World",
@@ -160,11 +176,13 @@ __all__ = [
     "moderation",
     "panel_moments",
     "placebo",
+    "plan",
     "plot_data",
     "policy_register",
     "randomisation_test",
     "read_io",
     "read_panel",
+    "read_problem",
     "run",
     "sensitivity",
     "simulate",

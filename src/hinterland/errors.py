@@ -8,7 +8,8 @@
     │   ├── PolicyError       a register or an adoption column
     │   ├── StudyError        the study file
     │   └── EstimationError   the data are legal, but this method is not defined on them
-    └── RunError              a run could not be written, read or resumed
+    ├── RunError              a run could not be written, read or resumed
+    └── SolverError           a solver did not do what it was asked for
 
     HinterlandWarning (UserWarning)
     ├── DataWarning           something about the data that changes what is estimated
@@ -75,6 +76,10 @@ class EstimationError(InputError):
 
 class RunError(HinterlandError):
     """A run record could not be written, read or resumed."""
+
+
+class SolverError(HinterlandError):
+    """A solver did not do what it was asked for."""
 
 
 class HinterlandWarning(UserWarning):

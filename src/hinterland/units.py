@@ -42,6 +42,10 @@ _ALL = (
     Unit("tonne", "mass", 1.0, ("吨", "t")),
     Unit("10k-tonne", "mass", 1e4, ("万吨",)),
     Unit("megatonne", "mass", 1e6, ("百万吨", "Mt")),
+    Unit("tce", "coal equivalent", 1.0, ("吨标准煤",)),
+    Unit("10k-tce", "coal equivalent", 1e4, ("万吨标准煤",)),
+    Unit("cubic-metre", "volume", 1.0, ("立方米", "m³")),
+    Unit("100m-cubic-metre", "volume", 1e8, ("亿立方米",)),
     Unit("km2", "area", 1.0, ("平方公里", "平方千米", "km²")),
     Unit("hectare", "area", 0.01, ("公顷", "ha")),
     Unit("mu", "area", 1 / 1500, ("亩",)),
@@ -60,6 +64,8 @@ _ALL = (
     Unit("log", "logarithm", 1.0, ("对数",)),
     Unit("km", "length", 1.0, ("公里", "千米", "kilometres")),
     Unit("degree", "angle", 1.0, ("度", "°")),
+    Unit("year", "time", 1.0, ("年", "years")),
+    Unit("ratio", "multiple", 1.0, ("倍",)),
     Unit("squared-log", "squared logarithm", 1.0, ("对数平方",)),
 )
 UNITS: Mapping[str, Unit] = MappingProxyType({u.id: u for u in _ALL})
@@ -80,11 +86,14 @@ def find_unit(name: str) -> Unit:
 
 
 def conversion(source: str, target: str) -> float:
-    """The number that turns an amount in ``source`` into an amount in ``target``.
+    """The number that turns an amount in ``source`` into an amount in ``target``; a ratio of units is written ``yuan/person``.
 
     Raises:
         ValueError: an unknown unit, or units of different quantities.
     """
+    if "/" in source and "/" in target:
+        above, below = (s.split("/", 1) for s in (source, target))
+        return conversion(above[0], below[0]) / conversion(above[1], below[1])
     a, b = find_unit(source), find_unit(target)
     if a.quantity != b.quantity:
         raise ValueError(f"{a.id} measures {a.quantity} and {b.id} measures {b.quantity}: one cannot be converted into the other")

@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_and_a_limit_that_is_none(tmp_path: Path, nam
     path.write_bytes(b"PAR1\xff\xfe\x00broken")
     with pytest.raises(PanelError) as caught:
         panel_moments(path, "y", unit="u", time="t", adoption="g")
-    assert [f.code for f in caught.value.findings][0] in ("corrupt-file", "unknown-column")
+    assert next(f.code for f in caught.value.findings) in ("corrupt-file", "unknown-column")
     with pytest.raises(InputError, match="memory_limit 'lots' is not understood"):
         panel_moments(path, "y", unit="u", time="t", adoption="g", memory="lots")
 

@@ -45,8 +45,8 @@ def zero(expression: Expression, of: str, over: pd.Index[Any]) -> xr.DataArray:
 
 def gather(expression: Expression, dim: str, positions: NDArray[np.int64], new: pd.Index[Any]) -> Expression:
     """Each label of ``new`` with what ``expression`` has at a position of ``dim``."""
-    taken = expression.isel({dim: xr.DataArray(positions, dims=[str(new.name)])})
-    return taken.drop_vars(dim, errors="ignore").assign_coords({str(new.name): new}) if hasattr(taken, "drop_vars") else taken
+    taken = (1 * expression).isel({dim: xr.DataArray(positions, dims=[str(new.name)])})
+    return taken.drop_vars(dim).assign_coords({str(new.name): new})
 
 
 def gathered(values: xr.DataArray, dim: str, positions: NDArray[np.int64], new: pd.Index[Any]) -> xr.DataArray:

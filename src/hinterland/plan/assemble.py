@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from hinterland.plan.defaults import with_defaults
 from hinterland.plan.foreign import fail_if_label_unknown
 from hinterland.plan.links import linked
 from hinterland.plan.problem import Problem
-from hinterland.plan.schema import columns_of, parameters
+from hinterland.plan.schema import ParameterSpec, columns_of, parameters
 from hinterland.plan.settings import Settings
 from hinterland.plan.typed import Typed
 
@@ -30,6 +31,8 @@ _SETS = {
 }
 _RELATIONS = ("arcs", "inputs", "routes", "exports", "agglomeration", "congestion", "similarity", "roles", "moves")
 """Tables whose rows are a dimension of their own."""
+_NATIONAL = ("limits", "budgets")
+"""Tables in which a row without region speaks of the nation."""
 
 
 def assembled(read: Mapping[str, Typed], settings: Settings, findings: tuple[Finding, ...] = ()) -> Problem:
@@ -42,7 +45,7 @@ def assembled(read: Mapping[str, Typed], settings: Settings, findings: tuple[Fin
     index = _index(read)
     cells = _cells(read)
     index["cell"] = pd.Index([f"{r}/{i}" for r, i in cells.select("region", "industry").rows()], name="cell")
-    relations = linked(read, index, cells, settings)
+    relations = linked(read, index, cells)
     index |= relations.index
     data, found = _parameters(read, index, cells)
     data |= relations.data
@@ -96,7 +99,7 @@ def _years(read: Mapping[str, Typed]) -> list[Finding]:
             Finding("phase-twice", f"phase {listed(again)} stops and starts again", "years, column 'phase'", "make it one span")
         )
     seen = frame["observed"].to_list() if "observed" in frame.columns else []
-    if any(b and not a for a, b in zip(seen, seen[1:], strict=False)):
+    if any(b and not a for a, b in pairwise(seen)):
         findings.append(Finding("observed-after-decided", "an observed year follows a decided one", "years", "observed years come first"))
     if seen and all(seen):
         findings.append(Finding("nothing-to-decide", "every year is observed", "years, column 'observed'", "add years to plan"))
@@ -113,13 +116,20 @@ def _parameters(read: Mapping[str, Typed], index: Mapping[str, pd.Index[Any]], c
         array = expand.filled(spec, index)
         table = read.get(spec.table)
         if table is not None and spec.column in table.frame.columns:
-            rows = table.frame.select(*table.keys, value=spec.column).filter(pl.col("value").is_not_null())
+            rows = table.frame.select(*table.keys, value=spec.column).filter(pl.col("value").is_not_null() & _scope(spec, table))
             if spec.kind != "flag":
                 rows = expand.over_years(rows, table.keys, index["year"].to_list())
             array, more = expand.placed(array, rows, table.keys, cells, f"{spec.table}, column {spec.column!r}")
             findings += more
         data[spec.name] = array
     return data, findings + _paths(read, data, index, cells)
+
+
+def _scope(spec: ParameterSpec, table: Typed) -> pl.Expr:
+    """In tables where a row without region speaks of the nation: the rows that speak of what the parameter does."""
+    if spec.table not in _NATIONAL or "region" not in table.keys:
+        return pl.lit("region" not in spec.dims) if spec.table in _NATIONAL else pl.lit(True)
+    return pl.col("region").is_not_null() if "region" in spec.dims else pl.col("region").is_null()
 
 
 def _paths(read: Mapping[str, Typed], data: dict[str, Any], index: Mapping[str, pd.Index[Any]], cells: pl.DataFrame) -> list[Finding]:

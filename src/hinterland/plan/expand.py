@@ -61,7 +61,7 @@ def _write(out: xr.DataArray, part: pl.DataFrame, present: list[str], cells: pl.
     part = part.filter(pl.col("value").is_not_null())
     at: dict[str, NDArray[np.int64]] = {}
     if "cell" in out.dims:
-        on = [k for k in ("region", "industry") if k in present]
+        on: list[str] = [k for k in ("region", "industry") if k in present]
         part, lost = _in_cells(part, on, cells, where)
         if lost:
             return lost

@@ -84,7 +84,7 @@ def _gate_groups(read: Mapping[str, Typed], groups: list[object]) -> list[Findin
             )
             continue
         known = kinds if row["kind"] == "investment-share" else groups
-        names = str(row.get("group") or "").split(";")
+        names = [n for n in str(row.get("group") or "").split(";") if n]
         lost = [n for n in names if n not in known]
         if lost:
             findings.append(Finding("unknown-label", f"the gate speaks of {listed(lost)}", where, did_you_mean(lost[0], map(str, known))))

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from hinterland.data.globe import haversine_km
 from hinterland.errors import Finding, InputError, fail_if_any, listed
 from hinterland.plan.schema import parameters
-from hinterland.plan.settings import Settings
 from hinterland.plan.typed import Typed
 
 Index = Mapping[str, "pd.Index[Any]"]
@@ -42,7 +41,7 @@ class Relations:
                 self.data[spec.name] = xr.DataArray(values.astype(float), dims=[dim], coords={dim: self.index[dim]})
 
 
-def linked(read: Mapping[str, Typed], index: Index, cells: pl.DataFrame, settings: Settings) -> Relations:
+def linked(read: Mapping[str, Typed], index: Index, cells: pl.DataFrame) -> Relations:
     """Every relation of the case.
 
     Raises:
@@ -57,11 +56,13 @@ def linked(read: Mapping[str, Typed], index: Index, cells: pl.DataFrame, setting
     named = phases["phase"].to_list() if "phase" in phases.columns else ["all"] * phases.height
     out.links["year.phase"] = index["phase"].get_indexer(named).astype(np.int64)
     _arcs(out, read, index, cells)
-    _pairs_of_cells(out, "input", "inputs", read, cells, {"supply": ("region", "industry"), "user": ("region", "using")})
-    _pairs_of_cells(out, "route", "routes", read, cells, {"origin": ("origin", "industry"), "destination": ("destination", "industry")})
+    _pairs_of_cells(out, "input", "inputs", read, cells=cells, ends={"supply": ("region", "industry"), "user": ("region", "using")})
+    _pairs_of_cells(
+        out, "route", "routes", read, cells=cells, ends={"origin": ("origin", "industry"), "destination": ("destination", "industry")}
+    )
     _sales(out, read, index, cells)
     for dim, table in (("step", "agglomeration"), ("bend", "congestion")):
-        _steps(out, dim, table, read, index, cells)
+        _steps(out, dim, table, read, cells=cells)
     _pacts(out, read, index, cells)
     _regions(out, read, index)
     _moves(out, read, index)
@@ -106,7 +107,7 @@ def _arcs(out: Relations, read: Mapping[str, Typed], index: Index, cells: pl.Dat
         schema={"enclave": pl.String, "_enclave": pl.Int64},
     )
     rows = rows.join(enclaves, on="enclave", how="left", maintain_order="left")
-    rows = rows.with_columns(cost=_cost(rows, read, index))
+    rows = rows.with_columns(cost=_cost(rows, read))
     out.add(
         "arc",
         rows.rename({"source": "source_name", "host": "host_name", "enclave": "enclave_name"}).rename(
@@ -126,9 +127,8 @@ def generated_arcs(read: Mapping[str, Typed], cells: pl.DataFrame) -> pl.DataFra
     moving = industries.filter(pl.col("relocatable"))["industry"] if "relocatable" in industries.columns else industries["industry"]
     have = read["cells"].frame.join(cells, on=["region", "industry"]).filter(pl.col("industry").is_in(moving.implode()))
     leaving = have.filter(pl.col("capacity") > 0) if "capacity" in have.columns else have
-    of = lambda flag: regions.filter(pl.col(flag))["region"].implode()  # noqa: E731
-    left = leaving.filter(pl.col("region").is_in(of("source"))).select("industry", source="region")
-    right = have.filter(pl.col("region").is_in(of("host"))).select("industry", host="region")
+    left = leaving.filter(pl.col("region").is_in(_flagged(regions, "source"))).select("industry", source="region")
+    right = have.filter(pl.col("region").is_in(_flagged(regions, "host"))).select("industry", host="region")
     plain = left.join(right, on="industry").filter(pl.col("source") != pl.col("host"))
     parts = [plain.with_columns(enclave=pl.lit(None, dtype=pl.String)).select(*schema)]
     if "enclaves" in read and "enclave_industries" in read:
@@ -141,7 +141,12 @@ def generated_arcs(read: Mapping[str, Typed], cells: pl.DataFrame) -> pl.DataFra
     return pl.concat(parts)
 
 
-def _cost(rows: pl.DataFrame, read: Mapping[str, Typed], index: Index) -> pl.Series:
+def _flagged(regions: pl.DataFrame, flag: str) -> pl.Series:
+    """The regions that carry a flag, as one list."""
+    return regions.filter(pl.col(flag))["region"].implode()
+
+
+def _cost(rows: pl.DataFrame, read: Mapping[str, Typed]) -> pl.Series:
     """Cost of each arc: the given one, or the industry's and the distance's; less or more under an agreement."""
     industries = read["industries"].frame
     of = {p: _industry_values(industries, p) for p in ("relocation_cost", "relocation_per_1000km")}
@@ -173,7 +178,7 @@ def _thousands(rows: pl.DataFrame, read: Mapping[str, Typed]) -> pl.Series:
 
 
 def _pairs_of_cells(
-    out: Relations, dim: str, table: str, read: Mapping[str, Typed], cells: pl.DataFrame, ends: Mapping[str, tuple[str, str]]
+    out: Relations, dim: str, table: str, read: Mapping[str, Typed], *, cells: pl.DataFrame, ends: Mapping[str, tuple[str, str]]
 ) -> None:
     """Rows that lead from one cell to another; a row without region holds in every region that has both."""
     rows = _rows(read, table)
@@ -209,7 +214,7 @@ def _sales(out: Relations, read: Mapping[str, Typed], index: Index, cells: pl.Da
     return out.add("sale", rows.with_columns(market=at).sort("cell", "market"), ("cell", "market"), "exports")
 
 
-def _steps(out: Relations, dim: str, table: str, read: Mapping[str, Typed], index: Index, cells: pl.DataFrame) -> None:
+def _steps(out: Relations, dim: str, table: str, read: Mapping[str, Typed], *, cells: pl.DataFrame) -> None:
     """Steps of size: of each host's cell where no region is named."""
     rows = _rows(read, table)
     if rows is None:

@@ -24,8 +24,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "case"
-    prices: str = "constant prices"
+    name: str = Field(default="case", description="What the case is called.")
+    prices: str = Field(default="constant prices", description="The prices that money is counted at.")
     discount: Annotated[float, Field(ge=0, lt=1, description="Discount rate per year.")] = 0.04
     penalty: _Positive = Field(
         default=20.0,
@@ -33,7 +33,7 @@ class Settings(BaseModel):
     )
     public_funds: float = Field(default=0.2, ge=0, description="Welfare cost of a unit of public money beyond the unit itself.")
     continuity: float = Field(default=0.0, ge=0, description="Price of changing support from one year to the next, per unit of change.")
-    transition: float = Field(default=0.0, ge=0, description="Support of a worker displaced at a source, 100m yuan per person.")
+    transition: float = Field(default=0.0, ge=0, description="Support of a worker displaced at a source, 10k yuan per person.")
     emissions: str = Field(default="carbon", description="The resource that the objective of emissions counts.")
     off: tuple[str, ...] = Field(default=(), description="Families of constraints that are left out, such as C15.")
     roles: bool | tuple[str, ...] = Field(default=True, description="Whether spatial roles hold; or which of them.")
@@ -41,7 +41,7 @@ class Settings(BaseModel):
         default="base-sign",
         description="How differences of structure are required: keeping the signs of the first year (linear), or exactly (binary).",
     )
-    objective: Objective = "cost"
+    objective: Objective = Field(default="cost", description="What the plan makes best.")
 
 
 def discount_factors(settings: Settings, years: list[int]) -> list[float]:

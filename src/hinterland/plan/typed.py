@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from hinterland.errors import Finding, did_you_mean, listed
-from hinterland.plan.schema import ParameterSpec, TableSpec, columns_of, tables
+from hinterland.plan.schema import Kind, ParameterSpec, TableSpec, columns_of, tables
 from hinterland.units import conversion
 
 _WHOLE_KEYS = ("year", "segment")
@@ -56,13 +56,10 @@ def typed(name: str, frame: pl.DataFrame, units: Mapping[str, str]) -> tuple[Typ
 
 def _free_columns(spec: TableSpec) -> dict[str, ParameterSpec]:
     """Columns of the tables that name parameters instead of holding them."""
-    text = lambda c: ParameterSpec(c, spec.name, c, "text", (), "", None, None, None, "")  # noqa: E731
-    number = lambda c: ParameterSpec(c, spec.name, c, "number", (), "", None, None, None, "")  # noqa: E731
-    if spec.name == "paths":
-        return {"value": number("value")}
-    if spec.name == "provenance":
-        return {c: text(c) for c in ("basis", "source", "note", "note_zh")} | {c: number(c) for c in ("low", "high")}
-    return {}
+    text: dict[str, tuple[str, ...]] = {"provenance": ("basis", "source", "note", "note_zh")}
+    numbers: dict[str, tuple[str, ...]] = {"provenance": ("low", "high"), "paths": ("value",)}
+    kinds: tuple[tuple[Kind, tuple[str, ...]], ...] = (("text", text.get(spec.name, ())), ("number", numbers.get(spec.name, ())))
+    return {c: ParameterSpec(c, spec.name, c, kind, (), "", None, None, None, "") for kind, names in kinds for c in names}
 
 
 def _key(table: str, series: pl.Series, needed: bool) -> tuple[pl.Series, list[Finding]]:

@@ -1,0 +1,176 @@
+"""The model while it is built: variables by name, rows with what they mean, cost by what it pays for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import linopy
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from hinterland.plan.algebra import Expression, column, rows_where
+from hinterland.plan.problem import Problem
+
+Sign = Literal["<=", ">=", "="]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A named block of rows: its family, unit, sense, and the slack that lets it give way."""
+
+    name: str
+    family: str
+    unit: str
+    sign: Sign
+    dims: tuple[str, ...]
+    short: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A named block of variables: its unit and what it means."""
+
+    name: str
+    unit: str
+    dims: tuple[str, ...]
+    meaning: str
+    binary: bool = False
+
+
+@dataclass(eq=False)
+class Building:
+    """What families of constraints write to.
+
+    Attributes:
+        problem: the data.
+        model: the linopy model, sparse, in its strict semantics.
+        variables: by name.
+        columns, rows: what each block means.
+        costs: discounted cost by what it pays for, 100m yuan; each a linear expression.
+        penalties: price of each slack.
+        objectives: what else can be aimed at, each to be made small.
+    """
+
+    problem: Problem
+    model: linopy.Model
+    variables: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    costs: dict[str, Expression] = field(default_factory=dict)
+    penalties: list[Expression] = field(default_factory=list)
+    objectives: dict[str, Expression] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.variables[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.variables
+
+    # ------------------------------------------------------------------------------------------------------------- dimensions
+
+    @cached_property
+    def year(self) -> pd.Index[Any]:
+        """Every year."""
+        return self.problem.index["year"]
+
+    @cached_property
+    def open(self) -> pd.Index[Any]:
+        """Years whose decisions are free."""
+        return rows_where(self.problem.decided, self.year)
+
+    @cached_property
+    def cell(self) -> pd.Index[Any]:
+        """Every cell."""
+        return self.problem.index["cell"]
+
+    @cached_property
+    def leaving(self) -> NDArray[np.bool_]:
+        """[cell] cells that an arc leaves."""
+        return np.bincount(self.problem.links["arc.source"], minlength=len(self.cell)) > 0
+
+    @cached_property
+    def arriving(self) -> NDArray[np.bool_]:
+        """[cell] cells that an arc enters."""
+        return np.bincount(self.problem.links["arc.host"], minlength=len(self.cell)) > 0
+
+    @cached_property
+    def hosting(self) -> NDArray[np.bool_]:
+        """[cell] relocatable cells of hosts: where support can be given."""
+        return self.problem.cells_where(region="host", industry="relocatable")
+
+    @cached_property
+    def weights(self) -> xr.DataArray:
+        """[year] discount factors."""
+        return self.problem.weights
+
+    # ------------------------------------------------------------------------------------------------------------------ blocks
+
+    def variable(
+        self,
+        name: str,
+        *index: pd.Index[Any],
+        unit: str,
+        meaning: str,
+        lower: Any = 0.0,
+        upper: Any = np.inf,
+        binary: bool = False,
+    ) -> Any:
+        """Add a block of variables, one for each combination of labels."""
+        bounds: dict[str, Any] = {} if binary else {"lower": lower, "upper": upper}
+        self.variables[name] = self.model.add_variables(coords=list(index), name=name, binary=binary, **bounds)
+        self.columns[name] = Column(name, unit, tuple(str(i.name) for i in index), meaning, binary)
+        return self.variables[name]
+
+    def require(self, name: str, left: Expression, sign: Sign, right: Any, *, family: str, unit: str, typical: float | None = None) -> None:
+        """Add a block of rows ``left sign right``.
+
+        Args:
+            name: of the block.
+            left: a linear expression.
+            sign: its sense.
+            right: an array or a number.
+            family: identifier of the family, such as ``C7``.
+            unit: of the row.
+            typical: what a unit of output takes of the row's unit. Where it is given the row may be missed, at the price of ``penalty`` per unit of
+                output that would have to be given up.
+        """
+        if not hasattr(left, "vars"):
+            return
+        short: tuple[str, ...] = ()
+        if typical is not None:
+            left, short = self._elastic(name, left, sign, unit, typical)
+        self.model.add_constraints(left, sign, right, name=name)
+        self.rows[name] = Row(name, family, unit, sign, tuple(str(d) for d in left.coord_dims), short)
+
+    def _elastic(self, name: str, left: Expression, sign: Sign, unit: str, typical: float) -> tuple[Expression, tuple[str, ...]]:
+        index = [left.indexes[d].rename(d) for d in left.coord_dims]
+        price = self.problem.settings.penalty / typical
+        names: list[str] = []
+        for side, helps in (("short", ">="), ("over", "<=")):
+            if sign in (helps, "="):
+                slack = self.variable(f"{side}:{name}", *index, unit=unit, meaning=f"how far {name} is missed")
+                left = left + slack if side == "short" else left - slack
+                self.penalties.append(price * slack.sum())
+                names.append(f"{side}:{name}")
+        return left, tuple(names)
+
+    def charge(self, name: str, expression: Expression) -> None:
+        """Add a discounted cost."""
+        if hasattr(expression, "vars") or hasattr(expression, "labels"):
+            summed = (1 * expression).sum()
+            self.costs[name] = summed if name not in self.costs else self.costs[name] + summed
+
+    def by_year(self, values: Any) -> xr.DataArray:
+        """Numbers by year as a labelled array."""
+        return column(values, self.year)
+
+
+def typical(values: Any, otherwise: float = 1.0) -> float:
+    """Median of what is positive: what a unit of output takes."""
+    found = np.asarray(values, dtype=float)
+    found = found[np.isfinite(found) & (found > 0)]
+    return float(np.median(found)) if found.size else otherwise

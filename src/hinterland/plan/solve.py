@@ -1,0 +1,228 @@
+"""Solve a programme with HiGHS, and record which of its solvers answered.
+
+HiGHS falls back by itself where a solver is not there or gives up: a wheel without HiPO answers by simplex and says so in its log only. Here the log is read;
+an answer from another solver than the one asked for is an error. A ladder of solvers is climbed in the open: each attempt is recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hinterland.errors import Finding, InputError, SolverError
+from hinterland.plan.program import Program, Residuals, residuals
+
+Method = Literal["auto", "simplex", "ipx", "hipo"]
+Status = Literal["optimal", "feasible", "infeasible", "unbounded", "unknown"]
+
+SMALL = 30_000
+"""Nonzeros up to which the simplex method answers as quickly as an interior point."""
+_LADDERS: dict[str, tuple[str, ...]] = {"small": ("simplex", "ipx"), "large": ("hipo", "ipx", "simplex")}
+
+
+@dataclass(frozen=True, slots=True)
+class SolverOptions:
+    """How to solve.
+
+    Attributes:
+        method: ``auto`` climbs a ladder: simplex then IPX for small programmes, HiPO, IPX, simplex for large ones; any other name asks for one solver only.
+        crossover: whether an interior point is brought to a vertex; published results are.
+        time_limit: seconds for each attempt.
+        gap: relative gap at which a mixed-integer programme is done.
+        threads: threads of the solver; 0 lets it choose.
+        tolerance: of feasibility and optimality.
+    """
+
+    method: Method = "auto"
+    crossover: bool = True
+    time_limit: float = 3600.0
+    gap: float = 1e-3
+    threads: int = 0
+    tolerance: float = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One solver tried: what it was asked to be, what it answered, how long it took."""
+
+    method: str
+    status: Status
+    seconds: float
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """What a solver answered.
+
+    Attributes:
+        status: of the last attempt.
+        x: [n] primal values; all not a number where there are none.
+        y: [m] duals, the change of the optimum per unit of the row's side; ``None`` for whole variables.
+        objective: value of the objective.
+        bound: best bound; the objective where it is optimal.
+        gap: relative distance of objective and bound.
+        residuals: how well the answer satisfies the conditions of optimality, checked without the solver.
+        attempts: every solver tried, the last one answered.
+        version: of HiGHS.
+        crossover: whether the answer is a vertex.
+    """
+
+    status: Status
+    x: NDArray[np.float64]
+    y: NDArray[np.float64] | None
+    objective: float
+    bound: float
+    gap: float
+    residuals: Residuals
+    attempts: tuple[Attempt, ...]
+    version: str
+    crossover: bool
+    log: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def solver(self) -> str:
+        """Which solver answered."""
+        return self.attempts[-1].method
+
+
+def solve(program: Program, options: SolverOptions | None = None) -> Solution:
+    """Solve a programme.
+
+    Raises:
+        SolverError: HiGHS took another solver than it was asked for, or none of the ladder reached an end.
+        InputError: options that HiGHS refuses.
+    """
+    chosen = options or SolverOptions()
+    first, *others = _ladder(program, chosen)
+    answer = _attempt(program, first, chosen)
+    done = [*answer.attempts]
+    for method in others:
+        if answer.status in ("optimal", "infeasible", "unbounded"):
+            break
+        answer = _attempt(program, method, chosen)
+        done += answer.attempts
+    answer = replace(answer, attempts=tuple(done))
+    if answer.status == "unknown":
+        tried = ", ".join(f"{a.method} ({a.seconds:.0f} s)" for a in done)
+        raise SolverError(f"no solver reached an end: {tried}; raise time_limit, or make the problem smaller")
+    return answer
+
+
+def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
+    if program.is_mixed:
+        return ("mip",)
+    if options.method != "auto":
+        return (options.method,)
+    return _LADDERS["small" if program.matrix.nnz <= SMALL else "large"]
+
+
+def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:
+    import highspy
+
+    started = time.perf_counter()
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    lines: list[str] = []
+    _set(solver, "log_to_console", False)
+    solver.cbLogging += lambda event: lines.append(event.message)
+    for name, value in _options(method, options).items():
+        _set(solver, name, value)
+    if solver.passModel(_lp(program)) == highspy.HighsStatus.kError:
+        raise SolverError("HiGHS refused the programme: a coefficient, a bound or a cost is not a number")
+    solver.run()
+    status = _status(solver)
+    info = solver.getInfo()
+    _fail_if_fallen_back(method, lines, info)
+    found = solver.getSolution()
+    x = np.array(found.col_value, dtype=float) if found.value_valid else np.full(program.shape[1], np.nan)
+    y = np.array(found.row_dual, dtype=float) if found.dual_valid and not program.is_mixed else None
+    whole = program.is_mixed
+    objective = float(program.cost @ x) + program.constant if found.value_valid else np.nan
+    bound = float(info.mip_dual_bound) if whole else objective
+    gap = _gap(objective, bound) if whole else 0.0 if status == "optimal" else np.nan
+    check = residuals(program, x, y) if found.value_valid else Residuals(np.nan, np.nan, np.nan, np.nan)
+    attempt = Attempt(method, status, time.perf_counter() - started, _iterations(info))
+    vertex = whole or method == "simplex" or options.crossover
+    return Solution(status, x, y, objective, bound, gap, check, (attempt,), solver.version(), vertex, tuple(lines))
+
+
+def _options(method: str, options: SolverOptions) -> dict[str, object]:
+    values: dict[str, object] = {
+        "time_limit": options.time_limit,
+        "threads": options.threads,
+        "primal_feasibility_tolerance": options.tolerance,
+        "dual_feasibility_tolerance": options.tolerance,
+    }
+    if method == "mip":
+        return values | {"mip_rel_gap": options.gap}
+    return values | {"solver": method, "run_crossover": "on" if options.crossover else "off"}
+
+
+def _set(solver: object, name: str, value: object) -> None:
+    """Set an option; one that HiGHS refuses is an error, since it would go on without it."""
+    import highspy
+
+    if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:  # type: ignore[attr-defined]
+        what = f"HiGHS refuses {name} = {value!r}"
+        raise InputError(
+            Finding("solver-option", what, "solver options", "install highspy-extras for hipo, or choose another method"), "the solver"
+        )
+
+
+def _lp(program: Program) -> Any:
+    import highspy
+
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = program.shape[1], program.shape[0]
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
+    lp.offset_ = program.constant
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = program.shape[1], program.shape[0]
+    lp.a_matrix_.start_ = program.matrix.indptr
+    lp.a_matrix_.index_ = program.matrix.indices
+    lp.a_matrix_.value_ = program.matrix.data
+    if program.is_mixed:
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[int(w)] for w in program.integral]
+    return lp
+
+
+def _status(solver: object) -> Status:
+    import highspy
+
+    kind = highspy.HighsModelStatus
+    found = solver.getModelStatus()  # type: ignore[attr-defined]
+    if found == kind.kOptimal:
+        return "optimal"
+    if found == kind.kInfeasible:
+        return "infeasible"
+    if found in (kind.kUnbounded, kind.kUnboundedOrInfeasible):
+        return "unbounded"
+    info = solver.getInfo()  # type: ignore[attr-defined]
+    return "feasible" if info.primal_solution_status == 2 else "unknown"
+
+
+_WORDS = ("falling back", "fallback", "switching to", "not available", "using ipx instead", "using simplex instead")
+
+
+def _fail_if_fallen_back(method: str, lines: list[str], info: object) -> None:
+    """The solver that was asked for must be the one that answered."""
+    said = [line.strip() for line in lines if any(w in line.lower() for w in _WORDS)]
+    interior, simplex, crossed = (int(getattr(info, f"{k}_iteration_count")) for k in ("ipm", "simplex", "crossover"))
+    quiet = method in ("hipo", "ipx") and interior == 0 and crossed <= 0 and simplex > 0
+    if said or quiet:
+        what = said[0] if said else f"{simplex} simplex iterations and none of an interior point"
+        raise SolverError(f"HiGHS was asked for {method} and answered with another solver: {what}")
+
+
+def _iterations(info: object) -> int:
+    return max(int(getattr(info, k)) for k in ("ipm_iteration_count", "simplex_iteration_count", "mip_node_count"))
+
+
+def _gap(objective: float, bound: float) -> float:
+    return float(abs(objective - bound) / max(abs(objective), 1e-9)) if np.isfinite(objective) and np.isfinite(bound) else np.nan
