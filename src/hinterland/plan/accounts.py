@@ -87,7 +87,7 @@ class Accounts:
         between = self.trade * ~np.eye(len(self.regions), dtype=bool)
         return np.asarray(self.supply + between.sum(axis=1).T - self.need - between.sum(axis=2).T, dtype=np.float64)
 
-    def said(self, code: str, what: str, remedy: str) -> Accounts:
+    def warned(self, code: str, what: str, remedy: str) -> Accounts:
         """The same with a warning."""
         return replace(self, findings=(*self.findings, Finding(code, what, "economy", remedy, "warning")))
 

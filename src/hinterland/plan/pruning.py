@@ -42,7 +42,7 @@ def pruned(a: Accounts, routes: int, keep: Sequence[str] = ()) -> Accounts:
     what = f"{count} of {int((a.trade[:, between] > 0).sum())} routes carry all trade; {moved:.1%} of it was moved to them"
     if wider:
         what += f", and {', '.join(wider)} needed more than {routes} origins"
-    return made.said("economy-routes", what, "raise routes, if where goods come from matters")
+    return made.warned("economy-routes", what, "raise routes, if where goods come from matters")
 
 
 def _one(flows: Floats, routes: int, kept: Flags) -> tuple[Floats, int]:

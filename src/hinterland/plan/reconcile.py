@@ -40,7 +40,7 @@ def _exports_within_output(a: Accounts) -> Accounts:
     if share < SMALL:
         return made
     what = f"{_cells(a, beyond)} export more than they make: {share:.2%} of exports, taken off exports and imports"
-    return made.said("economy-re-exports", what, "nothing, if these are re-exports")
+    return made.warned("economy-re-exports", what, "nothing, if these are re-exports")
 
 
 def _shrink(imports: Floats, beyond: Floats) -> Floats:
@@ -56,7 +56,7 @@ def _used_somewhere(a: Accounts) -> Accounts:
         return a
     final = np.where(unused, a.supply + a.imports, a.final)
     names = [i for i, u in zip(a.industries, unused, strict=True) if u]
-    return replace(a, final=final).said(
+    return replace(a, final=final).warned(
         "economy-unused", f"nobody uses {listed(names)}", "what is made counts as final demand where it is made"
     )
 
@@ -96,7 +96,7 @@ def _said_nationally(a: Accounts, before: Floats, after: Floats, factor: float) 
         f"the regions' tables do not add up over the country: final demand was multiplied by {factor:.3f}, and {moved:.1%} of uses were moved "
         f"between products (use of {named}), with inputs and value added of every industry as they were"
     )
-    return a.said("economy-national-discrepancy", what, "nothing, if the table is estimated from regions' own; otherwise check it")
+    return a.warned("economy-national-discrepancy", what, "nothing, if the table is estimated from regions' own; otherwise check it")
 
 
 def _imports_within_use(a: Accounts) -> Accounts:
@@ -113,7 +113,7 @@ def _imports_within_use(a: Accounts) -> Accounts:
     if share < SMALL:
         return made
     what = f"{_cells(a, beyond)} import more than they use: {share:.2%} of imports, counted as those of other regions"
-    return made.said("economy-transit", what, "nothing, if goods land at one region's ports for another's use")
+    return made.warned("economy-transit", what, "nothing, if goods land at one region's ports for another's use")
 
 
 def delivered(a: Accounts) -> Accounts:
