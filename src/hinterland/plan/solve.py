@@ -64,8 +64,8 @@ class Solution:
         x: [n] primal values; all not a number where there are none.
         y: [m] duals, the change of the optimum per unit of the row's side; ``None`` for whole variables.
         objective: value of the objective.
-        bound: best bound; the objective where it is optimal.
-        gap: relative distance of objective and bound.
+        bound: best bound; the objective where a linear programme is optimal, not a number where it is not.
+        gap: relative distance of objective and bound; not a number where there is no bound.
         residuals: how well the answer satisfies the conditions of optimality, checked without the solver.
         attempts: every solver tried, the last one answered.
         version: of HiGHS.
@@ -86,8 +86,8 @@ class Solution:
 
     @property
     def solver(self) -> str:
-        """Which solver answered."""
-        return self.attempts[-1].method
+        """Which solver answered: of those with the answer's status, the last."""
+        return next(a.method for a in reversed(self.attempts) if a.status == self.status)
 
 
 def solve(program: Program, options: SolverOptions | None = None) -> Solution:
@@ -104,13 +104,21 @@ def solve(program: Program, options: SolverOptions | None = None) -> Solution:
     for method in others:
         if answer.status in ("optimal", "infeasible", "unbounded"):
             break
-        answer = _attempt(program, method, chosen)
-        done += answer.attempts
+        other = _attempt(program, method, chosen)
+        done += other.attempts
+        answer = _better(answer, other)
     answer = replace(answer, attempts=tuple(done))
     if answer.status == "unknown":
         tried = ", ".join(f"{a.method} ({a.seconds:.0f} s)" for a in done)
         raise SolverError(f"no solver reached an end: {tried}; raise time_limit, or make the problem smaller")
     return answer
+
+
+def _better(one: Solution, other: Solution) -> Solution:
+    """The answer that says more: a feasible one is kept where the next solver found nothing, or nothing less costly."""
+    if one.status == "feasible" and (other.status == "unknown" or (other.status == "feasible" and one.objective < other.objective)):
+        return one
+    return other
 
 
 def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
@@ -142,7 +150,7 @@ def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:
     y = np.array(found.row_dual, dtype=float) if found.dual_valid and not program.is_mixed else None
     whole = program.is_mixed
     objective = float(program.cost @ x) + program.constant if found.value_valid else np.nan
-    bound = float(info.mip_dual_bound) if whole else objective
+    bound = float(info.mip_dual_bound) if whole else objective if status == "optimal" else np.nan
     gap = _gap(objective, bound) if whole else 0.0 if status == "optimal" else np.nan
     check = residuals(program, x, y) if found.value_valid else Residuals(np.nan, np.nan, np.nan, np.nan)
     attempt = Attempt(method, status, time.perf_counter() - started, _iterations(info))
