@@ -12,7 +12,7 @@ TABLES = {
     "stress": "stress tests",
     "monitor": "monitoring",
 }
-VERBS = ("plan", "stress", "monitor", "app", "verify")
+VERBS = ("stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]
 """Key path, code, what, remedy."""
