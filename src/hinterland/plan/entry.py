@@ -57,7 +57,7 @@ def plan(problem: Problem, objective: str | None = None, *, options: SolverOptio
 
 def _duals(made: Model, answer: Solution, options: SolverOptions | None) -> Solution:
     """The solution whose duals are reported: with whole variables held where they are, since prices have no other meaning there."""
-    if not made.program.is_mixed:
+    if answer.y is not None:
         return answer
     x = np.where(made.program.integral, np.round(answer.x), answer.x)
     whole = made.program.integral

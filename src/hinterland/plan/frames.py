@@ -14,26 +14,11 @@ from hinterland.plan.constraints.security import tested
 from hinterland.plan.constraints.specialisation import pairs_of_cells
 from hinterland.plan.model import Model
 from hinterland.plan.problem import Problem
+from hinterland.plan.tables import PLACES
+
+__all__ = ["PLACES", "block", "emergencies", "joined", "labelled", "named"]
 
 Floats = NDArray[np.float64]
-
-PLACES = (
-    "region",
-    "industry",
-    "other",
-    "skill",
-    "kind",
-    "enclave",
-    "market",
-    "case",
-    "lost",
-    "good",
-    "phase",
-    "role",
-    "segment",
-    "instrument",
-)
-"""Keys that a row of a constraint may have, beside the year."""
 
 
 def block(model: Model, name: str, x: Floats) -> pl.DataFrame:
