@@ -39,10 +39,10 @@ def _without_specks(a: Accounts) -> Accounts:
     kept = np.where(keeps, a.inputs, 0.0)
     paid, left = a.inputs.sum(axis=1), kept.sum(axis=1)
     inputs = kept * np.where(left > 0, paid / np.where(left > 0, left, 1.0), 1.0)[:, None, :]
-    trade = {n: np.where(getattr(a, n) < SPECK * of, 0.0, getattr(a, n)) for n, of in (("exports", made), ("imports", used))}
-    dropped = a.inputs.sum() - kept.sum() + sum(float(getattr(a, n).sum() - v.sum()) for n, v in trade.items())
-    share = float(dropped / (a.inputs.sum() + a.exports.sum() + a.imports.sum()))
-    made_anew = replace(a, inputs=inputs, **trade)
+    exports, imports = np.where(a.exports < SPECK * made, 0.0, a.exports), np.where(a.imports < SPECK * used, 0.0, a.imports)
+    whole = a.inputs.sum() + a.exports.sum() + a.imports.sum()
+    share = float((whole - kept.sum() - exports.sum() - imports.sum()) / whole)
+    made_anew = replace(a, inputs=inputs, exports=exports, imports=imports)
     if share < SMALL:
         return made_anew
     what = f"inputs, exports and imports below {SPECK:g} of output or use count as 0: {share:.4%} of their sum"
