@@ -174,6 +174,14 @@ def test_capital_is_that_of_the_perpetual_inventory(problem: Problem, shared_dat
     assert ours == pytest.approx(stock * 1.36, rel=0.2)
 
 
+def test_what_is_made_costs_about_what_it_sells_for(problem: Problem) -> None:
+    """Labour, operating cost and 8.3 % of capital are value added, so that making is not cheaper than importing at a price of 1."""
+    p, x = problem, output(problem)
+    wage = p["wage"].sel(year=2023).transpose("region", "skill").values[p.links["cell.region"]]
+    cost = (staff(p) * wage).sum() + (in_cells(p, "operating_cost") * x).sum() + 0.083 * (in_cells(p, "capex") * p["capacity"].values).sum()
+    assert cost == pytest.approx((in_cells(p, "value_added") * x).sum(), rel=0.1)
+
+
 def test_every_parameter_that_is_given_says_where_it_comes_from(problem: Problem) -> None:
     have = problem.provenance
     assert set(have["basis"]) == {"observed", "derived", "estimated", "illustrative"}
@@ -195,7 +203,17 @@ def test_every_parameter_that_is_given_says_where_it_comes_from(problem: Problem
         "wage",
     }
     made |= {"intensity", "limit", "stock", "budget", "levy", "job_floor", "observed_capacity", "absorption", "capacity_limit", "tax_rate"}
-    made |= {"lon", "lat", "business_environment", "capex", "demand_growth", "productivity_growth", "improvement"}
+    made |= {
+        "lon",
+        "lat",
+        "business_environment",
+        "capex",
+        "operating_cost",
+        "observed_greenfield",
+        "demand_growth",
+        "productivity_growth",
+        "improvement",
+    }
     given = {s.name for s in parameters().values() if (s.table, s.column) in columns and s.kind != "text"} | made
     own = {"is_observed", "falling", "price"}
     assert sorted(given - own - set(have["parameter"])) == []
