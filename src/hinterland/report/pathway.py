@@ -60,7 +60,8 @@ def _aim(words: PlanWords) -> list[Block]:
     said = [say("pathway.aim", **values)]
     seen = words.rows("years").filter(pl.col("observed")) if words.rows("years").height else pl.DataFrame()
     if seen.height:
-        said.append(say("pathway.past", first=str(seen["year"].min()), last=str(seen["year"].max())))
+        first, last = str(seen["year"].min()), str(seen["year"].max())
+        said.append(say("pathway.past_year", year=first) if first == last else say("pathway.past", first=first, last=last))
     blocks: list[Block] = [Prose(tuple(said))]
     if words.illustrative:
         named = tuple(words.both("parameter", p) for p in words.illustrative)
@@ -79,7 +80,7 @@ def _short(words: PlanWords) -> list[Block]:
     frame = words.rows("shortfalls")
     if not frame.height:
         return []
-    named = tuple(words.constraint_both(c) for c in frame["constraint"].unique(maintain_order=True))
+    named = tuple(words.constraint_both(c, inside=True) for c in frame["constraint"].unique(maintain_order=True))
     table = Ref("table", "pathway-shortfalls")
     warning = Prose((say("pathway.short", n=count(len(named)), listed=Listed(named), table=table),), "warning")
     return _part(words, "short", [warning, pathway_tables.shortfalls(words)])
@@ -88,12 +89,12 @@ def _short(words: PlanWords) -> list[Block]:
 def _follows(words: PlanWords) -> list[Block]:
     """What follows, by topic; comparisons stand with their table."""
     made = statements(words)
-    blocks: list[Block | None] = []
+    blocks: list[Block] = []
     for topic in TOPICS:
         chosen = [s for s in made if s.topic == topic]
         if chosen and topic != "compared":
-            blocks += [Prose((say(f"pathway_topic.{topic}"),)), _bullets(chosen)]
-    return _part(words, "follows", blocks)
+            blocks += [Heading(words.speaker.ui(f"heading.pathway_topic_{topic}")), _bullets(chosen)]
+    return blocks
 
 
 def _bullets(chosen: list[Said]) -> Bullets:

@@ -27,7 +27,7 @@ def support(words: PlanWords) -> Table | None:
     if not frame.height:
         return None
     rows, before = [], ("", "")
-    for (host, phase), part in frame.group_by("host", "phase", maintain_order=True):
+    for (host, _), part in frame.group_by("host", "phase", maintain_order=True):
         for row in part.sort("side", maintain_order=True).iter_rows(named=True):
             name, span = words.said("host", host), words.span(row)
             asked = row["side"] == "need"
@@ -67,15 +67,21 @@ def restrictions(words: PlanWords) -> Table | None:
         *left(words, "per"),
         *numbers(words, "scarce", "cost"),
     ]
-    return table(words, "restrictions", headings, rows, "pathway_restrictions", "pathway_undiscounted")
+    worth = words.speaker.ui("subtitle.pathway_restrictions", unit=words.unit(frame["price_unit"][0]))
+    return table(words, "restrictions", headings, rows, "pathway_restrictions", "pathway_undiscounted", subtitle=worth)
 
 
 _SHOWN = 25
 
 
 def _restriction(words: PlanWords, row: dict[str, object]) -> Row:
-    per = words.unit(f"{row['price_unit']}/{row['unit']}")
-    cells = (words.constraint(str(row["constraint"])), words.where(row), words.span(row), compact(row["price"], 3), per)
+    cells = (
+        words.constraint(str(row["constraint"])),
+        words.where(row),
+        words.span(row),
+        compact(row["price"], 3),
+        words.unit(str(row["unit"])),
+    )
     return Row((*cells, compact(row["scarce"], 3), compact(row["cost"], 3)))
 
 
@@ -91,7 +97,7 @@ def security(words: PlanWords) -> Table | None:
             fresh(name, before),
             _year(words, row),
             share(row["share"]),
-            share(row["required"]),
+            share(row["required"] or None),
             words.said("lost", row["lost"]) or MISSING,
         )
         rows.append(Row((*cells, share(row["fails_share"]), share(row["tolerated"]))))
@@ -122,13 +128,14 @@ def limits(words: PlanWords) -> Table | None:
     for (resource, region), part in frame.group_by("resource", "region", maintain_order=True):
         by = {r["year"]: r for r in part.iter_rows(named=True)}
         name = words.said("resource", resource)
+        name = words.speaker.ui("mark.pathway_part_text", name=name, part=words.unit(part["unit"][0]))
         place = words.said("region", region) or words.speaker.ui("mark.pathway_nation")
         cells = [c for y in years for c in (compact(by[y]["used"] if y in by else None, 3), share(by[y]["share"] if y in by else None, 0))]
-        rows.append(Row((fresh(name, last), place, words.unit(part["unit"][0]), *cells)))
+        rows.append(Row((fresh(name, last), place, *cells)))
         last = name
-    headings = left(words, "resource", "region", "unit")
+    headings = left(words, "resource", "region")
     for year in years:
-        headings += [Heading(words.heading(k), "right", str(year)) for k in ("used", "of_limit")]
+        headings += [Heading(words.speaker.ui(f"col.pathway_{k}"), "right", _when(words, year)) for k in ("used", "of_limit")]
     return table(words, "limits", headings, rows, "pathway_limits", subtitle="")
 
 

@@ -28,31 +28,31 @@ def compared(words: PlanWords) -> Table | None:
             rows.append(
                 Row((words.speaker.ui("row.pathway_verdict", verdict=words.said("verdict", verdict), n=count(part.height)),), "head")
             )
-        for row in part.iter_rows(named=True):
-            rows.append(Row(_recommended(words, row, second)))
-    headings = [*left(words, "recommendation", "section", "claim"), *numbers(words, "value", "against")]
-    headings += left(words, "unit", "years")
-    headings += [*left(words, "without")] if second else []
+        rows += [Row(_recommended(words, row, second)) for row in part.iter_rows(named=True)]
+    headings = [*left(words, "recommendation", "claim", "years"), *numbers(words, "value", "against")]
+    headings += [*left(words, "without"), *numbers(words, "value")] if second else []
     notes = ("pathway_compared", "pathway_without") if second else ("pathway_compared",)
     return table(words, "compared", headings, rows, *notes, subtitle=words.speaker.ui("subtitle.pathway_compared"))
 
 
 def _recommended(words: PlanWords, row: dict[str, object], second: bool) -> tuple[str, ...]:
-    zh = words.speaker.language == "zh"
-    known = row["verdict"] != "cannot"
-    claim = words.said("claim", row["test"]) if known else words.said("reason", row["reason"])
-    if known and row["imposed_by"] and row["verdict"] == "imposed":
-        told = [words.constraint(c) for c in str(row["imposed_by"]).split(";")]
-        claim = words.speaker.ui("mark.pathway_imposed", claim=claim, by=words.speaker.labelled("plan.said.joint").join(told))
-    numbers_of = [compact(row[c], 3) for c in ("value", "threshold")]
-    unit = words.unit(str(row["unit"])) if row["unit"] else MISSING
-    years = words.span(row) if known else MISSING
-    cells = (str(row["statement_zh" if zh else "statement_en"]), str(row["section"]), claim, *numbers_of, unit, years)
-    if not second:
-        return cells
-    without = words.said("verdict", row["verdict_without"])
-    value = row["value_without"]
-    return (*cells, without if value is None else words.speaker.ui("mark.pathway_part_text", name=without, part=compact(value, 3)))
+    """Statement with its section, claim with its unit and what imposes it, years, number and what it is held against; the same without roles."""
+    zh, known = words.speaker.language == "zh", row["verdict"] != "cannot"
+    said = words.speaker.ui(
+        "mark.pathway_section", statement=str(row["statement_zh" if zh else "statement_en"]), section=str(row["section"])
+    )
+    cells = (said, _claim(words, row), words.span(row) if known else MISSING, *(compact(row[c], 3) for c in ("value", "threshold")))
+    return (*cells, words.said("verdict", row["verdict_without"]), compact(row["value_without"], 3)) if second else cells
+
+
+def _claim(words: PlanWords, row: dict[str, object]) -> str:
+    if row["verdict"] == "cannot":
+        return words.said("reason", row["reason"])
+    claim = words.speaker.ui("mark.pathway_with_unit", name=words.said("claim", row["test"]), unit=words.unit(str(row["unit"])))
+    if row["verdict"] != "imposed":
+        return claim
+    told = words.speaker.labelled("plan.said.joint").join(words.constraint(c) for c in str(row["imposed_by"]).split(";"))
+    return words.speaker.ui("mark.pathway_imposed", claim=claim, by=told)
 
 
 def parameters(words: PlanWords) -> Table | None:

@@ -90,16 +90,17 @@ def phases(words: PlanWords) -> Iterator[Said]:
         part = frame.filter(level=level, phase=phase).with_columns(new=pl.col("moved") + pl.col("greenfield"))
         lead = part.group_by(level).agg(pl.col("new").sum()).sort("new", level, descending=[True, False])
         largest = rows.sort("new", "host", descending=[True, False])
+        past = bool(rows["observed"].all())
+        key = "pathway.phase_past" if past else "pathway.phase"
         values: dict[str, Value] = {
             "span": words.span(rows.row(0, named=True) | {"observed": False}),
-            "moved": words.amount(float(rows["moved"].sum())),
-            "new": words.amount(float(rows["greenfield"].sum())),
+            "moved": words.amount(float(rows["moved"].sum()), past=past),
+            "new": words.amount(float(rows["greenfield"].sum()), past=past),
             "host": words.both("host", largest["host"][0]),
-            "host_part": words.percent(largest["new"][0] / total),
+            "host_part": words.percent(largest["new"][0] / total, past=past),
             "lead": words.both(level, lead[level][0]),
-            "lead_part": words.percent(lead["new"][0] / total),
+            "lead_part": words.percent(lead["new"][0] / total, past=past),
         }
-        key = "pathway.phase_past" if bool(rows["observed"].all()) else "pathway.phase"
         yield state(words, "phases", Sentence(key, values), Source("plan_pathway", {"phase": phase}))
 
 
@@ -153,7 +154,7 @@ def restrictions(words: PlanWords) -> Iterator[Said]:
             )
     missed = frame.filter(pl.col("falls_short"))
     if missed.height:
-        named = tuple(words.constraint_both(c) for c in missed["constraint"].unique(maintain_order=True))
+        named = tuple(words.constraint_both(c, inside=True) for c in missed["constraint"].unique(maintain_order=True))
         sentence = say("pathway.restriction_missed", n=count(len(named)), listed=Listed(named))
         yield state(words, "restrictions", sentence, Source("plan_restrictions", {"falls_short": True}))
 
@@ -164,14 +165,14 @@ def people(words: PlanWords) -> Iterator[Said]:
     rows = frame.filter(~pl.col("observed")) if frame.height else frame
     if not rows.height or float(rows["displaced"].sum()) <= 0:
         return
-    gone = rows.filter(pl.col("displaced") > 0)
+    gone, at_hosts = rows.filter(pl.col("displaced") > 0), rows.filter(pl.col("region").is_in(words.hosts))
     by = gone.group_by("region").agg(pl.col("displaced").sum()).sort("displaced", "region", descending=[True, False])
     values: dict[str, Value] = {
-        "displaced": words.amount(float(rows["displaced"].sum())),
+        "displaced": words.amount(1e4 * float(rows["displaced"].sum())),
         "region": words.both("region", by["region"][0]),
-        "most": words.amount(by["displaced"][0]),
-        "brought": words.amount(float(rows["brought"].sum())),
-        "created": words.amount(float(rows["created"].sum())),
+        "most": words.amount(1e4 * by["displaced"][0]),
+        "brought": words.amount(1e4 * float(rows["brought"].sum())),
+        "created": words.amount(1e4 * float(at_hosts["created"].sum())),
     }
     yield state(words, "people", Sentence("pathway.jobs", values), Source("plan_jobs", {"observed": False}))
 
@@ -280,6 +281,6 @@ def _recommendation(words: PlanWords, key: str, row: dict[str, object]) -> Said:
         "unit": words.unit_both(unit),
     }
     if key.startswith("compared_imposed"):
-        told = tuple(words.constraint_both(c) for c in str(row["imposed_by"]).split(";") if c)
+        told = tuple(words.constraint_both(c, inside=True) for c in str(row["imposed_by"]).split(";") if c)
         values |= {"by": Listed(told), "without": words.amount(row["value_without"]), "against": words.amount(row["threshold_without"])}
     return state(words, "compared", Sentence(f"pathway.{key}", values), Source("plan_compared", {"id": row["id"]}))

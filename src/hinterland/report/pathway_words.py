@@ -13,7 +13,7 @@ from hinterland.report.digits import MISSING, compact, share, signed
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Speaker
 
-SIGN = "†"
+SIGN = "*"
 """Stands at every number that rests on illustrative parameters."""
 ILLUSTRATIVE = "illustrative"
 _DIM = {"source": "region", "host": "region", "other": "region", "lost": "region", "destination": "region", "origin": "region"}
@@ -74,8 +74,17 @@ class PlanWords:
         return self.speaker.ui("mark.pathway_per", above=self.unit(above), below=self.unit(below))
 
     def unit_both(self, unit: str | None) -> Both:
-        """A unit in words of both languages."""
-        return Both(*(PlanWords(self.record, Speaker(language)).unit(unit) for language in LANGUAGES))
+        """A unit inside a sentence, in words of both languages: none that begins with a digit, which would run into the number before it."""
+        return Both(*(PlanWords(self.record, Speaker(language)).spoken(unit) for language in LANGUAGES))
+
+    def spoken(self, unit: str | None) -> str:
+        """A unit inside a sentence."""
+        if unit and self.speaker.has(f"plan_unit.{unit}"):
+            return self.speaker.labelled(f"plan_unit.{unit}")
+        above, _, below = str(unit or "").partition("/")
+        if below and not self.speaker.has(f"unit.{unit}"):
+            return self.speaker.ui("mark.pathway_per", above=self.spoken(above), below=self.spoken(below))
+        return self.unit(unit)
 
     def constraint(self, name: str) -> str:
         """A block of rows in words; the part behind its colon by its own name."""
@@ -87,9 +96,10 @@ class PlanWords:
         dim = _PARTS.get(block)
         return self.speaker.labelled("plan.said.part", constraint=words, part=self.said(dim, part) if dim else part.replace("-", " "))
 
-    def constraint_both(self, name: str) -> Both:
-        """A block of rows in words of both languages."""
-        return Both(*(PlanWords(self.record, Speaker(language)).constraint(name) for language in LANGUAGES))
+    def constraint_both(self, name: str, *, inside: bool = False) -> Both:
+        """A block of rows in words of both languages; ``inside`` a sentence without the capital that it has on its own."""
+        en, zh = (PlanWords(self.record, Speaker(language)).constraint(name) for language in LANGUAGES)
+        return Both(en[:1].lower() + en[1:] if inside else en, zh)
 
     def where(self, row: dict[str, object]) -> str:
         """Place of a row of a constraint: the labels that it has."""
@@ -126,13 +136,13 @@ class PlanWords:
         """The heading of a column of numbers that the plan decides, with its mark."""
         return self.speaker.ui(f"col.pathway_{key}", **values) + self.sign
 
-    def amount(self, value: object, significant: int = 3) -> str:
-        """A number in a sentence, with its mark."""
-        return compact(value, significant) + (self.sign if value is not None else "")
+    def amount(self, value: object, significant: int = 3, *, past: bool = False) -> str:
+        """A number in a sentence, with its mark where the plan decides it (and it is not of ``past`` years)."""
+        return compact(value, significant) + (self.sign if value is not None and not past else "")
 
-    def percent(self, value: object, decimals: int = 0) -> str:
-        """A share in a sentence as per cent without its sign, with its mark."""
-        return share(value, decimals) + (self.sign if value is not None else "")
+    def percent(self, value: object, decimals: int = 0, *, past: bool = False) -> str:
+        """A share in a sentence as per cent, with its mark."""
+        return f"{share(value, decimals)}%{'' if past else self.sign}" if value is not None else share(value)
 
     def notes(self, *keys: str) -> tuple[str, ...]:
         """Notes below a table of numbers that the plan decides: its own, and what the mark means."""
