@@ -100,6 +100,8 @@ def _withdrawal(problem: Problem, s: Scenario) -> list[Finding]:
 def models(problem: Problem, scenarios: Sequence[Scenario], model: Model | None = None) -> tuple[Model, ...]:
     """A model for each scenario, by the same builder; scenarios with the same changes are built once.
 
+    Prices of falling short are the same in all of them: they are set by typical sizes, which shall not move with a scenario.
+
     Args:
         problem: the case.
         scenarios: what may come.
@@ -116,7 +118,8 @@ def models(problem: Problem, scenarios: Sequence[Scenario], model: Model | None 
             built[key] = build(multiplied(problem, s.each))
         out.append(built[key] if s.withdrawal is None else withdrawn(built[key], s.withdrawal))
     _fail_if_shapes_differ(out, scenarios)
-    return tuple(out)
+    penalty = (out[0] if model is None else model).program.penalty
+    return tuple(replace(m, program=replace(m.program, penalty=penalty)) for m in out)
 
 
 def _fail_if_shapes_differ(made: Sequence[Model], scenarios: Sequence[Scenario]) -> None:
