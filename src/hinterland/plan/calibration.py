@@ -84,9 +84,8 @@ def calibration(problem: Problem, evidence: Evidence, rules: Rules) -> Calibrati
     levers, notes = levers_of(problem, evidence, rules)
     theta, kappa = used.values[None, :], np.array([[t.elasticity for t in rules.transmissions]])
     logs = np.array([lever.logarithm(rules.transmissions, evidence, theta, kappa)[0] for lever in levers])
-    errors = np.array(
-        [np.sqrt(max(g @ used.vcov @ g, 0.0)) for g in (lever.gradient(rules.transmissions, evidence, used.values) for lever in levers)]
-    )
+    slopes = [lever.gradient(rules.transmissions, evidence, used.values) for lever in levers]
+    errors = np.sqrt(np.maximum(np.array([float(g @ used.vcov @ g) for g in slopes]), 0.0))
     changes = [replace(lever.change, factor=float(np.exp(v))) for lever, v in zip(levers, logs, strict=True)]
     frame = _frame(problem, evidence, rules, levers, logs=logs, errors=errors, used=used)
     elasticities = rules.frame

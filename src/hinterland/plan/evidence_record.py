@@ -36,7 +36,7 @@ def read_evidence(
         outcome: its name in the study.
         moderator: of the effect, by its name in the study.
         mediators: whose shares of the effect are taken.
-        unit: of the effect; by default log points of counts and of outcomes that are named as logarithms, and an error otherwise.
+        unit: of the effect; by default log points of counts and of outcomes that are named or made as logarithms, and an error otherwise.
         level: with a moderator, whose effect at its centre: the ``headline``'s, which is taken to be independent of the slope, or that of the ``line``
             itself, whose covariance with the slope follows from the standard errors along it.
 
@@ -108,6 +108,14 @@ class _Tables:
             )
         return found.row(0, named=True)
 
+    def derived(self, outcome: str) -> str:
+        """The formula by which the study makes the outcome; empty where it is a column of the data, or the record is frames alone."""
+        path = None if self._folder is None else self._folder.parent / "run.json"
+        if path is None or not path.is_file():
+            return ""
+        study = json.loads(path.read_text(encoding="utf-8")).get("study", {})
+        return str(study.get("panel", {}).get("derive", {}).get(outcome, ""))
+
     def grade(self, topic: str, outcome: str, **where: str) -> Grade | None:
         """The record's own judgement of a kind of evidence on an outcome."""
         if not self.has("advice"):
@@ -125,7 +133,8 @@ def _effect(tables: _Tables, outcome: str, unit: str | None) -> Estimate:
     model = tables.one("models", "outcome", outcome=outcome, role=("headline",), sample="all", aggregation=AVERAGES)
     key = model["effects_id"]
     row = tables.one("effects", "effects_id", effects_id=key)
-    said = unit or ("log-points" if model["family"] == "poisson" or outcome.startswith(_LOGS) else None)
+    logarithm = model["family"] == "poisson" or outcome.startswith(_LOGS) or tables.derived(outcome).startswith("log")
+    said = unit or ("log-points" if logarithm else None)
     if said is None:
         remedy = "say unit='log-points' if the outcome is a logarithm; an effect in levels has no rule"
         raise InputError(
