@@ -22,7 +22,7 @@ from hinterland.errors import Finding, InputError, fail_if_any, listed
 from hinterland.labels import Note
 from hinterland.plan.changes import multiplied, where
 from hinterland.plan.evidence import Evidence
-from hinterland.plan.levers import Lever, effect_of, levers_of, under
+from hinterland.plan.levers import Lever, effect_error, effect_of, levers_of, under
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats
 from hinterland.plan.rules import BASES, Rules, Transmission
@@ -37,8 +37,9 @@ class Calibration:
 
     Attributes:
         problem: the changed problem; its provenance names every elasticity.
-        frame: one row per parameter, host and span of years: parameter, region, years, rules, estimates, zone (part under a programme), effect (log points in that
-            part), elasticity, factor, std_error, low, high (95 %, of the factor), before, after (mean of what is multiplied), basis.
+        frame: one row per parameter, host and span of years: parameter, host, years, rules, from (names of estimates), zone (part under a programme), estimate (effect
+            in that part, log points) and its std_error, elasticity, factor with factor_error, low and high (95 %), before and after (mean of what is
+            multiplied), basis.
         elasticities: target, parameter, outcome, through, elasticity, low, high, basis, source.
         evidence: the estimates, and how each is used: whole, shrunk or left-out.
         notes: what a reader must know.
@@ -56,7 +57,7 @@ class Calibration:
         return {"plan_calibration": self.frame, "plan_elasticities": self.elasticities, "plan_evidence": self.evidence}
 
     def __repr__(self) -> str:
-        return f"Calibration({self.frame.height} factors of {self.frame['parameter'].n_unique()} parameters in {self.frame['region'].n_unique()} hosts)"
+        return f"Calibration({self.frame.height} factors of {self.frame['parameter'].n_unique()} parameters in {self.frame['host'].n_unique()} hosts)"
 
 
 def calibrate(problem: Problem, evidence: Evidence, rules: Rules) -> Problem:
@@ -143,15 +144,16 @@ def _frame(
         rows.append(
             {
                 "parameter": lever.change.parameter,
-                "region": lever.change.regions[0] if lever.change.regions else "",
+                "host": lever.change.regions[0] if lever.change.regions else "",
                 "years": "" if years is None else f"{years[0]}–{years[-1]}" if len(years) > 1 else str(years[0]),
                 "rules": "; ".join(t.name for t in mine),
-                "estimates": "; ".join(dict.fromkeys(n for t in mine for n in _names(evidence, t))),
+                "from": "; ".join(dict.fromkeys(n for t in mine for n in _names(evidence, t))),
                 "zone": lever.zone,
-                "effect": float(effect_of(mine[0], evidence, used.values[None, :], lever.zone, float(lever.tilt[0]))[0]) / lever.zone,
+                "estimate": float(effect_of(mine[0], evidence, used.values[None, :], lever.zone, float(lever.tilt[0]))[0]) / lever.zone,
+                "std_error": effect_error(mine[0], evidence, used.vcov, lever.zone, float(lever.tilt[0])) / lever.zone,
                 "elasticity": "; ".join(f"{t.elasticity:g}" for t in mine),
                 "factor": float(np.exp(v)),
-                "std_error": float(np.exp(v) * e),
+                "factor_error": float(np.exp(v) * e),
                 "low": float(np.exp(v - 1.959963984540054 * e)),
                 "high": float(np.exp(v + 1.959963984540054 * e)),
                 "before": before,
@@ -164,10 +166,10 @@ def _frame(
 
 FRAME = MappingProxyType(
     {
-        **dict.fromkeys(("parameter", "region", "years", "rules", "estimates"), pl.String()),
-        **dict.fromkeys(("zone", "effect"), pl.Float64()),
+        **dict.fromkeys(("parameter", "host", "years", "rules", "from"), pl.String()),
+        **dict.fromkeys(("zone", "estimate", "std_error"), pl.Float64()),
         "elasticity": pl.String(),
-        **dict.fromkeys(("factor", "std_error", "low", "high", "before", "after"), pl.Float64()),
+        **dict.fromkeys(("factor", "factor_error", "low", "high", "before", "after"), pl.Float64()),
         "basis": pl.String(),
     }
 )

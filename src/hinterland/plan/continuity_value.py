@@ -57,7 +57,7 @@ class ContinuityValue:
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Frames by the name of their table."""
-        return {"plan_continuity": self.values, "plan_continuity_scenarios": self.scenarios, "plan_continuity_solver": self.solver}
+        return {"plan_continuity": self.values, "plan_continuity_each": self.scenarios, "plan_continuity_solver": self.solver}
 
     def __repr__(self) -> str:
         return f"ContinuityValue({self.value:.6g}, {self.share:.2%} of the cost under commitment, {self.scenarios.height} scenarios)"

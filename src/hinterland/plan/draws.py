@@ -35,7 +35,7 @@ class Draws:
 
     Attributes:
         objectives: objective, unit, mean, sd, low, median, high: over the draws that have an answer.
-        capacity: region, industry, year, mean, sd, low, median, high.
+        capacity: region, industry, year, mean, sd, low, median, high; share_of_draws in which capacity has been decided to move there by that year.
         moves: source, host, industry, enclave, share (of draws in which the move is made), mean, low, median, high: of what moves in all decided years.
         values: draw, objective, value: what the first table sums up.
         factors: draw, factor, value: what each draw multiplied by.
@@ -58,8 +58,8 @@ class Draws:
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Frames by the name of their table."""
-        names = ("objectives", "capacity", "moves", "values", "factors", "solver")
-        return {f"plan_draws_{n}": getattr(self, n) for n in names}
+        names = ("objectives", "moves", "values", "factors", "solver")
+        return {"plan_draws": self.capacity.rename({"industry": "group"}), **{f"plan_draws_{n}": getattr(self, n) for n in names}}
 
     def robust_moves(self, share: float) -> pl.DataFrame:
         """Moves that are made in this share of draws or more."""
@@ -207,8 +207,9 @@ def _gathered(
     start, end, _ = program.columns["capacity"]
     x = np.array([a.x for a in answers])[good]
     held = frames.block(made, "capacity", np.zeros(program.shape[1])).drop("value")
-    capacity = held.with_columns(**_summary(x[:, : end - start], level))
-    moved = x[:, end - start :].reshape(len(x), *program.columns["move"][2])[:, :, made.problem.decided].sum(axis=2)
+    moves = x[:, end - start :].reshape(len(x), *program.columns["move"][2]) * made.problem.decided
+    capacity = held.with_columns(**_summary(x[:, : end - start], level), share_of_draws=pl.Series(_reached(made, moves)))
+    moved = moves.sum(axis=2)
     values = _values(made, answers, good)
     notes = [Note("plan-draws", {"n": len(answers), "factors": len(scopes)})]
     if not good.all():
@@ -229,6 +230,15 @@ def _gathered(
         written=written,
         notes=tuple(notes),
     )
+
+
+def _reached(made: Model, moves: Floats) -> Floats:
+    """[cell × year] part of the draws in which capacity has been decided to move to the cell by the year, from moves [n, arc, year]."""
+    cells, years = len(made.problem.index["cell"]), moves.shape[2]
+    came = np.zeros((len(moves), cells, years))
+    np.add.at(came, (slice(None), made.problem.links["arc.host"]), moves)
+    most = np.maximum(moves.max(axis=(1, 2), initial=0.0, keepdims=True), 1.0)
+    return np.asarray((came.cumsum(axis=2) > MADE * most).mean(axis=0).ravel())
 
 
 def _summary(values: Floats, level: float) -> dict[str, pl.Series]:

@@ -64,6 +64,15 @@ def effect_of(t: Transmission, evidence: Evidence, theta: Floats, zone: float, t
     return np.asarray(whole if slope is None else whole + theta[:, slope] * tilt)
 
 
+def effect_error(t: Transmission, evidence: Evidence, vcov: Floats, zone: float, tilt: float) -> float:
+    """Standard error of :func:`effect_of`."""
+    weight = np.zeros(len(vcov))
+    for at, value in ((evidence.at("effect", t.outcome), zone), (evidence.moderation_of(t.outcome), tilt)):
+        if at is not None:
+            weight[at] = value
+    return float(np.sqrt(max(float(weight @ vcov @ weight), 0.0)))
+
+
 def share_of(t: Transmission, evidence: Evidence, theta: Floats) -> Floats:
     """[n] part of the effect that goes through the rule's mediator; 1 without one."""
     at = evidence.at("share", t.outcome, t.through) if t.through else None

@@ -71,7 +71,7 @@ class StochasticPlan:
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Frames by the name of their table."""
-        return {"plan_scenarios": self.scenarios, "plan_uncertainty": self.values, "plan_scenario_solver": self.solver}
+        return {"plan_scenarios": self.values, "plan_scenarios_each": self.scenarios, "plan_scenarios_solver": self.solver}
 
     def __repr__(self) -> str:
         return f"StochasticPlan({len(self.plans)} scenarios, expected {self.value('expected'):.6g}, EVPI {self.value('evpi'):.4g}, VSS {self.value('vss'):.4g})"
