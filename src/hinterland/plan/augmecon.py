@@ -54,6 +54,17 @@ class Visit:
         """Whether there is an answer of its own."""
         return self.solution is not None and self.solution.status in ANSWERED
 
+    @property
+    def answer(self) -> Solution:
+        """The answer.
+
+        Raises:
+            LookupError: the position was passed over.
+        """
+        if self.solution is None:
+            raise LookupError(f"position {self.level} was passed over")
+        return self.solution
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:

@@ -13,6 +13,7 @@ from hinterland.errors import Finding, InputError
 from hinterland.labels import Note
 from hinterland.plan import pareto_frames as frames
 from hinterland.plan.augmecon import Grid, Visit, grid, sweep
+from hinterland.plan.dominance import hypervolume
 from hinterland.plan.entry import plan_of, unit_of, with_duals
 from hinterland.plan.hold import Least, least_shortfall, limited
 from hinterland.plan.model import Model
@@ -78,15 +79,14 @@ class Pareto:
             what = f"there is no point {point}"
             raise InputError(Finding("unknown-point", what, "argument point", f"choose one of 0 to {len(self.visits) - 1}"), "the front")
         visit = self.visits[point]
-        assert visit.solution is not None
         sides = {self.swept.row(k): (-np.inf, float(e)) for k, e in enumerate(visit.limits, start=1)}
         program = changed(self.swept.program, None, sides)
         problem = self.model.problem.with_settings(objective=self.objectives[0])
         made = replace(self.model, problem=problem, program=program)
         if program.is_mixed:
-            return plan_of(made, visit.solution, duals=with_duals(made, visit.solution, self.swept.options))
-        priced = visit.solution.y is not None and len(visit.solution.y) == program.shape[0]
-        return plan_of(made, visit.solution, duals=visit.solution if priced else solve(program, self.swept.options))
+            return plan_of(made, visit.answer, duals=with_duals(made, visit.answer, self.swept.options))
+        priced = visit.answer.y is not None and len(visit.answer.y) == program.shape[0]
+        return plan_of(made, visit.answer, duals=visit.answer if priced else solve(program, self.swept.options))
 
     def __repr__(self) -> str:
         solved = self.solves.filter(~pl.col("bypassed")).height
@@ -140,7 +140,7 @@ def pareto(
         solves=frames.solves(swept, found),
         payoff=frames.payoff_table(made, table),
         trade_offs=frames.trade_offs(made, swept, found),
-        hypervolume=frames.volume(swept, found),
+        hypervolume=hypervolume(found.shares[list(found.kept)]),
         penalty=least.penalty,
         notes=_notes(made, swept, found, least, shortfall=shortfall, floors=wanted),
         model=made,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from hinterland.plan.augmecon import EPSILON, Grid, Visit
-from hinterland.plan.dominance import dominated, first_of_same, hypervolume
+from hinterland.plan.dominance import dominated, first_of_same
 from hinterland.plan.entry import objective_values, unit_of
 from hinterland.plan.model import Model
 from hinterland.plan.objectives import AIMS
@@ -57,8 +57,7 @@ def collected(swept: Grid, visits: Sequence[Visit]) -> Found:
 
 def _values(swept: Grid, visit: Visit) -> Floats:
     """[p] active objectives, turned round where more is better, their auxiliary variables where the others put them."""
-    assert visit.solution is not None
-    x = tightened(swept.program, visit.solution.x)
+    x = tightened(swept.program, visit.answer.x)
     return np.array([float(swept.program.objectives[n] @ x) for n in swept.payoff.names])
 
 
@@ -68,10 +67,8 @@ def points(made: Model, swept: Grid, found: Found, floors: Mapping[str, float]) 
     roles = {n: "limited" if k else "best" for k, n in enumerate(names)} | dict.fromkeys(floors, "floor") | {"shortfall": "kept"}
     parts = []
     for k, n in enumerate(found.kept):
-        solution = found.visits[n].solution
-        assert solution is not None
         share = dict(zip(names, found.shares[n].tolist(), strict=True))
-        values = objective_values(made, solution.x)
+        values = objective_values(made, found.visits[n].answer.x)
         parts.append(
             values.with_columns(
                 pl.lit(k).alias("point"),
@@ -123,12 +120,12 @@ def trade_offs(made: Model, swept: Grid, found: Found) -> pl.DataFrame:
         for j in range(1, len(names)):
             price = _price(swept, found.visits[n], j)
             if price is not None:
-                rows.append(_row(made, names, k, None, j, price))
+                rows.append({"point": k, "other": None, "price": price, "basis": "dual"} | _about(made, names, j))
     if len(names) == 2:
         ranges = swept.payoff.ranges
         for k, (a, b) in enumerate(zip(found.kept, found.kept[1:], strict=False)):
             dearer, better = (found.shares[b] - found.shares[a]) * ranges
-            rows.append(_row(made, names, k, k + 1, 1, float(-dearer / better)))
+            rows.append({"point": k, "other": k + 1, "price": float(-dearer / better), "basis": "difference"} | _about(made, names, 1))
     schema = {"point": pl.Int64, "other": pl.Int64, "objective": pl.String, "against": pl.String, "price": pl.Float64, "unit": pl.String}
     return pl.DataFrame(rows, schema=schema | {"basis": pl.String})
 
@@ -143,18 +140,6 @@ def _price(swept: Grid, visit: Visit, k: int) -> float | None:
     return float(added - dual) if dual < 0 else 0.0
 
 
-def _row(made: Model, names: Sequence[str], point: int, other: int | None, k: int, price: float) -> dict[str, Any]:
-    return {
-        "point": point,
-        "other": other,
-        "objective": names[k],
-        "against": names[0],
-        "price": price,
-        "unit": f"{unit_of(made, names[0])} per {unit_of(made, names[k])}",
-        "basis": "dual" if other is None else "difference",
-    }
-
-
-def volume(swept: Grid, found: Found) -> float:
-    """The hypervolume of the points, in parts of the box between ideal and nadir."""
-    return hypervolume(found.shares[list(found.kept)])
+def _about(made: Model, names: Sequence[str], k: int) -> dict[str, str]:
+    """Which objective is made better, what it is paid with, and the unit of the price."""
+    return {"objective": names[k], "against": names[0], "unit": f"{unit_of(made, names[0])} per {unit_of(made, names[k])}"}

@@ -88,18 +88,18 @@ def lexicographic(program: Program, order: Sequence[str], *, options: SolverOpti
     Raises:
         SolverError: what was reached before could not be kept.
     """
-    held = loose = program
-    answer: Solution | None = None
-    for name in order:
-        held, loose = (replace(p, cost=program.objectives[name], constant=0.0) for p in (held, loose))
+    first, *rest = order
+    held = loose = replace(program, cost=program.objectives[first], constant=0.0)
+    answer = solve(held, options)
+    for name in rest:
+        if answer.status not in ANSWERED:
+            break
+        held, loose = kept(held, answer, f"kept:{name}"), kept(loose, answer, f"kept:{name}", face=False)
+        held, loose = (replace(p, cost=program.objectives[name]) for p in (held, loose))
         found = solve(held, options)
-        if found.status not in ANSWERED and held is not loose:
+        if found.status not in ANSWERED:
             found = solve(loose, options)
         if found.status not in ANSWERED:
-            if answer is None:
-                return found
             raise SolverError(f"{name} could not be made best with what came before it kept: {found.status}")
         answer = found
-        held, loose = kept(held, found, f"kept:{name}"), kept(loose, found, f"kept:{name}", face=False)
-    assert answer is not None
     return answer
