@@ -176,7 +176,7 @@ def _notes(
     failed = sum(v.solution is not None and not v.found for v in found.visits)
     out = [Note("pareto-points", {"points": len(found.kept), "visited": visited, "bypassed": passed, "infeasible": failed})]
     if least.penalty > 0:
-        out.append(Note("pareto-shortfall", {"penalty": least.penalty, "margin": shortfall}))
+        out.append(Note("shortfall-kept", {"penalty": least.penalty, "margin": shortfall}))
     if found.dominated:
         out.append(Note("pareto-dominated", {"count": len(found.dominated)}))
     if len(swept.levels) > 1:

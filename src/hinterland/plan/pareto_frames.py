@@ -115,17 +115,17 @@ def payoff_table(made: Model, table: Payoff) -> pl.DataFrame:
 def trade_offs(made: Model, swept: Grid, found: Found) -> pl.DataFrame:
     """What a unit of each limited objective costs of the first one: at each point, and between neighbours where there are two objectives."""
     names = swept.payoff.names
-    rows = []
+    rows: list[dict[str, Any]] = []
     for k, n in enumerate(found.kept):
         for j in range(1, len(names)):
             price = _price(swept, found.visits[n], j)
             if price is not None:
-                rows.append({"point": k, "other": None, "price": price, "basis": "dual"} | _about(made, names, j))
+                rows.append({**_about(made, names, j), "point": k, "other": None, "price": price, "basis": "dual"})
     if len(names) == 2:
         ranges = swept.payoff.ranges
         for k, (a, b) in enumerate(zip(found.kept, found.kept[1:], strict=False)):
             dearer, better = (found.shares[b] - found.shares[a]) * ranges
-            rows.append({"point": k, "other": k + 1, "price": float(-dearer / better), "basis": "difference"} | _about(made, names, 1))
+            rows.append({**_about(made, names, 1), "point": k, "other": k + 1, "price": float(-dearer / better), "basis": "difference"})
     schema = {"point": pl.Int64, "other": pl.Int64, "objective": pl.String, "against": pl.String, "price": pl.Float64, "unit": pl.String}
     return pl.DataFrame(rows, schema=schema | {"basis": pl.String})
 
