@@ -57,7 +57,7 @@ def plan(problem: Problem, objective: str | None = None, *, options: SolverOptio
 
 def with_duals(made: Model, answer: Solution, options: SolverOptions | None) -> Solution:
     """The solution whose duals are reported: with whole variables held where they are, since prices have no other meaning there."""
-    if not made.program.is_mixed:
+    if answer.y is not None:
         return answer
     x = np.where(made.program.integral, np.round(answer.x), answer.x)
     whole = made.program.integral
@@ -67,7 +67,7 @@ def with_duals(made: Model, answer: Solution, options: SolverOptions | None) -> 
 
 def plan_of(made: Model, answer: Solution, duals: Solution | None = None) -> Plan:
     """A plan of a solution."""
-    x = answer.x
+    x = tightened(made.program, answer.x)
 
     def of(name: str) -> pl.DataFrame:
         return frames.block(made, name, x)
@@ -112,8 +112,7 @@ def _positive(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def objective_values(made: Model, x: Floats) -> pl.DataFrame:
-    """Value, unit and direction of every objective, and the price of falling short."""
-    x = tightened(made.program, x)
+    """Value, unit and direction of every objective, and the price of falling short, of a tightened vector [n]."""
     rows: list[dict[str, Any]] = [
         {
             "objective": name,
@@ -248,5 +247,5 @@ def _notes(made: Model, answer: Solution) -> tuple[Note, ...]:
     if not answer.crossover:
         out.append(Note("plan-interior", {}))
     if answer.status == "feasible":
-        out.append(Note("plan-not-proven", {"gap": answer.gap}))
+        out.append(Note("plan-not-proven", {"gap": answer.gap}) if np.isfinite(answer.gap) else Note("plan-without-bound", {}))
     return tuple(out)

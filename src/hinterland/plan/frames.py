@@ -13,26 +13,11 @@ from numpy.typing import NDArray
 from hinterland.plan.constraints.security import tested
 from hinterland.plan.model import Model
 from hinterland.plan.problem import Problem
+from hinterland.plan.tables import PLACES
+
+__all__ = ["PLACES", "block", "emergencies", "joined", "labelled", "named"]
 
 Floats = NDArray[np.float64]
-
-PLACES = (
-    "region",
-    "industry",
-    "other",
-    "skill",
-    "kind",
-    "enclave",
-    "market",
-    "case",
-    "lost",
-    "good",
-    "phase",
-    "role",
-    "segment",
-    "instrument",
-)
-"""Keys that a row of a constraint may have, beside the year."""
 
 
 def block(model: Model, name: str, x: Floats) -> pl.DataFrame:

@@ -68,7 +68,7 @@ def points(made: Model, swept: Grid, found: Found, floors: Mapping[str, float]) 
     parts = []
     for k, n in enumerate(found.kept):
         share = dict(zip(names, found.shares[n].tolist(), strict=True))
-        values = objective_values(made, found.visits[n].answer.x)
+        values = objective_values(made, tightened(swept.program, found.visits[n].answer.x))
         parts.append(
             values.with_columns(
                 pl.lit(k).alias("point"),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, SolverError
+from hinterland.plan.mixed import candidates, held
 from hinterland.plan.program import Program, Residuals, residuals
 
 Method = Literal["auto", "simplex", "ipx", "hipo"]
@@ -25,6 +26,8 @@ SMALL = 30_000
 """Nonzeros up to which the simplex method answers as quickly as an interior point."""
 DOUBTED = ("hipo",)
 """Solvers that have called programmes infeasible which others solved: the ladder asks the next one before it believes them."""
+LARGE_MIXED = 200_000
+"""Nonzeros from which whole variables are chosen from the relaxation instead of by branch and bound."""
 _LADDERS: dict[str, tuple[str, ...]] = {"small": ("simplex", "ipx"), "large": ("hipo", "ipx", "simplex")}
 
 
@@ -68,8 +71,8 @@ class Solution:
         x: [n] primal values; all not a number where there are none.
         y: [m] duals, the change of the optimum per unit of the row's side; ``None`` for whole variables.
         objective: value of the objective.
-        bound: best bound; the objective where it is optimal.
-        gap: relative distance of objective and bound.
+        bound: best bound; the objective where a linear programme is optimal, not a number where it is not.
+        gap: relative distance of objective and bound; not a number where there is no bound.
         residuals: how well the answer satisfies the conditions of optimality, checked without the solver.
         attempts: every solver tried, the last one answered.
         version: of HiGHS.
@@ -92,8 +95,8 @@ class Solution:
 
     @property
     def solver(self) -> str:
-        """Which solver answered."""
-        return self.attempts[-1].method
+        """Which solver answered: of those with the answer's status, the last."""
+        return next((a.method for a in reversed(self.attempts) if a.status == self.status), self.attempts[-1].method)
 
 
 def solve(program: Program, options: SolverOptions | None = None) -> Solution:
@@ -104,19 +107,56 @@ def solve(program: Program, options: SolverOptions | None = None) -> Solution:
         InputError: options that HiGHS refuses.
     """
     chosen = options or SolverOptions()
+    if program.is_mixed and program.matrix.nnz > LARGE_MIXED:
+        return _relaxed_and_held(program, chosen)
     first, *others = _ladder(program, chosen)
     answer = _attempt(program, first, chosen)
     done = [*answer.attempts]
     for method in others:
         if answer.status == "optimal" or (answer.status in ("infeasible", "unbounded") and answer.solver not in DOUBTED):
             break
-        answer = _attempt(program, method, chosen)
-        done += answer.attempts
+        other = _attempt(program, method, chosen)
+        done += other.attempts
+        answer = _better(answer, other)
     answer = replace(answer, attempts=tuple(done))
     if answer.status == "unknown":
         tried = ", ".join(f"{a.method} ({a.seconds:.0f} s)" for a in done)
         raise SolverError(f"no solver reached an end: {tried}; raise time_limit, or make the problem smaller")
     return answer
+
+
+def _relaxed_and_held(program: Program, options: SolverOptions) -> Solution:
+    """Relax, hold whole variables at values that the logic allows, solve again (:mod:`hinterland.plan.mixed`); stop once the gap is small enough."""
+    relaxed = solve(program.relaxed(), replace(options, crossover=False))
+    if relaxed.status != "optimal":
+        return relaxed
+    done, best = [replace(a, method=f"{a.method}, relaxed") for a in relaxed.attempts], None
+    for values in candidates(program, relaxed.x, lambda small: _whole(small, options)):
+        tried = solve(held(program, values), options)
+        done += [replace(a, method=f"{a.method}, held") for a in tried.attempts]
+        if tried.status == "optimal" and (best is None or tried.objective < best.objective):
+            best = tried
+        if best is not None and _gap(best.objective, relaxed.objective) <= options.gap:
+            break
+    if best is None:
+        raise SolverError("no choice of whole variables that the logic allows leaves a plan; the relaxation has one")
+    gap = _gap(best.objective, relaxed.objective)
+    status: Status = "optimal" if gap <= options.gap else "feasible"
+    check = residuals(program, best.x, None)
+    return replace(best, status=status, bound=relaxed.objective, gap=gap, residuals=check, attempts=tuple(done))
+
+
+def _whole(small: Program, options: SolverOptions) -> NDArray[np.float64] | None:
+    """The solution of a programme of whole variables only."""
+    found = _attempt(small, "mip", replace(options, gap=0.0))
+    return found.x if found.status == "optimal" else None
+
+
+def _better(one: Solution, other: Solution) -> Solution:
+    """The answer that says more: a feasible one is kept where the next solver found nothing, or nothing less costly."""
+    if one.status == "feasible" and (other.status == "unknown" or (other.status == "feasible" and one.objective < other.objective)):
+        return one
+    return other
 
 
 def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
@@ -171,7 +211,7 @@ def answered(solver: Any, program: Program, method: str, lines: list[str], *, se
     y = np.array(found.row_dual, dtype=float) if found.dual_valid and not program.is_mixed else None
     whole = program.is_mixed
     objective = float(program.cost @ x) + program.constant if found.value_valid else np.nan
-    bound = float(info.mip_dual_bound) if whole else objective
+    bound = float(info.mip_dual_bound) if whole else objective if status == "optimal" else np.nan
     gap = _gap(objective, bound) if whole else 0.0 if status == "optimal" else np.nan
     check = residuals(program, x, y) if found.value_valid else Residuals(np.nan, np.nan, np.nan, np.nan)
     attempt = Attempt(method, status, seconds, _iterations(info))

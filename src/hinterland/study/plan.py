@@ -19,6 +19,7 @@ from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_measure import measure_steps
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderated_by_segmentation, moderation_steps
+from hinterland.study.plan_pathway import pathway_steps
 from hinterland.study.plan_transfer import transfer_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, base_methods, headline_for, methods_for, row_methods, settings_of
@@ -27,6 +28,7 @@ from hinterland.study.variant import BASELINE, Variant
 KINDS = (
     "measure",
     "transfer",
+    "plan",
     "data",
     "policy",
     "describe",
@@ -73,7 +75,7 @@ def _steps(study: Study) -> Iterator[Step]:
     resolved = study.resolved()
     mediators = [] if study.mechanism is None else list(study.mechanism.mediators)
     panel = {key: value for key, value in resolved["panel"].items() if key != "labels"}
-    measures = (*measure_steps(study), *transfer_steps(study))
+    measures = (*measure_steps(study), *transfer_steps(study), *pathway_steps(study))
     yield from measures
     if not study.evaluates:
         yield _report(study, [s.id for s in measures])

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from hinterland.evaluate.matching import Matched
     from hinterland.evaluate.matching_rule import MatchRule
     from hinterland.measure.result import Measure
+    from hinterland.plan.problem import Problem
+    from hinterland.plan.result import Plan
     from hinterland.study.preparing import LeftOut, Prepared
     from hinterland.transfer.result import Transfer
 
@@ -75,7 +77,7 @@ class Workspace:
 
     def path(self, source: str) -> Path:
         """Where a data file named in the study is."""
-        return self.loaded.folder / source
+        return self.loaded.path(source)
 
     @cached_property
     def world(self) -> World | None:
@@ -111,6 +113,27 @@ class Workspace:
 
             self._prepared[name] = prepared(self, ("table", name), self.study.table[name])
         return self._prepared[name]
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The planning problem."""
+        from hinterland.study.planning import problem_of
+
+        return problem_of(self)
+
+    @cached_property
+    def pathway(self) -> Plan:
+        """The plan."""
+        from hinterland.study.pathway import planned
+
+        return planned(self)
+
+    @cached_property
+    def pathway_without_roles(self) -> Plan | None:
+        """The plan without spatial roles, where the study asks for it and there are any."""
+        from hinterland.study.pathway import planned_without_roles
+
+        return planned_without_roles(self)
 
     @property
     def transferred(self) -> Transfer:

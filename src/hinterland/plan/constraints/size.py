@@ -10,6 +10,7 @@ import pandas as pd
 from hinterland.plan.algebra import column, gather, rows_where, total
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
+from hinterland.plan.problem import Problem
 
 UNIT = "100m-yuan"
 
@@ -50,16 +51,20 @@ def steps_of_size(b: Building) -> None:
     b.charge("agglomeration", -1 * saved)
 
 
+def largest(problem: Problem) -> np.ndarray:
+    """[industry] what a cell's capacity could ever be: twice what the nation has, and what it uses."""
+    p = problem
+    held = np.bincount(p.links["cell.industry"], weights=p["capacity"].values, minlength=len(p.index["industry"]))
+    return np.asarray(2 * held + p["use"].transpose("industry", "year").values.max(axis=1))
+
+
 def widths(b: Building) -> np.ndarray:
     """[step] width of each step; the last of a cell has no end, so it is as wide as capacity could ever be."""
     p = b.problem
     cell, industry = p.links["step.cell"], p.links["cell.industry"][p.links["step.cell"]]
     last = np.r_[cell[1:] != cell[:-1], True] if len(cell) else np.zeros(0, dtype=bool)
-    most = 2 * np.bincount(p.links["cell.industry"], weights=p["capacity"].values, minlength=len(p.index["industry"])) + p[
-        "use"
-    ].values.max(axis=1)
     given = p["agglomeration_width"].values
-    return np.where(last | ~np.isfinite(given), most[industry], given)
+    return np.where(last | ~np.isfinite(given), largest(p)[industry], given)
 
 
 def step_open(b: Building) -> None:

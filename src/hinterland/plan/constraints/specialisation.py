@@ -11,6 +11,7 @@ import xarray as xr
 from hinterland.plan.algebra import Expression, column, gather, rows_where, total
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
+from hinterland.plan.constraints.size import largest
 
 UNIT = "100m-yuan"
 
@@ -91,13 +92,20 @@ def _shares(b: Building) -> tuple[tuple[Expression, np.ndarray], pd.Index[Any]]:
 
 
 def _absolute(b: Building, gap: Expression, at: pd.Index[Any]) -> Expression:
-    """The absolute difference, exactly: never more than the difference in the direction that a binary chooses."""
-    big = 4.0
+    """The absolute difference, exactly: never more than the difference in the direction that a binary chooses.
+
+    The direction that is not chosen is set free by as much as its side could ever be: the upper bound of the difference and the largest share of a host.
+    """
+    p = b.problem
+    _, one, two = _pairs(b)
+    size = planned_total(b).values[p.links["cell.region"]]
+    share = largest(p)[p.links["cell.industry"]] / size
+    first, second = (column(2.0 + share[cells], at) for cells in (one, two))
     b.variable("difference", at, b.open, unit="share", upper=2.0, meaning="absolute difference of two hosts' shares of an industry")
     b.variable("above", at, b.open, binary=True, unit="1", meaning="the first host has the larger share")
     d, above = b["difference"], b["above"]
-    b.require("difference_above", d - gap + big * above, "<=", big, family="C15", unit="share")
-    b.require("difference_below", d + gap - big * above, "<=", 0, family="C15", unit="share")
+    b.require("difference_above", d - gap + second * above, "<=", second, family="C15", unit="share")
+    b.require("difference_below", d + gap - first * above, "<=", 0, family="C15", unit="share")
     return 1 * d
 
 

@@ -18,6 +18,7 @@ from hinterland.study.steps import (
     measure,
     mechanism,
     moderation,
+    pathway,
     placebo,
     rows,
     sensitivity,
@@ -34,6 +35,7 @@ STEPS: Mapping[str, Work] = MappingProxyType(
     {
         "measure": measure.measure,
         "transfer": transfer.transfer,
+        "plan": pathway.pathway,
         "data": data.describe_panel,
         "policy": data.policy,
         "describe": data.descriptives,
