@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -140,14 +139,15 @@ def alternatives(
     optimum = where.held(best.x)
     weights = extremes(len(optimum)) if directions == "extremes" else halton(count, _sizes(where, optimum), seed or 0)
     asked = [(s, w) for s in slacks for w in weights]
-    reached, unbegun = _reach(program, where, asked, best.objective, options=options, seconds=seconds, executor=executor)
+    until = np.inf if seconds is None else time.time() + seconds
+    reached = _Search(program, where, best.objective, options, until).all(asked, executor)
     exact = directions == "extremes"
     return Alternatives(
         ranges=ranges(where, slacks, optimum, reached, threshold=threshold, exact=exact),
         found=found_frame(where, reached, exact=exact),
         cost=best.objective,
         penalty=least.penalty,
-        notes=_notes(made, reached, unbegun, penalty=least.penalty, exact=exact, threshold=threshold),
+        notes=_notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, threshold=threshold),
         model=made,
         program=program,
         where=where,
@@ -187,53 +187,49 @@ def _cost_row(program: Program) -> int:
     return program.rows[COST_ROW][0]
 
 
-def _reach(
-    program: Program,
-    where: Sites,
-    asked: Sequence[tuple[float, Floats]],
-    cost: float,
-    *,
-    options: SolverOptions,
-    seconds: float | None,
-    executor: Executor | None,
-) -> tuple[list[Reached], int]:
-    """Solve each direction, those of less slack first so that each vertex is feasible for the next; and how many were not begun."""
-    until = np.inf if seconds is None else time.time() + seconds
-    work = partial(_piece, program, where, cost, options, until)
-    run: Callable[..., Iterable[list[Reached]]] = map if executor is None else executor.map
-    size = len(asked) if executor is None else max(1, -(-len(asked) // PIECES))
-    pieces = [asked[n : n + size] for n in range(0, len(asked), size)]
-    reached = [r for piece in run(work, pieces) for r in piece]
-    return reached, len(asked) - len(reached)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """What every direction has in common: the programme, where capacity can be, the least cost, how to solve, and until when."""
+
+    program: Program
+    where: Sites
+    cost: float
+    options: SolverOptions
+    until: float
+
+    def piece(self, asked: Sequence[tuple[float, Floats]]) -> list[Reached]:
+        """Some directions, one after the other in one session."""
+        session, n, row = Session(self.program, self.options), self.program.shape[1], _cost_row(self.program)
+        out = []
+        for slack, weights in asked:
+            if time.time() >= self.until:
+                break
+            answer = session.solve(cost=self.where.cost(weights, n), sides={row: (-np.inf, _most(self.cost, slack))})
+            if answer.status not in ANSWERED:
+                what = f"no alternative within {slack:.3g} of the least cost was found although the best plan is one: {answer.status}"
+                raise SolverError(what)
+            paid = float(self.program.objectives["cost"] @ answer.x)
+            out.append(Reached(slack, weights, self.where.held(answer.x), paid, answer.status, answer.gap))
+        return out
+
+    def all(self, asked: Sequence[tuple[float, Floats]], executor: Executor | None) -> list[Reached]:
+        """Every direction, those of less slack first, so that each vertex is feasible for the next."""
+        run: Callable[..., Iterable[list[Reached]]] = map if executor is None else executor.map
+        size = len(asked) if executor is None else max(1, -(-len(asked) // PIECES))
+        return [r for piece in run(self.piece, [asked[n : n + size] for n in range(0, len(asked), size)]) for r in piece]
 
 
-def _piece(
-    program: Program, where: Sites, cost: float, options: SolverOptions, until: float, /, asked: Sequence[tuple[float, Floats]]
-) -> list[Reached]:
-    """Some directions, one after the other in one session."""
-    session, n = Session(program, options), program.shape[1]
-    out = []
-    for slack, weights in asked:
-        if time.time() >= until:
-            break
-        answer = session.solve(cost=where.cost(weights, n), sides={_cost_row(program): (-np.inf, _most(cost, slack))})
-        if answer.status not in ANSWERED:
-            raise SolverError(
-                f"no alternative within {slack:.3g} of the least cost was found although the best plan is one: {answer.status}"
-            )
-        paid = float(program.objectives["cost"] @ answer.x)
-        out.append(Reached(slack, weights, where.held(answer.x), paid, answer.status, answer.gap))
-    return out
-
-
-def _notes(made: Model, reached: Sequence[Reached], unbegun: int, *, penalty: float, exact: bool, threshold: float) -> tuple[Note, ...]:
+def _notes(
+    made: Model, reached: Sequence[Reached], asked: int, *, kept: tuple[float, float], exact: bool, threshold: float
+) -> tuple[Note, ...]:
+    penalty, margin = kept
     out = [Note("alternatives-classes", {"threshold": threshold})]
     if penalty > 0:
-        out.append(Note("shortfall-kept", {"penalty": penalty, "margin": 0.0}))
+        out.append(Note("shortfall-kept", {"penalty": penalty, "margin": margin}))
     if not exact:
         out.append(Note("alternatives-sampled", {"count": len(reached)}))
-    if unbegun:
-        out.append(Note("alternatives-unbegun", {"count": unbegun, "all": len(reached) + unbegun}))
+    if len(reached) < asked:
+        out.append(Note("alternatives-unbegun", {"count": asked - len(reached), "all": asked}))
     if made.program.is_mixed:
         out.append(Note("alternatives-mixed", {"gap": max((r.gap for r in reached), default=0.0)}))
     return tuple(out)
