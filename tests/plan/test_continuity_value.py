@@ -100,9 +100,9 @@ def test_scenarios_share_what_they_do_not_differ_in() -> None:
     assert together.tolist() == [[0] * 6, [0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 2, 2], [0, 0, 0, 3, 3, 3]]
 
 
-def test_where_everything_binds(whole: Problem) -> None:
+def test_where_everything_binds(every_problem: Problem) -> None:
     """With every family of constraints, and hosts that take in little by themselves: nothing is negative, and every plan satisfies its own rows."""
-    scarce = changed(whole, {"absorption": 0.3})
+    scarce = changed(every_problem, {"absorption": 0.3})
     scenarios = [Scenario("stays", 0.5), Scenario("ends", 0.25, withdrawal=2027), Scenario("ends later", 0.25, withdrawal=2029)]
     got = continuity_value(scarce, scenarios, options=SolverOptions(gap=1e-7))
     values = dict(got.values.select("measure", "value").rows())

@@ -77,11 +77,11 @@ def _worst(program: Program, rows: dict[str, str], share: float) -> Program:
     return replace(program, matrix=sp.csr_array(program.matrix + sp.csr_array(extra)))
 
 
-def test_the_ends_are_nominal_and_worst_case(whole: Problem, whole_model: Model) -> None:
+def test_the_ends_are_nominal_and_worst_case(every_problem: Problem, every_model: Model) -> None:
     """Γ = 0 is the plan, and Γ beyond the number of coefficients is the plan with all of them at their worst, for people and for carbon."""
-    program = whole_model.program.aimed_at("cost")
+    program = every_model.program.aimed_at("cost")
     uncertain = [Uncertain("labour", "output", 0.1), Uncertain("limit:carbon", "output", 0.1)]
-    found = robust(whole, uncertain, [0.0, 1.0, 99.0], options=TIGHT, draws=500, model=whole_model)
+    found = robust(every_problem, uncertain, [0.0, 1.0, 99.0], options=TIGHT, draws=500, model=every_model)
     worst = _worst(program, {"labour:plain": "", "labour:trained": "", "limit:carbon": "use:carbon"}, 0.1)
     assert found.prices["objective"][0] == pytest.approx(solve(program, TIGHT).objective, rel=1e-7)
     assert found.prices["objective"][2] == pytest.approx(solve(worst, TIGHT).objective, rel=1e-6)
@@ -92,10 +92,10 @@ def test_the_ends_are_nominal_and_worst_case(whole: Problem, whole_model: Model)
         assert found.plan(gamma) is p
 
 
-def test_violations_stay_below_the_bound(whole: Problem, whole_model: Model) -> None:
+def test_violations_stay_below_the_bound(every_problem: Problem, every_model: Model) -> None:
     """In 4000 draws each row fails no more often than Bertsimas and Sim allow, but for the error of the draws (three standard errors)."""
     found = robust(
-        whole, [Uncertain("labour", "output", 0.1)], [0.0, 0.5, 1.0, 2.0, 3.0], options=TIGHT, draws=4000, seed=3, model=whole_model
+        every_problem, [Uncertain("labour", "output", 0.1)], [0.0, 0.5, 1.0, 2.0, 3.0], options=TIGHT, draws=4000, seed=3, model=every_model
     )
     error = 3 * np.sqrt(found.rows["bound"] * (1 - found.rows["bound"]) / 4000)
     assert (found.rows["frequency"] <= found.rows["bound"] + error).all()
@@ -139,13 +139,13 @@ def test_simulation_by_hand() -> None:
         (Uncertain("budget", "trade", 0.1), "nothing-uncertain"),
     ],
 )
-def test_what_makes_no_sense_is_found(whole: Problem, whole_model: Model, uncertain: Uncertain, code: str) -> None:
+def test_what_makes_no_sense_is_found(every_problem: Problem, every_model: Model, uncertain: Uncertain, code: str) -> None:
     with pytest.raises(InputError) as error:
-        robust(whole, [uncertain], [1.0], model=whole_model)
+        robust(every_problem, [uncertain], [1.0], model=every_model)
     assert [f.code for f in error.value.findings] == [code]
 
 
 @pytest.mark.parametrize(("gammas", "draws"), [([], 10), ([-1.0], 10), ([1.0], 0)])
-def test_budgets_that_make_no_sense(whole: Problem, whole_model: Model, gammas: list[float], draws: int) -> None:
+def test_budgets_that_make_no_sense(every_problem: Problem, every_model: Model, gammas: list[float], draws: int) -> None:
     with pytest.raises(InputError):
-        robust(whole, [Uncertain("labour", "output", 0.1)], gammas, draws=draws, model=whole_model)
+        robust(every_problem, [Uncertain("labour", "output", 0.1)], gammas, draws=draws, model=every_model)

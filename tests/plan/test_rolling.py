@@ -29,8 +29,8 @@ def small_model(small: Problem) -> Model:
 
 
 @pytest.fixture(scope="module")
-def short(whole: Problem, whole_model: Model) -> RollingPlan:
-    return rolling(whole, 3, options=TIGHT, model=whole_model)
+def short(every_problem: Problem, every_model: Model) -> RollingPlan:
+    return rolling(every_problem, 3, options=TIGHT, model=every_model)
 
 
 def test_one_year_ahead_nothing_is_built(small: Problem, small_model: Model) -> None:
@@ -52,8 +52,8 @@ def test_a_window_of_all_years_is_foresight(small: Problem, small_model: Model, 
     assert found.value("rolling") == pytest.approx(plan(small, model=small_model).solution.objective)
 
 
-def test_a_window_of_all_years_is_foresight_with_agreements(whole: Problem, whole_model: Model) -> None:
-    found = rolling(whole, 6, 3, options=TIGHT, model=whole_model)
+def test_a_window_of_all_years_is_foresight_with_agreements(every_problem: Problem, every_model: Model) -> None:
+    found = rolling(every_problem, 6, 3, options=TIGHT, model=every_model)
     assert found.value("myopia") == pytest.approx(0.0, abs=1e-3)
     assert found.windows["done"].to_list() == [2028, 2031]
 
@@ -72,15 +72,15 @@ def test_what_is_carried_out_satisfies_every_row(short: RollingPlan) -> None:
     assert "plan-not-proven" not in {n.code for n in short.plan.notes}
 
 
-def test_what_is_on_its_way_arrives(whole: Problem, whole_model: Model, short: RollingPlan) -> None:
+def test_what_is_on_its_way_arrives(every_problem: Problem, every_model: Model, short: RollingPlan) -> None:
     """A window knows the moves and investments of the years before: its rows hold them as numbers."""
     x = short.plan.solution.x
-    part, open_ = windowed(whole_model, x, 2028, 2030)
-    years = column_years(whole_model)[open_]
+    part, open_ = windowed(every_model, x, 2028, 2030)
+    years = column_years(every_model)[open_]
     assert years.min() == 2028
     assert set(years[years > 2030]) <= {2031, TIMELESS}
     ahead = (years == 2031).nonzero()[0]
-    names = {n for n, (a, b, _) in whole_model.program.columns.items() for j in open_[ahead] if a <= j < b}
+    names = {n for n, (a, b, _) in every_model.program.columns.items() for j in open_[ahead] if a <= j < b}
     assert names <= {"active"}
     activity = part.matrix @ x[open_]
     bad = np.maximum(part.row_lower - activity, activity - part.row_upper)
@@ -89,8 +89,8 @@ def test_what_is_on_its_way_arrives(whole: Problem, whole_model: Model, short: R
     assert bad[inside].max() < 1e-6
 
 
-def test_other_objectives_roll_too(whole: Problem, whole_model: Model) -> None:
-    found = rolling(whole.with_settings(objective="emissions"), 4, 2, options=TIGHT, model=whole_model)
+def test_other_objectives_roll_too(every_problem: Problem, every_model: Model) -> None:
+    found = rolling(every_problem.with_settings(objective="emissions"), 4, 2, options=TIGHT, model=every_model)
     assert found.value("myopia") > -1e-3
     assert found.values["unit"].unique().to_list() == ["resource"]
 

@@ -95,19 +95,19 @@ def test_tail_mean_by_hand() -> None:
     assert conditional_value_at_risk(values, p, 0.999) == pytest.approx(30.0)
 
 
-def test_one_scenario_is_the_plan(whole: Problem, whole_model: Model) -> None:
-    found = stochastic(whole, [Scenario("only", 1.0)], options=TIGHT, model=whole_model)
-    alone = plan(whole, options=TIGHT, model=whole_model)
+def test_one_scenario_is_the_plan(every_problem: Problem, every_model: Model) -> None:
+    found = stochastic(every_problem, [Scenario("only", 1.0)], options=TIGHT, model=every_model)
+    alone = plan(every_problem, options=TIGHT, model=every_model)
     assert found.value("recourse") == pytest.approx(alone.solution.objective, rel=1e-9)
     assert (found.value("evpi"), found.value("vss")) == pytest.approx((0.0, 0.0), abs=1e-4)
     assert found.plans[0].flows["value"].sum() == pytest.approx(alone.flows["value"].sum(), rel=1e-6)
     assert found.plans[0].solver["primal_residual"] < 1e-6
 
 
-def test_values_are_ordered_where_everything_binds(whole: Problem, whole_model: Model) -> None:
+def test_values_are_ordered_where_everything_binds(every_problem: Problem, every_model: Model) -> None:
     """WS ≤ RP ≤ EEV (Madansky 1960), with whole variables, agreements and investment in the first stage."""
     scenarios = [Scenario("as planned", 0.6), Scenario("more", 0.4, (Change("demand", 1.1, years=tuple(range(2028, 2032))),))]
-    found = stochastic(whole, scenarios, options=TIGHT, model=whole_model)
+    found = stochastic(every_problem, scenarios, options=TIGHT, model=every_model)
     assert found.first_stage_until == 2028
     assert found.value("evpi") > 0
     assert found.value("vss") > 0
@@ -121,9 +121,9 @@ def test_values_are_ordered_where_everything_binds(whole: Problem, whole_model: 
     assert found.solver.filter(programme="wait-and-see").height == 2
 
 
-def test_every_column_and_row_has_its_year(whole_model: Model) -> None:
-    years, rows = column_years(whole_model), row_years(whole_model)
-    program = whole_model.program
+def test_every_column_and_row_has_its_year(every_model: Model) -> None:
+    years, rows = column_years(every_model), row_years(every_model)
+    program = every_model.program
     assert (program.column("capacity", years.astype(float))[0] == np.arange(2025, 2032)).all()
     assert set(program.column("filled", years.astype(float)).ravel()) == {2028.0, 2031.0}
     assert (program.row("release_in_all", rows.astype(float)) == float(TIMELESS)).all()
@@ -148,9 +148,9 @@ def test_scenarios_that_make_no_sense(problem: Problem, model: Model, scenarios:
     assert code in {f.code for f in error.value.findings}
 
 
-def test_a_scenario_of_another_shape_is_found(whole: Problem, whole_model: Model) -> None:
+def test_a_scenario_of_another_shape_is_found(every_problem: Problem, every_model: Model) -> None:
     with pytest.raises(InputError) as error:
-        stochastic(whole, [Scenario("a", 0.5), Scenario("b", 0.5, {"levy": 0.0})], model=whole_model)
+        stochastic(every_problem, [Scenario("a", 0.5), Scenario("b", 0.5, {"levy": 0.0})], model=every_model)
     assert {f.code for f in error.value.findings} == {"scenario-shape"}
     assert "'compensation'" in str(error.value)
 
