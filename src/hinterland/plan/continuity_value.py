@@ -95,7 +95,7 @@ def continuity_value(
     frame = _scenarios(problem, scenarios, *plans)
     values = _values(tree, answer, promised, alone, after, frame=frame, unit=AIMS[problem.settings.objective].unit)
     found = values.row(by_predicate=pl.col("measure") == "continuity", named=True)
-    return ContinuityValue(found["value"], found["share"], values, frame, book.frame, *plans, _notes(made, after))
+    return ContinuityValue(found["value"], found["share"], values, frame, book.frame, *plans, _notes(made, scenarios, after, values))
 
 
 def shared_until_they_differ(years: NDArray[np.int64], scenarios: Sequence[Scenario], span: Sequence[int]) -> Whole:
@@ -189,8 +189,15 @@ def _scenarios(problem: Problem, scenarios: Sequence[Scenario], uncertain: Seque
     return pl.DataFrame(columns)
 
 
-def _notes(made: Sequence[Model], after: Solution) -> tuple[Note, ...]:
+def _notes(made: Sequence[Model], scenarios: Sequence[Scenario], after: Solution, values: pl.DataFrame) -> tuple[Note, ...]:
     out = [Note("plan-withdrawal", {})]
+    problem = made[0].problem
+    first = min(s.differs(scenarios[0], problem.years) for s in scenarios)
+    if len(scenarios) > 1 and first <= problem.years[int(np.argmax(problem.decided))]:
+        out.append(Note("plan-nothing-shared", {"year": first}))
+    parts = dict(values.select("measure", "value").iter_rows())
+    if parts["continuity-shortfall"] > 0.5 * abs(parts["continuity"]):
+        out.append(Note("plan-continuity-shortfall", {"share": parts["continuity-shortfall"] / parts["continuity"]}))
     if after.status == "infeasible":
         out.append(Note("plan-expected-plan-fails", {"count": 1}))
     if made[0].program.is_mixed:

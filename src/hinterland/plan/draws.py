@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -124,8 +124,9 @@ def resolved(
         level, executor, options, model: as in :func:`draws`.
     """
     if not 0 < level < 1:
-        raise InputError(Finding("bad-level", f"level is {level:g}", "argument level", "give 0 < level < 1, such as 0.95"), "the draws")
+        raise InputError(Finding("bad-argument", f"level is {level:g}", "argument level", "give 0 < level < 1, such as 0.95"), "the draws")
     made = build(problem) if model is None else model
+    made = replace(made, problem=problem, program=made.program.aimed_at(problem.settings.objective))
     form = affine_program(problem, scopes, factors, made, most=len(factors), executor=executor)
     task = Task(form, problem, tuple(scopes), made, options, _kept(made))
     answers = _spread(task, factors, executor)
@@ -235,10 +236,10 @@ def _gathered(
 def _reached(made: Model, moves: Floats) -> Floats:
     """[cell × year] part of the draws in which capacity has been decided to move to the cell by the year, from moves [n, arc, year]."""
     cells, years = len(made.problem.index["cell"]), moves.shape[2]
-    came = np.zeros((len(moves), cells, years))
-    np.add.at(came, (slice(None), made.problem.links["arc.host"]), moves)
+    came = np.zeros((cells, len(moves), years))
+    np.add.at(came, made.problem.links["arc.host"], moves.transpose(1, 0, 2))
     most = np.maximum(moves.max(axis=(1, 2), initial=0.0, keepdims=True), 1.0)
-    return np.asarray((came.cumsum(axis=2) > MADE * most).mean(axis=0).ravel())
+    return np.asarray((came.cumsum(axis=2) > MADE * most.reshape(1, -1, 1)).mean(axis=1).ravel())
 
 
 def _summary(values: Floats, level: float) -> dict[str, pl.Series]:

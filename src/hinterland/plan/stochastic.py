@@ -123,7 +123,8 @@ def stochastic(
 
 def aimed(problem: Problem, made: Sequence[Model]) -> tuple[Model, ...]:
     """The models with the problem's objective."""
-    return tuple(replace(m, program=m.program.aimed_at(problem.settings.objective)) for m in made)
+    aim = problem.settings.objective
+    return tuple(replace(m, problem=m.problem.with_settings(objective=aim), program=m.program.aimed_at(aim)) for m in made)
 
 
 def first_stage_end(problem: Problem, until: int | None) -> int:
@@ -137,7 +138,7 @@ def first_stage_end(problem: Problem, until: int | None) -> int:
             f"first_stage_until is {until}",
             f"give a year from {decided[0] - 1} (nothing but agreements and investment) to {decided[-1]}",
         )
-        raise InputError(Finding("bad-year", what, "argument first_stage_until", remedy), "the plan")
+        raise InputError(Finding("bad-argument", what, "argument first_stage_until", remedy), "the plan")
     return until
 
 
