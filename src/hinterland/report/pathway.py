@@ -82,7 +82,7 @@ def _short(words: PlanWords) -> list[Block]:
         return []
     named = tuple(words.constraint_both(c, inside=True) for c in frame["constraint"].unique(maintain_order=True))
     table = Ref("table", "pathway-shortfalls")
-    warning = Prose((say("pathway.short", n=count(len(named)), listed=Listed(named), table=table),), "warning")
+    warning = Prose((say("pathway.short", listed=Listed(named), table=table),), "warning")
     return _part(words, "short", [warning, pathway_tables.shortfalls(words)])
 
 

@@ -98,6 +98,7 @@ def phases(words: PlanWords) -> Iterator[Said]:
             "new": words.amount(float(rows["greenfield"].sum()), past=past),
             "host": words.both("host", largest["host"][0]),
             "host_part": words.percent(largest["new"][0] / total, past=past),
+            "level": words.both("level", level),
             "lead": words.both(level, lead[level][0]),
             "lead_part": words.percent(lead["new"][0] / total, past=past),
         }
@@ -137,26 +138,34 @@ def restrictions(words: PlanWords) -> Iterator[Said]:
     met = frame.filter(~pl.col("falls_short"))
     dear = met.filter(pl.col("cost").is_not_null()).head(_FIRST)
     bans = met.filter(pl.col("cost").is_null()).sort("price", descending=True).head(1)
-    for key, rows in (("costs", dear), ("forbids", bans)):
-        for row in rows.iter_rows(named=True):
-            values: dict[str, Value] = {
-                "constraint": words.constraint_both(row["constraint"]),
-                "where": words.where_both(row),
-                "span": words.span(row),
-                "price": words.amount(row["price"]),
-                "unit": words.unit_both(row["unit"]),
-                "price_unit": words.unit_both(row["price_unit"]),
-                "cost": words.amount(row["cost"]),
-                "scarce": words.amount(row["scarce"]),
-            }
-            yield state(
-                words, "restrictions", Sentence(f"pathway.restriction_{key}", values), Source("plan_restrictions", {"rank": row["rank"]})
-            )
+    for row in pl.concat([dear, bans]).iter_rows(named=True):
+        sentence = Sentence(f"pathway.restriction_{_restricts(row)}", _priced(words, row))
+        yield state(words, "restrictions", sentence, Source("plan_restrictions", {"rank": row["rank"]}))
     missed = frame.filter(pl.col("falls_short"))
     if missed.height:
         named = tuple(words.constraint_both(c, inside=True) for c in missed["constraint"].unique(maintain_order=True))
-        sentence = say("pathway.restriction_missed", n=count(len(named)), listed=Listed(named))
+        sentence = say("pathway.restriction_missed", listed=Listed(named))
         yield state(words, "restrictions", sentence, Source("plan_restrictions", {"falls_short": True}))
+
+
+def _restricts(row: dict[str, object]) -> str:
+    """Which sentence tells of a restriction: a limit or floor of its own, one both of whose ends are decided, or one that forbids."""
+    if row["cost"] is None:
+        return "forbids"
+    return str(row["bound"]) if row["scarce_is"] == "side" else "value"
+
+
+def _priced(words: PlanWords, row: dict[str, object]) -> dict[str, Value]:
+    return {
+        "constraint": words.constraint_both(str(row["constraint"])),
+        "where": words.where_both(row),
+        "span": words.span(row),
+        "price": words.amount(row["price"]),
+        "unit": words.unit_both(str(row["unit"])),
+        "price_unit": words.unit_both(str(row["price_unit"])),
+        "cost": words.amount(row["cost"]),
+        "scarce": words.amount(row["scarce"]),
+    }
 
 
 def people(words: PlanWords) -> Iterator[Said]:
@@ -237,7 +246,7 @@ def doubt(words: PlanWords) -> Iterator[Said]:
     frame = swings(words)
     for row in (frame.drop_nulls("swing").head(_FIRST) if frame.height else frame).iter_rows(named=True):
         values: dict[str, Value] = {
-            "parameter": words.both("parameter", row["parameter"]),
+            "parameter": _started(words.both("parameter", row["parameter"])),
             "basis": words.both("basis", row["basis"]),
             "low": words.amount(row["at_low"], 4),
             "high": words.amount(row["at_high"], 4),
@@ -253,6 +262,11 @@ def doubt(words: PlanWords) -> Iterator[Said]:
             "unit": words.unit_both(row["unit"]),
         }
         yield state(words, "doubt", Sentence("pathway.continuity", values), Source("plan_continuity", {"measure": row["measure"]}))
+
+
+def _started(words: Both) -> Both:
+    """A name that begins a sentence."""
+    return Both(words.en[:1].upper() + words.en[1:], words.zh)
 
 
 def compared(words: PlanWords) -> Iterator[Said]:
