@@ -89,7 +89,9 @@ def _document(made: Plan, frames: dict[str, pl.DataFrame], language: options.Spo
         "status": made.status,
         "gap": made.gap,
         "objective": made.objective,
-        "solver": json.loads(json.dumps({k: None if isinstance(v, float) and not isfinite(v) else v for k, v in made.solver.items()}, default=str)),
+        "solver": json.loads(
+            json.dumps({k: None if isinstance(v, float) and not isfinite(v) else v for k, v in made.solver.items()}, default=str)
+        ),
         "parts": {name: frame.to_dicts() for name, frame in frames.items()},
         "said": made.explain(language),
     }
