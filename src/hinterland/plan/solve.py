@@ -20,8 +20,12 @@ from hinterland.plan.program import Program, Residuals, residuals
 Method = Literal["auto", "simplex", "ipx", "hipo"]
 Status = Literal["optimal", "feasible", "infeasible", "unbounded", "unknown"]
 
+Places = NDArray[np.int8]
+
 SMALL = 30_000
 """Nonzeros up to which the simplex method answers as quickly as an interior point."""
+DOUBTED = ("hipo",)
+"""Solvers that have called programmes infeasible which others solved: the ladder asks the next one before it believes them."""
 LARGE_MIXED = 200_000
 """Nonzeros from which whole variables are chosen from the relaxation instead of by branch and bound."""
 _LADDERS: dict[str, tuple[str, ...]] = {"small": ("simplex", "ipx"), "large": ("hipo", "ipx", "simplex")}
@@ -73,6 +77,7 @@ class Solution:
         attempts: every solver tried, the last one answered.
         version: of HiGHS.
         crossover: whether the answer is a vertex.
+        basis: [n] and [m] where the vertex puts columns and rows, as HiGHS numbers it; ``None`` where the answer is no vertex.
     """
 
     status: Status
@@ -86,6 +91,7 @@ class Solution:
     version: str
     crossover: bool
     log: tuple[str, ...] = field(default=(), repr=False)
+    basis: tuple[Places, Places] | None = field(default=None, repr=False)
 
     @property
     def solver(self) -> str:
@@ -107,7 +113,7 @@ def solve(program: Program, options: SolverOptions | None = None) -> Solution:
     answer = _attempt(program, first, chosen)
     done = [*answer.attempts]
     for method in others:
-        if answer.status in ("optimal", "infeasible", "unbounded"):
+        if answer.status == "optimal" or (answer.status in ("infeasible", "unbounded") and answer.solver not in DOUBTED):
             break
         other = _attempt(program, method, chosen)
         done += other.attempts
@@ -162,18 +168,41 @@ def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
 
 
 def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:
+    started = time.perf_counter()
+    solver, lines = opened(program)
+    for name, value in _options(method, options).items():
+        set_option(solver, name, value)
+    solver.run()
+    return answered(solver, program, method, lines, seconds=time.perf_counter() - started, vertex=options.crossover)
+
+
+def opened(program: Program) -> tuple[Any, list[str]]:
+    """HiGHS with the programme in it, and the list into which it writes its log."""
     import highspy
 
-    started = time.perf_counter()
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     lines: list[str] = []
-    _set(solver, "log_to_console", False)
+    set_option(solver, "log_to_console", False)
     solver.cbLogging += lambda event: lines.append(event.message)
-    for name, value in _options(method, options).items():
-        _set(solver, name, value)
     if solver.passModel(_lp(program)) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the programme: a coefficient, a bound or a cost is not a number")
-    solver.run()
+    return solver, lines
+
+
+def answered(solver: Any, program: Program, method: str, lines: list[str], *, seconds: float, vertex: bool) -> Solution:
+    """What HiGHS has answered about ``program``, checked.
+
+    Args:
+        solver: HiGHS after a run.
+        program: what was solved, as it stands now.
+        method: the solver that was asked for.
+        lines: the log of the run.
+        seconds: that it took.
+        vertex: whether an interior point was to be brought to a vertex.
+
+    Raises:
+        SolverError: another solver answered than the one that was asked for.
+    """
     status = _status(solver)
     info = solver.getInfo()
     _fail_if_fallen_back(method, lines, info)
@@ -185,9 +214,19 @@ def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:
     bound = float(info.mip_dual_bound) if whole else objective if status == "optimal" else np.nan
     gap = _gap(objective, bound) if whole else 0.0 if status == "optimal" else np.nan
     check = residuals(program, x, y) if found.value_valid else Residuals(np.nan, np.nan, np.nan, np.nan)
-    attempt = Attempt(method, status, time.perf_counter() - started, _iterations(info))
-    vertex = whole or method == "simplex" or options.crossover
-    return Solution(status, x, y, objective, bound, gap, check, (attempt,), solver.version(), vertex, tuple(lines))
+    attempt = Attempt(method, status, seconds, _iterations(info))
+    at_vertex = whole or method == "simplex" or vertex
+    basis = _basis(solver) if at_vertex and not whole and status == "optimal" else None
+    return Solution(status, x, y, objective, bound, gap, check, (attempt,), solver.version(), at_vertex, tuple(lines), basis)
+
+
+def _basis(solver: Any) -> tuple[Places, Places] | None:
+    """Where the last vertex puts columns and rows."""
+    found = solver.getBasis()
+    if not found.valid:
+        return None
+    columns, rows = (np.fromiter(map(int, places), dtype=np.int8) for places in (found.col_status, found.row_status))
+    return columns, rows
 
 
 def _options(method: str, options: SolverOptions) -> dict[str, object]:
@@ -202,7 +241,7 @@ def _options(method: str, options: SolverOptions) -> dict[str, object]:
     return values | {"solver": method, "run_crossover": "on" if options.crossover else "off"}
 
 
-def _set(solver: object, name: str, value: object) -> None:
+def set_option(solver: object, name: str, value: object) -> None:
     """Set an option; one that HiGHS refuses is an error, since it would go on without it."""
     import highspy
 
