@@ -56,6 +56,7 @@ def case() -> dict[str, pl.DataFrame]:
         ),
         "staffing": pl.DataFrame({"industry": ["chips", "cloth", "power"], "skill": ["plain"] * 3, "value": [80e-4, 130e-4, 35e-4]}),
         "budgets": pl.DataFrame({"region": ["hill", "plain"], "value": [12.0, 10.0]}),
+        "uptake": tables["uptake"].with_columns(response=pl.Series([1.6, 0.8, 1.4, 0.7]), width=pl.Series([0.2, 0.4, 0.2, 0.4])),
         "specialisation": tables["specialisation"].with_columns(cap=pl.lit(0.8)),
         "security": pl.DataFrame({"industry": ["chips", "chips"], "year": [2026, 2031], "share": [0.2, 0.22]}),
         "backup": pl.DataFrame({"industry": ["chips"], "tolerance": [0.7]}),
