@@ -53,10 +53,14 @@ if TYPE_CHECKING:
     from hinterland.measure.entry import measure
     from hinterland.measure.register import indicators
     from hinterland.measure.result import Measure
+    from hinterland.plan.alternatives import Alternatives, alternatives
     from hinterland.plan.case import read_problem
     from hinterland.plan.entry import plan
+    from hinterland.plan.pareto import Pareto, pareto
+    from hinterland.plan.prices import shadow_prices
     from hinterland.plan.problem import Problem
     from hinterland.plan.result import Plan
+    from hinterland.plan.sensitivity import Sensitivities, sensitivities
     from hinterland.plan.solve import SolverOptions
     from hinterland.report.compare import compare
     from hinterland.report.figures import plot_data
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Alternatives": "plan.alternatives",
     "Cohorts": "data.cohorts",
     "Design": "evaluate.design",
     "Effects": "evaluate.result",
@@ -83,12 +88,14 @@ _PUBLIC = {
     "Note": "labels",
     "Panel": "data.panel",
     "PanelError": "errors",
+    "Pareto": "plan.pareto",
     "Plan": "plan.result",
     "PolicyError": "errors",
     "PolicyRegister": "data.policy",
     "Problem": "plan.problem",
     "Run": "study.record",
     "RunError": "errors",
+    "Sensitivities": "plan.sensitivity",
     "SolverError": "errors",
     "SolverOptions": "plan.solve",
     "StudyError": "errors",
@@ -97,6 +104,7 @@ _PUBLIC = {
     "adjust": "evaluate.families",
     "adoption": "data.policy",
     "adoption_from_treatment": "data.policy",
+    "alternatives": "plan.alternatives",
     "compare": "report.compare",
     "diagnose": "evaluate.diagnose",
     "displacement_test": "evaluate.spillover_displacement",
@@ -114,6 +122,7 @@ _PUBLIC = {
     "moderation": "evaluate.moderation",
     "panel_moments": "evaluate.moments",
     "placebo": "evaluate.placebo",
+    "pareto": "plan.pareto",
     "plan": "plan.entry",
     "plot_data": "report.figures",
     "policy_register": "data.policy",
@@ -122,7 +131,9 @@ _PUBLIC = {
     "read_panel": "data.readers",
     "read_problem": "plan.case",
     "run": "study.runner",
+    "sensitivities": "plan.sensitivity",
     "sensitivity": "evaluate.sensitivity",
+    "shadow_prices": "plan.prices",
     "simulate": "data.world",
     "specification_curve": "evaluate.specification",
     "transfer": "transfer.analysis",
@@ -130,6 +141,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Alternatives",
     "Cohorts",
     "Design",
     "Effects",
@@ -144,12 +156,14 @@ __all__ = [
     "Note",
     "Panel",
     "PanelError",
+    "Pareto",
     "Plan",
     "PolicyError",
     "PolicyRegister",
     "Problem",
     "Run",
     "RunError",
+    "Sensitivities",
     "SolverError",
     "SolverOptions",
     "StudyError",
@@ -159,6 +173,7 @@ __all__ = [
     "adjust",
     "adoption",
     "adoption_from_treatment",
+    "alternatives",
     "compare",
     "diagnose",
     "displacement_test",
@@ -175,6 +190,7 @@ __all__ = [
     "methods",
     "moderation",
     "panel_moments",
+    "pareto",
     "placebo",
     "plan",
     "plot_data",
@@ -184,7 +200,9 @@ __all__ = [
     "read_panel",
     "read_problem",
     "run",
+    "sensitivities",
     "sensitivity",
+    "shadow_prices",
     "simulate",
     "specification_curve",
     "transfer",
