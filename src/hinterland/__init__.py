@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from hinterland.measure.result import Measure
     from hinterland.plan.alternatives import Alternatives, alternatives
     from hinterland.plan.case import read_problem
+    from hinterland.plan.continuity_value import continuity_value
     from hinterland.plan.entry import plan
     from hinterland.plan.pareto import Pareto, pareto
     from hinterland.plan.prices import shadow_prices
@@ -106,6 +107,7 @@ _PUBLIC = {
     "adoption_from_treatment": "data.policy",
     "alternatives": "plan.alternatives",
     "compare": "report.compare",
+    "continuity_value": "plan.continuity_value",
     "diagnose": "evaluate.diagnose",
     "displacement_test": "evaluate.spillover_displacement",
     "estimate": "evaluate.estimate",
@@ -175,6 +177,7 @@ __all__ = [
     "adoption_from_treatment",
     "alternatives",
     "compare",
+    "continuity_value",
     "diagnose",
     "displacement_test",
     "estimate",

@@ -88,7 +88,7 @@ def every() -> Case:
                 "capacity": capacity,
                 "capex": [1.2, 0.8, 2.0] * 3,
                 "operating_cost": [0.30, 0.32, 0.2, 0.24, 0.2, 0.12, 0.22, 0.24, 0.15],
-                "absorption": [None, None, None, 12.0, 15, 20, 10, 15, 20],
+                "absorption": [None, None, None, 7.0, 8, 20, 5, 8, 20],
                 "productivity_growth": [0.02] * 9,
             }
         ),
@@ -201,11 +201,11 @@ def every() -> Case:
             {
                 "instrument": ["land", "land", "tax", "tax"],
                 "segment": [1, 2, 1, 2],
-                "response": [1.6, 0.8, 1.4, 0.7],
+                "response": [3.0, 1.5, 2.5, 1.2],
                 "width": [0.2, 0.4, 0.2, 0.4],
             }
         ),
-        "budgets": pl.DataFrame({"region": ["hill", "plain", None], "value": [2.5, 3.0, 5.0]}),
+        "budgets": pl.DataFrame({"region": ["hill", "plain", None], "value": [4.0, 4.0, 6.0]}),
         "compensation": pl.DataFrame({"region": ["east"], "levy": [2.0]}),
         "enclaves": pl.DataFrame(
             {
@@ -229,8 +229,8 @@ def every() -> Case:
         "congestion": pl.DataFrame({"industry": ["cloth"], "segment": [1], "from": [70.0], "cost": [0.01]}),
         "specialisation": pl.DataFrame({"industry": ["cloth"], "cap": [0.15]}),
         "similarity": pl.DataFrame({"region": ["hill"], "other": ["plain"], "least": [0.16]}),
-        "security": pl.DataFrame({"industry": ["chips", "chips"], "year": [2026, 2031], "share": [0.2, 0.255]}),
-        "backup": pl.DataFrame({"industry": ["chips"], "tolerance": [0.72]}),
+        "security": pl.DataFrame({"industry": ["chips", "chips"], "year": [2026, 2031], "share": [0.2, 0.257]}),
+        "backup": pl.DataFrame({"industry": ["chips"] * 3, "year": [2026, 2027, 2031], "tolerance": [0.72, 0.706, 0.69]}),
         "jobs": pl.DataFrame({"region": ["hill", "plain"], "floor": [1.2, 1.2]}),
         "gates": pl.DataFrame(
             {

@@ -116,7 +116,7 @@ def _name_findings(
 def _exact(a: Accounts) -> Accounts:
     """The accounts with the last digits of rounding in final demand, where there is any."""
     off = a.residual
-    return replace(a, final=np.where(a.final + off >= 0, a.final + off, a.final))
+    return replace(a, final=np.where(a.final > np.abs(off), a.final + off, a.final))
 
 
 def _technology(a: Accounts) -> tuple[tuple[Floats, Floats, Floats], list[Finding]]:

@@ -16,14 +16,14 @@ from hinterland.plan.reconcile import SMALL
 __all__ = ["pruned"]
 
 Flags = NDArray[np.bool_]
-_SPECK = 1e-7
-"""A flow below this share of both its ends carries nothing worth a variable."""
+_SPECK = 1e-3
+"""A flow below this share of what its origin delivers, and of what its destination needs, is not worth a variable."""
 
 
 def pruned(a: Accounts, routes: int, keep: Sequence[str] = ()) -> Accounts:
     """Deliveries with at most about ``routes`` origins for each destination.
 
-    Every origin keeps its largest destination, and the regions of ``keep`` their ``routes`` largest, so that new industry there can sell. Products whose
+    Every destination keeps its largest origin, every origin its largest destination, and the regions of ``keep`` their ``routes`` largest, so that new industry there can sell. Products whose
     supply cannot reach the needs on these routes have more, as many as it takes.
     """
     kept = np.array([r in set(keep) for r in a.regions])
@@ -65,6 +65,7 @@ def _largest(flows: Floats, n: int, kept: Flags) -> Flags:
     between = np.where(np.eye(len(flows), dtype=bool), 0.0, flows)
     rank_in = np.argsort(np.argsort(-between, axis=0, kind="stable"), axis=0)
     rank_out = np.argsort(np.argsort(-between, axis=1, kind="stable"), axis=1)
-    worth = (between > _SPECK * flows.sum(axis=1)[:, None]) & (between > _SPECK * flows.sum(axis=0)[None, :])
-    chosen = (rank_in < n) & worth | (rank_out < np.where(kept, n, 1)[:, None]) & (between > 0)
+    worth = (between > _SPECK * flows.sum(axis=1)[:, None]) | (between > _SPECK * flows.sum(axis=0)[None, :])
+    first = ((rank_in < 1) | (rank_out < 1)) & (between > 0)
+    chosen = first | ((rank_in < n) | ((rank_out < n) & kept[:, None])) & worth
     return np.asarray(chosen | np.eye(len(flows), dtype=bool), dtype=np.bool_)

@@ -19,6 +19,8 @@ __all__ = ["delivered", "reconciled"]
 
 SMALL = 1e-9
 """Share of a total below which a correction is rounding, and not spoken of."""
+SPECK = 1e-4
+"""Share of output or use below which an input or trade abroad is nothing: it would cost a coefficient, and say nothing."""
 _WEIGHTS = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
 """Prior of flows that nobody reports, as a share of what proportions would make them: the least with which supply reaches the needs."""
 _OWN = 1e-3
@@ -26,8 +28,25 @@ _OWN = 1e-3
 
 
 def reconciled(accounts: Accounts) -> Accounts:
-    """The accounts with supply and use of the country equal for every product, and imports and exports within use and output."""
-    return _imports_within_use(_nationally(_used_somewhere(_exports_within_output(accounts))))
+    """The accounts with supply and use of the country equal for every product, imports and exports within use and output, and no specks."""
+    return _imports_within_use(_nationally(_used_somewhere(_without_specks(_exports_within_output(accounts)))))
+
+
+def _without_specks(a: Accounts) -> Accounts:
+    """Inputs, exports and imports that are next to nothing of output or use are nothing; totals of inputs are restored when uses are balanced."""
+    made, used = np.maximum(a.output, 0.0), np.maximum(a.use, 0.0)
+    keeps = (a.inputs >= SPECK * made[:, None, :]) | (a.inputs >= a.inputs.max(axis=1, keepdims=True))
+    kept = np.where(keeps, a.inputs, 0.0)
+    paid, left = a.inputs.sum(axis=1), kept.sum(axis=1)
+    inputs = kept * np.where(left > 0, paid / np.where(left > 0, left, 1.0), 1.0)[:, None, :]
+    exports, imports = np.where(a.exports < SPECK * made, 0.0, a.exports), np.where(a.imports < SPECK * used, 0.0, a.imports)
+    whole = a.inputs.sum() + a.exports.sum() + a.imports.sum()
+    share = float((whole - kept.sum() - exports.sum() - imports.sum()) / whole)
+    made_anew = replace(a, inputs=inputs, exports=exports, imports=imports)
+    if share < SMALL:
+        return made_anew
+    what = f"inputs, exports and imports below {SPECK:g} of output or use count as 0: {share:.4%} of their sum"
+    return made_anew.warned("economy-specks", what, "nothing")
 
 
 def _exports_within_output(a: Accounts) -> Accounts:

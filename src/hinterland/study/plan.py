@@ -19,6 +19,7 @@ from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_measure import measure_steps
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderated_by_segmentation, moderation_steps
+from hinterland.study.plan_pathway import KINDS as PLAN_KINDS
 from hinterland.study.plan_pathway import pathway_steps
 from hinterland.study.plan_transfer import transfer_steps
 from hinterland.study.schema import OutcomeTable, Study
@@ -28,7 +29,6 @@ from hinterland.study.variant import BASELINE, Variant
 KINDS = (
     "measure",
     "transfer",
-    "plan",
     "data",
     "policy",
     "describe",
@@ -53,12 +53,13 @@ KINDS = (
     "moderation",
     "mechanism",
     "outcome-family",
+    *PLAN_KINDS,
     "report",
 )
 """What ``--only`` can name."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement")}
+    {"planning": PLAN_KINDS, "diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement")}
 )
 """Names for several kinds at once."""
 
@@ -75,10 +76,12 @@ def _steps(study: Study) -> Iterator[Step]:
     resolved = study.resolved()
     mediators = [] if study.mechanism is None else list(study.mechanism.mediators)
     panel = {key: value for key, value in resolved["panel"].items() if key != "labels"}
-    measures = (*measure_steps(study), *transfer_steps(study), *pathway_steps(study))
+    measures = (*measure_steps(study), *transfer_steps(study))
     yield from measures
     if not study.evaluates:
-        yield _report(study, [s.id for s in measures])
+        planned = tuple(pathway_steps(study, [s.id for s in measures]))
+        yield from planned
+        yield _report(study, [s.id for s in (*measures, *planned)])
         return
     made = tuple(f"measure/{name}" for name, table in study.measure.items() if table.column is not None)
     yield Step("data", "data", {"panel": panel}, made)
@@ -106,7 +109,9 @@ def _steps(study: Study) -> Iterator[Step]:
     for step in family_steps(study):
         last.append(step.id)
         yield step
-    yield _report(study, last)
+    planned = tuple(pathway_steps(study, tuple(last)))
+    yield from planned
+    yield _report(study, [*last, *(s.id for s in planned)])
 
 
 def _report(study: Study, after: Iterable[str]) -> Step:

@@ -9,10 +9,18 @@ from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
 from hinterland.plan.settings import FAMILIES, Objective
 from hinterland.study.fields import Names, Scalar, Table, Words
+from hinterland.study.schema_pathway import (
+    AlternativesTable,
+    EvidenceTable,
+    FrontTable,
+    ScenarioTable,
+    SensitivityTable,
+    SolverTable,
+)
 from hinterland.study.schema_source import Columns
 from hinterland.study.schema_transfer import InputOutputTable
 
-__all__ = ["SETTINGS", "EconomyTable", "PlanSource", "PlanTable", "SolverTable"]
+__all__ = ["SETTINGS", "EconomyTable", "PlanSource", "PlanTable"]
 
 
 class PlanSource(Table):
@@ -75,18 +83,6 @@ class EconomyTable(InputOutputTable):
     )
 
 
-class SolverTable(Table):
-    """How the plan is solved."""
-
-    method: Literal["auto", "simplex", "ipx", "hipo"] = Field(
-        default="auto", description="auto climbs a ladder of solvers, and the record says which answered; a name asks for that one only."
-    )
-    crossover: bool = Field(default=True, description="Bring an interior point to a vertex, so that small amounts do not stand for one.")
-    time_limit: float = Field(default=3600.0, gt=0, description="Seconds for each attempt.")
-    gap: float = Field(default=1e-3, gt=0, lt=1, description="Relative gap at which a plan with whole decisions is done.")
-    threads: StrictInt = Field(default=0, ge=0, description="Threads of the solver; 0 lets it choose.")
-
-
 class PlanTable(Table):
     """What is planned: tables of the case, and choices beside them."""
 
@@ -118,6 +114,13 @@ class PlanTable(Table):
     )
     objective: Objective | None = Field(default=None, description="What is made as small, or as large, as it can be.")
 
+    pareto: FrontTable | None = Field(default=None, description="The front of objectives against each other.")
+    alternatives: AlternativesTable | None = Field(default=None, description="Near-optimal alternatives.")
+    sensitivity: SensitivityTable | None = Field(default=None, description="What the ranges of parameters do to the plan.")
+    scenario: tuple[ScenarioTable, ...] = Field(
+        default=(), description="What may come: the plan under uncertainty, and the value of policy continuity where some withdraw support."
+    )
+    evidence: EvidenceTable | None = Field(default=None, description="Estimates that calibrate the plan.")
     solver: SolverTable = Field(default_factory=SolverTable, description="How the plan is solved.")
     without_roles: bool = Field(
         default=True,

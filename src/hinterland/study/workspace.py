@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hinterland.evaluate.matching import Matched
     from hinterland.evaluate.matching_rule import MatchRule
     from hinterland.measure.result import Measure
+    from hinterland.plan.calibration import Calibration
     from hinterland.plan.problem import Problem
     from hinterland.plan.result import Plan
     from hinterland.study.preparing import LeftOut, Prepared
@@ -58,6 +60,8 @@ class Workspace:
 
     def __init__(self, loaded: LoadedStudy) -> None:
         self.loaded = loaded
+        self.tables_so_far: Callable[[], Mapping[str, pl.DataFrame]] = dict
+        """The tables of the record that the steps before have made; the runner says which."""
         self._measured: dict[str, tuple[Measure, tuple[LeftOut, ...]]] = {}
         self._prepared: dict[str, Prepared] = {}
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
@@ -120,6 +124,13 @@ class Workspace:
         from hinterland.study.planning import problem_of
 
         return problem_of(self)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What evidence makes of the planning problem, where the study gives any."""
+        from hinterland.study.pathway import calibrated
+
+        return calibrated(self)
 
     @cached_property
     def pathway(self) -> Plan:

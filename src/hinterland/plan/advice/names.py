@@ -17,7 +17,8 @@ def labels(view: View) -> pl.DataFrame:
     """Table ``plan_labels``: every label with the names that the case gives; null where it gives none."""
     p = view.problem
     parts = [_of_table(view, dim) for dim in _NAMED]
-    parts += [_bare(dim, [str(x) for x in p.index[dim]]) for dim in (*_BARE, "enclave")]
+    parts += [_bare(dim, [str(x) for x in p.index[dim]]) for dim in _BARE]
+    parts.append(_enclaves(view, parts[0]))
     parts.append(_bare("group", view.groups["group"].unique(maintain_order=True).to_list()))
     return shaped("plan_labels", pl.concat(parts))
 
@@ -29,6 +30,20 @@ def _of_table(view: View, dim: str) -> pl.DataFrame:
     found = table.select(pl.col(dim).cast(pl.String).alias("id"), *names).unique("id", keep="first", maintain_order=True)
     rows = _bare(dim, known).select("dimension", "id").join(found, on="id", how="left", maintain_order="left")
     return rows.select("dimension", "id", *(c if c in names else pl.lit(None, dtype=pl.String).alias(c) for c in ("name_en", "name_zh")))
+
+
+def _enclaves(view: View, regions: pl.DataFrame) -> pl.DataFrame:
+    """An agreement is called by its regions, where they have names."""
+    p = view.problem
+    rows = _bare("enclave", [str(e) for e in p.index["enclave"]]).select("dimension", "id")
+    for end in ("source", "host"):
+        at = p.index["region"].to_numpy()[p.links[f"enclave.{end}"]]
+        names = pl.DataFrame({"at": pl.Series([str(r) for r in at], dtype=pl.String)}).join(
+            regions, left_on="at", right_on="id", how="left", maintain_order="left"
+        )
+        rows = rows.with_columns(names[f"name_{g}"].alias(f"{end}_{g}") for g in ("en", "zh"))
+    joint = [(pl.col(f"source_{g}") + "–" + pl.col(f"host_{g}")).alias(f"name_{g}") for g in ("en", "zh")]
+    return rows.with_columns(joint).select("dimension", "id", "name_en", "name_zh")
 
 
 def _bare(dim: str, ids: list[str]) -> pl.DataFrame:

@@ -19,6 +19,8 @@ def release_in_year(b: Building) -> None:
     Formula: o_{sit} \le \theta_{sit} K^0_{si}
     Gives way: no
     """
+    if not b.leaving.any():
+        return
     p, index = b.problem, rows_where(b.leaving, b.cell)
     most = (p["release_share_cell"] * p["capacity"]).sel(cell=index, year=b.open).transpose("cell", "year")
     b.require("release_in_year", 1 * b["departures"].sel(year=b.open), "<=", most, family="C1", unit=UNIT)
@@ -32,6 +34,8 @@ def release_in_all(b: Building) -> None:
     Formula: \sum_{t' \le t(\varphi)} o_{sit'} \le \max(\Theta_\varphi K^0_{si}, \sum_{t' \in T^{obs}} o_{sit'})
     Gives way: no
     """
+    if not b.leaving.any():
+        return
     p, index = b.problem, rows_where(b.leaving, b.cell)
     phase = rows_where(np.array([any(y in b.open for y in p.phase_years(f)) for f in p.phases]), p.index["phase"])
     until = np.array([[float(y <= p.phase_years(f)[-1]) for y in p.years] for f in phase])

@@ -93,7 +93,7 @@ def step_full(b: Building) -> None:
     later = np.flatnonzero(np.r_[False, cell[1:] == cell[:-1]]).astype(np.int64)
     if not len(later):
         return
-    index = pd.RangeIndex(len(later), name="riser")
+    index = pd.Index(later, name="step")
     before = gather(b["filled"], "step", later - 1, index)
     wide = column(widths(b)[later - 1], index)
     b.require("step_full", before - wide * gather(b["reached"], "step", later, index), ">=", 0, family="C13", unit=UNIT)
