@@ -1,4 +1,4 @@
-"""The import law: cli → study → report → transfer → evaluate → measure → data → labels, errors. Outer rooms import inner ones only."""
+"""The import law: cli → study → report → transfer → evaluate, plan → measure → data → labels, errors. Outer rooms import inner ones only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("errors", "units", "labels", "data", "measure", "evaluate", "transfer", "report", "study", "cli")
+ROOMS = ("errors", "units", "labels", "data", "measure", "evaluate", "plan", "transfer", "report", "study", "cli")
 """From the innermost outwards."""
 
 

@@ -11,6 +11,7 @@ CARRIERS: Mapping[str, int] = {
     "refuse": 0,
     "ExpressionError": 0,
     "_said": 0,
+    "warned": 0,
     "Contradiction": 0,
     "Guard": 1,
     "_missing_key": 2,
@@ -27,7 +28,7 @@ BUILT: Mapping[str, tuple[str, ...]] = {
 PASSED_ON = ("code", "guard.code", "kind.code", "self.code", "CODE")
 """Expressions that pass on a code which is written elsewhere."""
 
-WARNING_HELPERS = ("_said",)
+WARNING_HELPERS = ("_said", "warned")
 LOCAL = {"_said": "administrative.py"}
 """Helpers whose name means something else in other modules."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from codes import finding_codes
+from planning_pages import cases_page, model_page
 
 from hinterland.data.policy import policy_register, registers
 from hinterland.evaluate.method import REGRESSION_INFERENCE, Method
@@ -281,7 +282,14 @@ def _indicator(indicator: Indicator) -> str:
     return "\n".join(line.replace("..", ".") if line.startswith("* `") else line for line in lines)
 
 
-PAGES = {"findings.md": findings_page, "indicators.md": indicators_page, "glossary.md": glossary_page, "register.md": register_page}
+PAGES = {
+    "findings.md": findings_page,
+    "indicators.md": indicators_page,
+    "glossary.md": glossary_page,
+    "register.md": register_page,
+    "planning-model.md": model_page,
+    "cases.md": cases_page,
+}
 """Writer of each page."""
 
 

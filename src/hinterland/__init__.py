@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from hinterland.measure.register import indicators
     from hinterland.measure.result import Measure
     from hinterland.plan.case import read_problem
+    from hinterland.plan.continuity_value import continuity_value
     from hinterland.plan.entry import plan
     from hinterland.plan.problem import Problem
     from hinterland.plan.result import Plan
@@ -98,6 +99,7 @@ _PUBLIC = {
     "adoption": "data.policy",
     "adoption_from_treatment": "data.policy",
     "compare": "report.compare",
+    "continuity_value": "plan.continuity_value",
     "diagnose": "evaluate.diagnose",
     "displacement_test": "evaluate.spillover_displacement",
     "estimate": "evaluate.estimate",
@@ -160,6 +162,7 @@ __all__ = [
     "adoption",
     "adoption_from_treatment",
     "compare",
+    "continuity_value",
     "diagnose",
     "displacement_test",
     "estimate",

@@ -51,7 +51,7 @@ def test_every_finding_has_meaning_and_remedy(language: str, mark: str) -> None:
     assert [k for k, v in texts.items() if v.count(mark) != 1 or not all(part.strip() for part in v.split(mark))] == []
 
 
-@pytest.mark.parametrize("name", ["findings.md", "glossary.md", "indicators.md", "register.md"])
+@pytest.mark.parametrize("name", ["cases.md", "findings.md", "glossary.md", "indicators.md", "planning-model.md", "register.md"])
 def test_page_is_what_the_source_gives(name: str, docs: Path, pages: ModuleType) -> None:
     real = pages.PAGES[name]()
     shown = (docs / "reference" / name).read_text(encoding="utf-8")

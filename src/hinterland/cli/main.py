@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from hinterland import __version__
-from hinterland.cli import check, data, evaluate, explain, measure, report, run, transfer
+from hinterland.cli import check, data, evaluate, explain, measure, plan, report, run, transfer
 from hinterland.cli.output import BAD_INPUT, FAILED, INTERRUPTED, OK, refuse, say, show_findings, write
 from hinterland.errors import HinterlandError, InputError, did_you_mean
 
-LATER = ("plan", "stress", "monitor", "app", "verify")
+LATER = ("stress", "monitor", "app", "verify")
 """Verbs that this version does not have yet."""
 
 
@@ -24,7 +24,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 app = typer.Typer(
     name="hinterland",
-    help="Measure industrial transfer between regions and evaluate the policies that steer it.",
+    help="Measure industrial transfer between regions, evaluate the policies that steer it, and plan where it should go next.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 finished and found something.",
     no_args_is_help=True,
     add_completion=False,
@@ -35,6 +35,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("measure")(measure.measure)
 app.command("transfer")(transfer.transfer)
+app.command("plan")(plan.plan)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)

@@ -74,6 +74,16 @@ def rows_where(mask: NDArray[np.bool_], index: pd.Index[Any]) -> pd.Index[Any]:
     return pd.Index(index[mask], name=index.name)
 
 
+def at_most(values: xr.DataArray) -> xr.DataArray:
+    """Upper limits: infinite where none is given."""
+    return values.where(values.notnull(), np.inf)
+
+
+def at_least(values: xr.DataArray) -> xr.DataArray:
+    """Lower limits: minus infinity where none is given."""
+    return values.where(values.notnull(), -np.inf)
+
+
 def column(values: NDArray[Any] | Sequence[Any], *index: pd.Index[Any]) -> xr.DataArray:
     """An array with one labelled dimension per index."""
     return xr.DataArray(np.asarray(values), dims=[str(i.name) for i in index], coords={str(i.name): i for i in index})

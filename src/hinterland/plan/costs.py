@@ -17,7 +17,9 @@ from hinterland.plan.variables import lead_of_cells
 def capital_charge(weights: NDArray[np.float64], wear: NDArray[np.float64], lead: NDArray[np.int64], rate: float) -> NDArray[np.float64]:
     """[n, year] discounted user cost of a unit of capital decided in each year.
 
-    ``(rate + wear) Σ_{k ≥ 0} w_{t+lead+k} (1 − wear)^k`` over the years of the plan.
+    ``(rate + wear) (1 + rate)^(lead − 1) Σ_{k ≥ 0} w_{t+lead+k} (1 − wear)^k`` over the years of the plan. The factor is the interest of the years between the
+    decision and the end of the first year of service: in an endless plan the charges are worth ``w_t``, what the unit cost when it was decided, whatever its
+    lead.
 
     Args:
         weights: [year] discount factors.
@@ -30,7 +32,8 @@ def capital_charge(weights: NDArray[np.float64], wear: NDArray[np.float64], lead
     for t in range(n - 1, -1, -1):
         tail[:, t] = weights[t] + (1 - wear) * tail[:, t + 1]
     at = np.minimum(np.arange(n)[None, :] + lead[:, None], n)
-    return np.asarray((rate + wear)[:, None] * np.take_along_axis(tail, at, axis=1))
+    unit = (rate + wear) * (1 + rate) ** (lead.astype(float) - 1)
+    return np.asarray(unit[:, None] * np.take_along_axis(tail, at, axis=1))
 
 
 def add_costs(b: Building) -> None:

@@ -46,18 +46,18 @@ def plan(problem: Problem, objective: str | None = None, *, options: SolverOptio
     problem = problem.with_settings(objective=aim)
     made = build(problem) if model is None else model
     program = made.program.aimed_at(aim)
-    made = replace(made, program=program)
+    made = replace(made, problem=problem, program=program)
     answer = solve(program, options)
     if answer.status in ("infeasible", "unbounded"):
         raise SolverError(
             f"the plan is {answer.status} although every resource may give way: hard rows contradict each other; see the notes on hard constraints"
         )
-    return plan_of(made, answer, duals=_duals(made, answer, options))
+    return plan_of(made, answer, duals=with_duals(made, answer, options))
 
 
-def _duals(made: Model, answer: Solution, options: SolverOptions | None) -> Solution:
+def with_duals(made: Model, answer: Solution, options: SolverOptions | None) -> Solution:
     """The solution whose duals are reported: with whole variables held where they are, since prices have no other meaning there."""
-    if not made.program.is_mixed:
+    if answer.y is not None:
         return answer
     x = np.where(made.program.integral, np.round(answer.x), answer.x)
     whole = made.program.integral
@@ -67,7 +67,7 @@ def _duals(made: Model, answer: Solution, options: SolverOptions | None) -> Solu
 
 def plan_of(made: Model, answer: Solution, duals: Solution | None = None) -> Plan:
     """A plan of a solution."""
-    x = answer.x
+    x = tightened(made.program, answer.x)
 
     def of(name: str) -> pl.DataFrame:
         return frames.block(made, name, x)
@@ -77,7 +77,7 @@ def plan_of(made: Model, answer: Solution, duals: Solution | None = None) -> Pla
         status=answer.status,
         gap=answer.gap,
         objective=made.problem.settings.objective,
-        objectives=_objectives(made, x),
+        objectives=objective_values(made, x),
         costs=pl.DataFrame(
             [{"part": k, "value": float(v @ x)} for k, v in sorted(made.costs.items())], schema={"part": pl.String, "value": pl.Float64}
         ),
@@ -111,13 +111,13 @@ def _positive(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("value") > NOISE * max(1.0, float(frame["value"].max())))  # type: ignore[arg-type]
 
 
-def _objectives(made: Model, x: Floats) -> pl.DataFrame:
-    x = tightened(made.program, x)
+def objective_values(made: Model, x: Floats) -> pl.DataFrame:
+    """Value, unit and direction of every objective, and the price of falling short, of a tightened vector [n]."""
     rows: list[dict[str, Any]] = [
         {
             "objective": name,
             "value": AIMS[name].sign * float(c @ x),
-            "unit": _unit(made, name),
+            "unit": unit_of(made, name),
             "better": "less" if AIMS[name].sign > 0 else "more",
         }
         for name, c in made.program.objectives.items()
@@ -126,7 +126,8 @@ def _objectives(made: Model, x: Floats) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _unit(made: Model, name: str) -> str:
+def unit_of(made: Model, name: str) -> str:
+    """The unit of an objective: of emissions, that of their resource."""
     emissions = f"use:{made.problem.settings.emissions}"
     return made.columns[emissions].unit if name == "emissions" and emissions in made.columns else AIMS[name].unit
 
@@ -246,5 +247,5 @@ def _notes(made: Model, answer: Solution) -> tuple[Note, ...]:
     if not answer.crossover:
         out.append(Note("plan-interior", {}))
     if answer.status == "feasible":
-        out.append(Note("plan-not-proven", {"gap": answer.gap}))
+        out.append(Note("plan-not-proven", {"gap": answer.gap}) if np.isfinite(answer.gap) else Note("plan-without-bound", {}))
     return tuple(out)

@@ -11,28 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinterland.plan.constraints.security import tested
+from hinterland.plan.constraints.specialisation import pairs_of_cells
 from hinterland.plan.model import Model
 from hinterland.plan.problem import Problem
+from hinterland.plan.tables import PLACES
+
+__all__ = ["PLACES", "block", "emergencies", "joined", "labelled", "named"]
 
 Floats = NDArray[np.float64]
-
-PLACES = (
-    "region",
-    "industry",
-    "other",
-    "skill",
-    "kind",
-    "enclave",
-    "market",
-    "case",
-    "lost",
-    "good",
-    "phase",
-    "role",
-    "segment",
-    "instrument",
-)
-"""Keys that a row of a constraint may have, beside the year."""
 
 
 def block(model: Model, name: str, x: Floats) -> pl.DataFrame:
@@ -86,6 +72,9 @@ def named(problem: Problem, labels: pd.Index[Any]) -> dict[str, pl.Series]:
         regions = problem.index["region"].to_numpy()
         ends = {n: regions[problem.links[f"pair.{n}"][at]] for n in ("region", "other")}
         return {n: pl.Series([str(v) for v in values]) for n, values in ends.items()}
+    if dim == "likeness":
+        _, one, two = (positions[at] for positions in pairs_of_cells(problem))
+        return {**_cells(problem, one), "other": _cells(problem, two)["region"]}
     if dim == "case":
         lost, industry = emergencies(problem)
         return {"lost": pl.Series([str(r) for r in lost[at]]), "industry": pl.Series([str(i) for i in industry[at]])}

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from hinterland.errors import Finding, InputError, did_you_mean
+from hinterland.errors import Finding, InputError, RunError, did_you_mean
 from hinterland.plan.algebra import Expression
 from hinterland.plan.building import Building, Column, Row
 from hinterland.plan.constraints import FAMILIES
@@ -128,23 +128,22 @@ def _arrays(b: Building, keep: bool) -> Model:
     penalty = sum(b.penalties[1:], start=b.penalties[0]) if b.penalties else 0 * b["capacity"].sum()
     m.add_objective(b.objectives[b.problem.settings.objective] + penalty)
     matrices = m.matrices
-    n = len(matrices.vlabels)
-    matrix = sp.csr_array(matrices.A)
-    matrix.eliminate_zeros()
-    sense = np.asarray(matrices.sense)
-    right = np.asarray(matrices.b, dtype=float)
-    columns = _blocks(m.variables, np.asarray(matrices.vlabels))
+    n, kept = len(matrices.vlabels), np.asarray(matrices.clabels)
+    fail_if_masked(np.asarray(matrices.vlabels))
+    matrix = _all_rows(sp.csr_array(matrices.A), kept, _rows_of(m))
+    sense, right = np.full(matrix.shape[0], ""), np.zeros(matrix.shape[0])
+    sense[kept], right[kept] = np.asarray(matrices.sense), np.asarray(matrices.b, dtype=float)
     program = Program(
         cost=np.asarray(matrices.c, dtype=float),
         matrix=matrix,
-        row_lower=np.where(sense == "<", -np.inf, right),
-        row_upper=np.where(sense == ">", np.inf, right),
+        row_lower=np.where((sense == "<") | (sense == ""), -np.inf, right),
+        row_upper=np.where((sense == ">") | (sense == ""), np.inf, right),
         lower=np.asarray(matrices.lb, dtype=float),
         upper=np.asarray(matrices.ub, dtype=float),
         integral=np.asarray(matrices.vtypes) != "C",
         constant=0.0,
-        columns=columns,
-        rows=_blocks(m.constraints, np.asarray(matrices.clabels)),
+        columns=_blocks(m.variables),
+        rows=_blocks(m.constraints),
         objectives={name: coefficients(e, n) for name, e in b.objectives.items()},
         penalty=coefficients(penalty, n),
     )
@@ -154,10 +153,28 @@ def _arrays(b: Building, keep: bool) -> Model:
     return Model(b.problem, program, b.columns, b.rows, labels, costs, m if keep else None)
 
 
-def _blocks(container: Any, labels: NDArray[np.int64]) -> dict[str, tuple[int, int, tuple[int, ...]]]:
-    """Where each block lies. Labels are given in the order of adding, without holes, because no block is masked."""
-    if len(labels) and not np.array_equal(labels, np.arange(labels[0], labels[0] + len(labels))):
-        raise AssertionError("a block of the model is masked")
+def fail_if_masked(labels: NDArray[np.int64]) -> None:
+    """Variables are numbered without holes, because no block is masked."""
+    if not np.array_equal(labels, np.arange(len(labels))):
+        raise RunError("a block of variables of the model is masked")
+
+
+def _rows_of(m: linopy.Model) -> int:
+    """Number of rows, with those that linopy leaves out because nothing is in them."""
+    return max((int(m.constraints[name].range[1]) for name in m.constraints), default=0)
+
+
+def _all_rows(matrix: sp.csr_array, kept: NDArray[np.int64], rows: int) -> sp.csr_array:
+    """The matrix with an empty row wherever linopy left one out, so that a block lies where its labels say."""
+    matrix.eliminate_zeros()
+    counts = np.zeros(rows, dtype=np.int64)
+    counts[kept] = np.diff(matrix.indptr)
+    pointers = np.concatenate([[0], np.cumsum(counts)])
+    return sp.csr_array((matrix.data, matrix.indices, pointers), shape=(rows, matrix.shape[1]))
+
+
+def _blocks(container: Any) -> dict[str, tuple[int, int, tuple[int, ...]]]:
+    """First and last (excluded) label of each block, and its shape."""
     out = {}
     for name in container:
         start, end = container[name].range

@@ -89,7 +89,8 @@ def _equity(b: Building) -> None:
         return
     p = b.problem
     region = rows_where(hosts, p.index["region"])
-    b.variable("last", b.open, unit="10k-yuan/person", meaning="value added per head of the last host, for the objective of equity")
+    meaning = "value added per head of the last host, for the objective of equity"
+    b.variable("last", b.open, lower=-np.inf, unit="10k-yuan/person", meaning=meaning)
     made = value_added_per_head(b).sel(region=region, year=b.open)
     b.require("last", made - b["last"], ">=", 0, family="objective", unit="10k-yuan/person")
     weight = b.weights.sel(year=b.open)

@@ -143,31 +143,43 @@ def dual_objective(program: Program, y: Floats, reduced: Floats) -> float:
     return float(rows.sum() + columns.sum())
 
 
-def tightened(program: Program, x: Floats) -> Floats:
-    """The vector with the auxiliary variables of minima and maxima at the values that the others imply.
+_LEAST = {"unmet": ("unmet",), "crowded": ("congestion",), "change": ("change_up", "change_down")}
+"""Blocks of which each variable is the least that its rows allow: rows of the same shape, with coefficient 1."""
 
-    A variable that stands for a least or a worst value is free to be beside it where nothing aims at it. ``unmet`` becomes what fails, ``worst`` the largest
-    sum of what fails, ``last`` the least value added per head.
+
+def tightened(program: Program, x: Floats) -> Floats:
+    """The vector with auxiliary variables at the values that the others imply.
+
+    A variable that stands for a least or a worst value, or for an absolute one, is free to be beside it where nothing aims at it. ``unmet`` becomes what
+    fails, ``worst`` the largest sum of what fails, ``last`` the least value added per head, ``crowded`` the capacity beyond the bend, ``change`` the size of
+    a change.
     """
     out = x.copy()
-    if "unmet" in program.columns:
-        start, end, _ = program.columns["unmet"]
-        first, last, _ = program.rows["unmet"]
-        others = program.matrix[first:last] @ out - out[start:end]
-        out[start:end] = np.maximum(program.row_lower[first:last] - others, 0.0)
-        out = _extreme(program, out, "worst", "worst_loss", np.max)
+    for name, rows in _LEAST.items():
+        if name in program.columns:
+            start, end, _ = program.columns[name]
+            out[start:end] = np.max([_needed(program, out, name, r) for r in rows], axis=0).clip(min=0.0)
+    out = _extreme(program, out, "worst", "worst_loss", np.max)
     return _extreme(program, out, "last", "last", np.min)
 
 
+def _needed(program: Program, x: Floats, name: str, rows: str) -> Floats:
+    """What the block ``name`` must be at least for ``rows`` to hold."""
+    start, end, _ = program.columns[name]
+    first, last, _ = program.rows[rows]
+    return np.asarray(program.row_lower[first:last] - (program.matrix[first:last] @ x - x[start:end]))
+
+
 def _extreme(program: Program, x: Floats, name: str, rows: str, choose: Callable[..., Floats]) -> Floats:
-    """Set the block ``name`` [year] to the extreme of what its ``rows`` [·, year] compare it with."""
+    """Set the block ``name`` [year] to the extreme of what its ``rows`` [·, year] compare it with: ``±(name − compared) ≥ 0``."""
     if name not in program.columns:
         return x
     start, end, _ = program.columns[name]
     first, last, shape = program.rows[rows]
     without = x.copy()
     without[start:end] = 0.0
-    compared = np.abs(program.matrix[first:last] @ without).reshape(shape)
+    sign = -1.0 if choose is np.max else 1.0
+    compared = sign * (program.matrix[first:last] @ without).reshape(shape)
     without[start:end] = choose(compared, axis=0)
     return without
 

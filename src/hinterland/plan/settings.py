@@ -24,8 +24,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "case"
-    prices: str = "constant prices"
+    name: str = Field(default="case", description="What the case is called.")
+    prices: str = Field(default="constant prices", description="The prices that money is counted at.")
     discount: Annotated[float, Field(ge=0, lt=1, description="Discount rate per year.")] = 0.04
     penalty: _Positive = Field(
         default=20.0,
@@ -41,7 +41,7 @@ class Settings(BaseModel):
         default="base-sign",
         description="How differences of structure are required: keeping the signs of the first year (linear), or exactly (binary).",
     )
-    objective: Objective = "cost"
+    objective: Objective = Field(default="cost", description="What the plan makes best.")
 
 
 def discount_factors(settings: Settings, years: list[int]) -> list[float]:

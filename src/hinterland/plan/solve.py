@@ -14,13 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, SolverError
+from hinterland.plan.mixed import candidates, held
 from hinterland.plan.program import Program, Residuals, residuals
 
 Method = Literal["auto", "simplex", "ipx", "hipo"]
 Status = Literal["optimal", "feasible", "infeasible", "unbounded", "unknown"]
 
+Places = NDArray[np.int8]
+
 SMALL = 30_000
 """Nonzeros up to which the simplex method answers as quickly as an interior point."""
+DOUBTED = ("hipo",)
+"""Solvers that have called programmes infeasible which others solved: the ladder asks the next one before it believes them."""
+LARGE_MIXED = 200_000
+"""Nonzeros from which whole variables are chosen from the relaxation instead of by branch and bound."""
 _LADDERS: dict[str, tuple[str, ...]] = {"small": ("simplex", "ipx"), "large": ("hipo", "ipx", "simplex")}
 
 
@@ -64,12 +71,13 @@ class Solution:
         x: [n] primal values; all not a number where there are none.
         y: [m] duals, the change of the optimum per unit of the row's side; ``None`` for whole variables.
         objective: value of the objective.
-        bound: best bound; the objective where it is optimal.
-        gap: relative distance of objective and bound.
+        bound: best bound; the objective where a linear programme is optimal, not a number where it is not.
+        gap: relative distance of objective and bound; not a number where there is no bound.
         residuals: how well the answer satisfies the conditions of optimality, checked without the solver.
         attempts: every solver tried, the last one answered.
         version: of HiGHS.
         crossover: whether the answer is a vertex.
+        basis: [n] and [m] where the vertex puts columns and rows, as HiGHS numbers it; ``None`` where the answer is no vertex.
     """
 
     status: Status
@@ -83,11 +91,12 @@ class Solution:
     version: str
     crossover: bool
     log: tuple[str, ...] = field(default=(), repr=False)
+    basis: tuple[Places, Places] | None = field(default=None, repr=False)
 
     @property
     def solver(self) -> str:
-        """Which solver answered."""
-        return self.attempts[-1].method
+        """Which solver answered: of those with the answer's status, the last."""
+        return next((a.method for a in reversed(self.attempts) if a.status == self.status), self.attempts[-1].method)
 
 
 def solve(program: Program, options: SolverOptions | None = None) -> Solution:
@@ -98,19 +107,56 @@ def solve(program: Program, options: SolverOptions | None = None) -> Solution:
         InputError: options that HiGHS refuses.
     """
     chosen = options or SolverOptions()
+    if program.is_mixed and program.matrix.nnz > LARGE_MIXED:
+        return _relaxed_and_held(program, chosen)
     first, *others = _ladder(program, chosen)
     answer = _attempt(program, first, chosen)
     done = [*answer.attempts]
     for method in others:
-        if answer.status in ("optimal", "infeasible", "unbounded"):
+        if answer.status == "optimal" or (answer.status in ("infeasible", "unbounded") and answer.solver not in DOUBTED):
             break
-        answer = _attempt(program, method, chosen)
-        done += answer.attempts
+        other = _attempt(program, method, chosen)
+        done += other.attempts
+        answer = _better(answer, other)
     answer = replace(answer, attempts=tuple(done))
     if answer.status == "unknown":
         tried = ", ".join(f"{a.method} ({a.seconds:.0f} s)" for a in done)
         raise SolverError(f"no solver reached an end: {tried}; raise time_limit, or make the problem smaller")
     return answer
+
+
+def _relaxed_and_held(program: Program, options: SolverOptions) -> Solution:
+    """Relax, hold whole variables at values that the logic allows, solve again (:mod:`hinterland.plan.mixed`); stop once the gap is small enough."""
+    relaxed = solve(program.relaxed(), replace(options, crossover=False))
+    if relaxed.status != "optimal":
+        return relaxed
+    done, best = [replace(a, method=f"{a.method}, relaxed") for a in relaxed.attempts], None
+    for values in candidates(program, relaxed.x, lambda small: _whole(small, options)):
+        tried = solve(held(program, values), options)
+        done += [replace(a, method=f"{a.method}, held") for a in tried.attempts]
+        if tried.status == "optimal" and (best is None or tried.objective < best.objective):
+            best = tried
+        if best is not None and _gap(best.objective, relaxed.objective) <= options.gap:
+            break
+    if best is None:
+        raise SolverError("no choice of whole variables that the logic allows leaves a plan; the relaxation has one")
+    gap = _gap(best.objective, relaxed.objective)
+    status: Status = "optimal" if gap <= options.gap else "feasible"
+    check = residuals(program, best.x, None)
+    return replace(best, status=status, bound=relaxed.objective, gap=gap, residuals=check, attempts=tuple(done))
+
+
+def _whole(small: Program, options: SolverOptions) -> NDArray[np.float64] | None:
+    """The solution of a programme of whole variables only."""
+    found = _attempt(small, "mip", replace(options, gap=0.0))
+    return found.x if found.status == "optimal" else None
+
+
+def _better(one: Solution, other: Solution) -> Solution:
+    """The answer that says more: a feasible one is kept where the next solver found nothing, or nothing less costly."""
+    if one.status == "feasible" and (other.status == "unknown" or (other.status == "feasible" and one.objective < other.objective)):
+        return one
+    return other
 
 
 def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
@@ -122,18 +168,41 @@ def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
 
 
 def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:
+    started = time.perf_counter()
+    solver, lines = opened(program)
+    for name, value in _options(method, options).items():
+        set_option(solver, name, value)
+    solver.run()
+    return answered(solver, program, method, lines, seconds=time.perf_counter() - started, vertex=options.crossover)
+
+
+def opened(program: Program) -> tuple[Any, list[str]]:
+    """HiGHS with the programme in it, and the list into which it writes its log."""
     import highspy
 
-    started = time.perf_counter()
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     lines: list[str] = []
-    _set(solver, "log_to_console", False)
+    set_option(solver, "log_to_console", False)
     solver.cbLogging += lambda event: lines.append(event.message)
-    for name, value in _options(method, options).items():
-        _set(solver, name, value)
     if solver.passModel(_lp(program)) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the programme: a coefficient, a bound or a cost is not a number")
-    solver.run()
+    return solver, lines
+
+
+def answered(solver: Any, program: Program, method: str, lines: list[str], *, seconds: float, vertex: bool) -> Solution:
+    """What HiGHS has answered about ``program``, checked.
+
+    Args:
+        solver: HiGHS after a run.
+        program: what was solved, as it stands now.
+        method: the solver that was asked for.
+        lines: the log of the run.
+        seconds: that it took.
+        vertex: whether an interior point was to be brought to a vertex.
+
+    Raises:
+        SolverError: another solver answered than the one that was asked for.
+    """
     status = _status(solver)
     info = solver.getInfo()
     _fail_if_fallen_back(method, lines, info)
@@ -142,12 +211,22 @@ def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:
     y = np.array(found.row_dual, dtype=float) if found.dual_valid and not program.is_mixed else None
     whole = program.is_mixed
     objective = float(program.cost @ x) + program.constant if found.value_valid else np.nan
-    bound = float(info.mip_dual_bound) if whole else objective
+    bound = float(info.mip_dual_bound) if whole else objective if status == "optimal" else np.nan
     gap = _gap(objective, bound) if whole else 0.0 if status == "optimal" else np.nan
     check = residuals(program, x, y) if found.value_valid else Residuals(np.nan, np.nan, np.nan, np.nan)
-    attempt = Attempt(method, status, time.perf_counter() - started, _iterations(info))
-    vertex = whole or method == "simplex" or options.crossover
-    return Solution(status, x, y, objective, bound, gap, check, (attempt,), solver.version(), vertex, tuple(lines))
+    attempt = Attempt(method, status, seconds, _iterations(info))
+    at_vertex = whole or method == "simplex" or vertex
+    basis = _basis(solver) if at_vertex and not whole and status == "optimal" else None
+    return Solution(status, x, y, objective, bound, gap, check, (attempt,), solver.version(), at_vertex, tuple(lines), basis)
+
+
+def _basis(solver: Any) -> tuple[Places, Places] | None:
+    """Where the last vertex puts columns and rows."""
+    found = solver.getBasis()
+    if not found.valid:
+        return None
+    columns, rows = (np.fromiter(map(int, places), dtype=np.int8) for places in (found.col_status, found.row_status))
+    return columns, rows
 
 
 def _options(method: str, options: SolverOptions) -> dict[str, object]:
@@ -162,7 +241,7 @@ def _options(method: str, options: SolverOptions) -> dict[str, object]:
     return values | {"solver": method, "run_crossover": "on" if options.crossover else "off"}
 
 
-def _set(solver: object, name: str, value: object) -> None:
+def set_option(solver: object, name: str, value: object) -> None:
     """Set an option; one that HiGHS refuses is an error, since it would go on without it."""
     import highspy
 

@@ -25,6 +25,7 @@ from hinterland.report.matching import matching
 from hinterland.report.measures import measures
 from hinterland.report.mechanism import mechanism
 from hinterland.report.outcome_family import outcome_family
+from hinterland.report.pathway import pathway
 from hinterland.report.recommendations import recommendations
 from hinterland.report.record import Fit, Record
 from hinterland.report.sensitivity import further_table, sensitivity
@@ -57,6 +58,7 @@ def document(record: Record, language: Language) -> Document:
         ("moderation", moderation.moderation, True),
         ("mechanism", mechanism, True),
         ("outcomes", _outcomes, True),
+        ("pathway", pathway, True),
         ("advice", advice, True),
         ("caveats", lambda r, _, o: _caveats(r, o) if o else (), True),
         ("appendix", lambda r, s, _: appendix(r, s), False),

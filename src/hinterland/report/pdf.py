@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,8 +116,31 @@ def _story(setting: _Setting) -> Iterator[Flowable]:
         title = f"{number}  {chapter.title}" if number else chapter.title
         yield CondPageBreak(110)
         yield Text(title, _CHAPTER, anchor=Anchor(chapter.key, title, 0, setting.pages), follow=True)
-        for block in chapter.blocks:
-            yield from _block(block, setting, chapter.key)
+        yield from _led(flowable for block in chapter.blocks for flowable in _block(block, setting, chapter.key))
+
+
+class _Whole(KeepTogether):  # type: ignore[misc]  # reportlab has no types
+    """Flowables on one page, where they fit on one."""
+
+    def __init__(self, parts: list[Flowable]) -> None:
+        super().__init__(parts)
+        self.parts = parts
+
+
+def _led(flowables: Iterable[Flowable]) -> Iterator[Flowable]:
+    """What leads on to the next is on its page: reportlab does not keep a heading with flowables that are kept together themselves."""
+    leading: list[Flowable] = []
+    for flowable in flowables:
+        if flowable.getKeepWithNext():
+            leading.append(flowable)
+            continue
+        if leading and isinstance(flowable, _Whole):
+            yield _Whole([*leading, *flowable.parts])
+        else:
+            yield from leading
+            yield flowable
+        leading = []
+    yield from leading
 
 
 def _numbered(document: Document) -> Iterator[tuple[str, Any]]:
@@ -148,7 +171,7 @@ def _block(block: Block, setting: _Setting, chapter: str) -> Iterator[Flowable]:
         case Table():
             yield from _table(block, setting)
         case Chart():
-            yield KeepTogether([*_caption("figure", block, setting), Picture(block.figure, AFTER)])
+            yield _Whole([*_caption("figure", block, setting), Picture(block.figure, AFTER)])
 
 
 def _caption(kind: str, block: Table | Chart, setting: _Setting) -> list[Flowable]:
@@ -165,7 +188,7 @@ def _table(table: Table, setting: _Setting) -> Iterator[Flowable]:
     (notes or [body])[-1].spaceAfter = AFTER
     height = sum(part.wrap(WIDTH, HEIGHT)[1] for part in (*caption, body, *notes))
     if height <= WHOLE * HEIGHT:
-        yield KeepTogether([*caption, body, *notes])
+        yield _Whole([*caption, body, *notes])
     else:
         yield CondPageBreak(150)
         for part in caption:

@@ -74,6 +74,8 @@ def check_work(work: Workspace, tried: Container[tuple[str, str]] | None = None,
     if work.study.transfer is not None and "transfer" not in done and not any(f.severity == "error" for f in findings):
         _gather(findings, lambda: findings.extend(work.transferred.findings))
         _gather(findings, lambda: boundaries(work))
+    if work.study.plan is not None and "plan" not in done and not any(f.severity == "error" for f in findings):
+        _gather(findings, lambda: findings.extend(work.problem.findings))
     if not work.study.evaluates:
         return Checked(tuple(sorted(_once(findings), key=lambda f: f.severity)), ())
     if not any(f.severity == "error" for f in findings):

@@ -18,6 +18,7 @@ from hinterland.study.groups import group_problems
 from hinterland.study.plan_displacement import displacement_problems
 from hinterland.study.plan_matching import inconsistent_matching
 from hinterland.study.plan_moderation import moderation_problems
+from hinterland.study.planning import plan_problems
 from hinterland.study.schema import Study
 from hinterland.study.transferring import transfer_problems
 from hinterland.study.unbuilt import Problem
@@ -29,6 +30,7 @@ def inconsistencies(study: Study) -> Iterator[Problem]:
     yield from table_problems(study)
     yield from measure_problems(study)
     yield from transfer_problems(study)
+    yield from plan_problems(study)
     if not study.evaluates:
         return
     if "policy" in study.model_fields_set:

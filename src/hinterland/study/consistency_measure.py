@@ -21,7 +21,7 @@ from hinterland.study.unbuilt import Problem
 
 def least_problems(study: Study) -> Iterator[Problem]:
     """A study evaluates outcomes (which needs a panel and a policy), measures, or both."""
-    given, other = study.model_fields_set, bool(study.measure) or study.transfer is not None
+    given, other = study.model_fields_set, bool(study.measure) or study.transfer is not None or study.plan is not None
     if not study.outcome and not other:
         yield ("outcome",), "missing-key", "outcome is missing", "add a table [[outcome]] with its name, or tables [measure.…]"
     needed = ("panel", "policy") if study.outcome or not other else ()

@@ -43,12 +43,19 @@ class LoadedStudy:
         name: file name, or ``demonstration`` for the packaged one.
         folder: what relative data paths are relative to.
         lines: line of each key, for messages.
+        home: folder of the study file, where data are that the data folder lacks.
     """
 
     study: Study
     name: str
     folder: Path
     lines: LineMap
+    home: Path = Path()
+
+    def path(self, source: str) -> Path:
+        """Where a file or folder named in the study is: in the data folder, else beside the study."""
+        in_data, beside = self.folder / source, self.home / source
+        return beside if beside.exists() and not in_data.exists() else in_data
 
     def where(self, *path: str | int) -> str:
         """File, line and key, for a finding."""
@@ -66,14 +73,14 @@ def load_study(source: str | Path | None = None, data: str | Path | None = None)
         StudyError: no such file, not UTF-8, not TOML, or findings of the schema, all at once.
     """
     if source is None:
-        text, name, folder = files("hinterland.study").joinpath(f"{PACKAGED}.toml").read_text(encoding="utf-8"), PACKAGED, Path()
+        text, name, home = files("hinterland.study").joinpath(f"{PACKAGED}.toml").read_text(encoding="utf-8"), PACKAGED, Path()
     else:
         path = Path(source)
-        text, name, folder = _read(path), path.name, path.parent
-    return parse_study(text, name, folder if data is None else Path(data))
+        text, name, home = _read(path), path.name, path.parent
+    return parse_study(text, name, home if data is None else Path(data), home)
 
 
-def parse_study(text: str, name: str = "study", folder: Path | None = None) -> LoadedStudy:
+def parse_study(text: str, name: str = "study", folder: Path | None = None, home: Path | None = None) -> LoadedStudy:
     """Check a study given as TOML text. Raises :class:`~hinterland.StudyError` with every finding."""
     tree = _parse(text, name)
     lines = line_map(text)
@@ -88,7 +95,7 @@ def parse_study(text: str, name: str = "study", folder: Path | None = None) -> L
     fail_if_any(sorted(findings, key=lambda f: _line_of(f.where)), name, StudyError)
     if study is None:
         raise StudyError(findings, name)
-    return LoadedStudy(study, name, folder or Path(), lines)
+    return LoadedStudy(study, name, folder or Path(), lines, home or folder or Path())
 
 
 def _read(path: Path) -> str:

@@ -19,6 +19,8 @@ from hinterland.study.plan_matching import matching_steps, matching_variants
 from hinterland.study.plan_measure import measure_steps
 from hinterland.study.plan_mechanism import family_steps, mechanism_steps
 from hinterland.study.plan_moderation import moderated_by_segmentation, moderation_steps
+from hinterland.study.plan_pathway import KINDS as PLAN_KINDS
+from hinterland.study.plan_pathway import pathway_steps
 from hinterland.study.plan_transfer import transfer_steps
 from hinterland.study.schema import OutcomeTable, Study
 from hinterland.study.step import Step, base_methods, headline_for, methods_for, row_methods, settings_of
@@ -51,12 +53,16 @@ KINDS = (
     "moderation",
     "mechanism",
     "outcome-family",
+    *PLAN_KINDS,
     "report",
 )
 """What ``--only`` can name."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement")}
+    {
+        "planning": PLAN_KINDS,
+        "diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement"),
+    }
 )
 """Names for several kinds at once."""
 
@@ -76,7 +82,9 @@ def _steps(study: Study) -> Iterator[Step]:
     measures = (*measure_steps(study), *transfer_steps(study))
     yield from measures
     if not study.evaluates:
-        yield _report(study, [s.id for s in measures])
+        planned = tuple(pathway_steps(study, [s.id for s in measures]))
+        yield from planned
+        yield _report(study, [s.id for s in (*measures, *planned)])
         return
     made = tuple(f"measure/{name}" for name, table in study.measure.items() if table.column is not None)
     yield Step("data", "data", {"panel": panel}, made)
@@ -104,7 +112,9 @@ def _steps(study: Study) -> Iterator[Step]:
     for step in family_steps(study):
         last.append(step.id)
         yield step
-    yield _report(study, last)
+    planned = tuple(pathway_steps(study, tuple(last)))
+    yield from planned
+    yield _report(study, [*last, *(s.id for s in planned)])
 
 
 def _report(study: Study, after: Iterable[str]) -> Step:

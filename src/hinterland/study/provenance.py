@@ -17,6 +17,7 @@ from hinterland.data.sources import fingerprint
 from hinterland.errors import Finding, StudyError, did_you_mean, fail_if_any
 from hinterland.study.load import LoadedStudy
 from hinterland.study.measuring import measure_sources
+from hinterland.study.planning import plan_sources
 from hinterland.study.transferring import transfer_sources
 
 _LIBRARIES = ("numpy", "scipy", "polars", "pyarrow", "narwhals", "formulaic", "matplotlib")
@@ -70,6 +71,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     panel = loaded.study.panel
     named = [] if loaded.study.is_world or not loaded.study.has_panel else [(("panel", "source"), panel.source)]
     named += transfer_sources(loaded.study)  # type: ignore[arg-type]
+    named += plan_sources(loaded)  # type: ignore[arg-type]
     named += measure_sources(loaded.study)  # type: ignore[arg-type]  # key paths of all shapes
     named += [(("panel", "join", i, "source"), j.source) for i, j in enumerate(panel.join)]  # type: ignore[misc]  # key paths of both shapes
     named += [(("heterogeneity", "file", n, "source"), t.source) for n, t in loaded.study.heterogeneity.file.items()]  # type: ignore[misc]
@@ -80,7 +82,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
     named += [(("displacement", n, k), v) for n, t in channels for k in ("file", "among_file") if (v := getattr(t, k)) is not None]  # type: ignore[misc]
     programmes = ((i, e.source) for i, e in enumerate(loaded.study.robustness.concurrent) if not isinstance(e, str))
     named += [(("robustness", "concurrent", i, "source"), source) for i, source in programmes if source is not None]  # type: ignore[misc]
-    findings = [_missing(loaded, key, source) for key, source in named if not (loaded.folder / source).is_file()]
+    findings = [_missing(loaded, key, source) for key, source in named if not loaded.path(source).is_file()]
     fail_if_any(findings, loaded.name, StudyError)
     hashed: dict[str, InputFile] = {}
     closed = []
@@ -88,7 +90,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
         if source in hashed:
             continue
         try:
-            mark = fingerprint(loaded.folder / source)
+            mark = fingerprint(loaded.path(source))
             hashed[source] = InputFile(source, mark.sha256, mark.bytes)
         except OSError as error:
             what = f"the data file {source!r} cannot be read: {error.strerror}"
@@ -98,7 +100,7 @@ def input_files(loaded: LoadedStudy) -> tuple[InputFile, ...]:
 
 
 def _missing(loaded: LoadedStudy, key: tuple[str | int, ...], source: str) -> Finding:
-    path = loaded.folder / source
+    path = loaded.path(source)
     if path.is_dir():
         return Finding("missing-file", f"{source!r} is a folder, not a data file", loaded.where(*key), f"name a file in it ({path})")
     near = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from hinterland import __version__
 from hinterland.errors import HinterlandError, HinterlandWarning
 from hinterland.study import store
@@ -176,6 +178,7 @@ def _start(progress: _Progress, known: set[str], *, stale: bool) -> None:
 def _perform(job: _Job, progress: _Progress) -> None:
     """Do the steps in order; the tables are put together before the report reads them."""
     computing = [s for s in job.steps if s.kind != "report"]
+    job.work.tables_so_far = lambda: _tables_so_far(progress)
     for number, step in enumerate(computing):
         job.watch(step.id, number, len(job.steps))
         _do(job, step, progress, lambda s=step: STEPS[s.kind](job.work, s))  # type: ignore[misc]  # the default binds the loop's step
@@ -187,6 +190,17 @@ def _perform(job: _Job, progress: _Progress) -> None:
         formats = job.work.study.report.formats
         _do(job, report, progress, lambda: _reported(progress.out, job.languages, formats))
         _write_tables(progress, (ADVICE,))
+
+
+def _tables_so_far(progress: _Progress) -> Mapping[str, pl.DataFrame]:
+    """The tables that the steps before have made, and what follows from them: a plan may build on the study's own estimates."""
+    from hinterland.report.advice import advice_table
+    from hinterland.report.record import read_record
+
+    _write_tables(progress)
+    names = [name for name in TABLES if any(name in o.tables for o in progress.outputs.values())]
+    made = {name: assemble(name, [o.tables[name] for o in progress.outputs.values() if name in o.tables]) for name in names}
+    return {**made, ADVICE: advice_table(read_record(progress.out))}
 
 
 def _reported(out: Path, languages: Sequence[Language], formats: Sequence[str]) -> Output:

@@ -40,6 +40,7 @@ from hinterland.study.schema_matching import MatchTable
 from hinterland.study.schema_measure import MeasureTable
 from hinterland.study.schema_mechanism import MechanismTable
 from hinterland.study.schema_moderation import ModeratorTable
+from hinterland.study.schema_plan import PlanTable
 from hinterland.study.schema_source import SourceTable
 from hinterland.study.schema_transfer import TransferTable
 
@@ -332,6 +333,7 @@ class Study(Table):
         description='Indicators computed from raw inputs, each under a name of your own: segmentation = { indicator = "…" }. A study may have nothing else.',
     )
     transfer: TransferTable | None = Field(default=None, description="The anatomy of industrial transfer. A study may have nothing else.")
+    plan: PlanTable | None = Field(default=None, description="What is planned. A study may have nothing else.")
     panel: PanelTable = Field(default_factory=no_panel, description="The data of the evaluation; needed with an outcome.")
     policy: PolicyTable = Field(default_factory=PolicyTable, description="Who is treated, and from when; needed with an outcome.")
     outcome: tuple[OutcomeTable, ...] = Field(default=(), description="The outcomes, the first of which leads the report.")

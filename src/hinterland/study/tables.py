@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from hinterland.plan.tables import PLAN_TABLES
 from hinterland.study.tables_curve import CURVE_TABLES
 from hinterland.study.tables_heterogeneity import HETEROGENEITY
 from hinterland.study.tables_matching import MATCHING
@@ -31,6 +32,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
     {
         **MEASURE_TABLES,
         **TRANSFER_TABLES,
+        **PLAN_TABLES,
         "descriptives": _columns(
             "variable sample", n=_WHOLE, mean=_REAL, sd=_REAL, min=_REAL, p25=_REAL, median=_REAL, p75=_REAL, max=_REAL
         ),

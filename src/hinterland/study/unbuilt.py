@@ -9,11 +9,10 @@ from hinterland import __version__
 from hinterland.study.lines import KeyPath
 
 TABLES = {
-    "plan": "planning",
     "stress": "stress tests",
     "monitor": "monitoring",
 }
-VERBS = ("plan", "stress", "monitor", "app", "verify")
+VERBS = ("stress", "monitor", "app", "verify")
 
 Problem = tuple[KeyPath, str, str, str]
 """Key path, code, what, remedy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from hinterland.evaluate.matching import Matched
     from hinterland.evaluate.matching_rule import MatchRule
     from hinterland.measure.result import Measure
+    from hinterland.plan.calibration import Calibration
+    from hinterland.plan.problem import Problem
+    from hinterland.plan.result import Plan
     from hinterland.study.preparing import LeftOut, Prepared
     from hinterland.transfer.result import Transfer
 
@@ -56,6 +60,8 @@ class Workspace:
 
     def __init__(self, loaded: LoadedStudy) -> None:
         self.loaded = loaded
+        self.tables_so_far: Callable[[], Mapping[str, pl.DataFrame]] = dict
+        """The tables of the record that the steps before have made; the runner says which."""
         self._measured: dict[str, tuple[Measure, tuple[LeftOut, ...]]] = {}
         self._prepared: dict[str, Prepared] = {}
         self._cohorts: dict[tuple[str, str, str], Cohorts] = {}
@@ -75,7 +81,7 @@ class Workspace:
 
     def path(self, source: str) -> Path:
         """Where a data file named in the study is."""
-        return self.loaded.folder / source
+        return self.loaded.path(source)
 
     @cached_property
     def world(self) -> World | None:
@@ -111,6 +117,34 @@ class Workspace:
 
             self._prepared[name] = prepared(self, ("table", name), self.study.table[name])
         return self._prepared[name]
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The planning problem."""
+        from hinterland.study.planning import problem_of
+
+        return problem_of(self)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What evidence makes of the planning problem, where the study gives any."""
+        from hinterland.study.pathway import calibrated
+
+        return calibrated(self)
+
+    @cached_property
+    def pathway(self) -> Plan:
+        """The plan."""
+        from hinterland.study.pathway import planned
+
+        return planned(self)
+
+    @cached_property
+    def pathway_without_roles(self) -> Plan | None:
+        """The plan without spatial roles, where the study asks for it and there are any."""
+        from hinterland.study.pathway import planned_without_roles
+
+        return planned_without_roles(self)
 
     @property
     def transferred(self) -> Transfer:

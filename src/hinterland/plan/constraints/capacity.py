@@ -20,6 +20,8 @@ def departures(b: Building) -> None:
     Formula: o_{sit} = \sum_h x_{shit}
     Gives way: no
     """
+    if not b.leaving.any():
+        return
     index = rows_where(b.leaving, b.cell)
     at = np.cumsum(b.leaving) - 1
     carried = total(b["move"], "arc", at[b.problem.links["arc.source"]], index)
@@ -34,6 +36,8 @@ def arrivals(b: Building) -> None:
     Formula: n_{hit} = \sum_s x_{shit}
     Gives way: no
     """
+    if not b.arriving.any():
+        return
     index = rows_where(b.arriving, b.cell)
     at = np.cumsum(b.arriving) - 1
     brought = total(b["move"], "arc", at[b.problem.links["arc.host"]], index)

@@ -64,8 +64,8 @@ def spread_of_hosts(b: Building) -> None:
         return
     region = rows_where(hosts, p.index["region"])
     made = value_added_per_head(b).sel(region=region, year=year)
-    b.variable("highest", year, unit=UNIT, meaning="value added per head of the first host")
-    b.variable("lowest", year, unit=UNIT, meaning="value added per head of the last host")
+    b.variable("highest", year, lower=-np.inf, unit=UNIT, meaning="value added per head of the first host")
+    b.variable("lowest", year, lower=-np.inf, unit=UNIT, meaning="value added per head of the last host")
     b.require("highest", b["highest"] - made, ">=", 0, family="C19", unit=UNIT)
     b.require("lowest", made - b["lowest"], ">=", 0, family="C19", unit=UNIT)
     heads = p["population"].sel(region=region).values

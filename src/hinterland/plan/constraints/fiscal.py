@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hinterland.plan.algebra import Expression, column, rows_where, spread, total
+from hinterland.plan.algebra import Expression, at_most, column, rows_where, spread, total
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
 
@@ -32,7 +32,7 @@ def compensation(b: Building) -> None:
 
 
 def spending(b: Building) -> Expression:
-    """[region, year] public money that hosts spend on support, infrastructure, training, agreements and shared revenue; all regions, 0 where none."""
+    """[region, year] public money for support, infrastructure, training, agreements and shared revenue; 0 where there is none."""
     p, region = b.problem, b.problem.index["region"]
     parts = []
     if "support" in b:
@@ -54,13 +54,14 @@ def spending(b: Building) -> Expression:
 def budgets(b: Building) -> None:
     r"""A host spends no more than its budget, the part of tax that it may spend, and the compensation it receives.
 
-    Rows: host with a budget × decided year
+    Rows: host with a budget × decided year; years without one are free
     Unit: 100m-yuan
     Formula: \sum_{iu} g_{hiut} + \sum_k \pi_k v_{hkt} + \sum_l c_l trn_{hlt} + \sum_e (f_e st_{et} + r_{et}) \le B_{ht} + \omega_h \sum_i \tau_i z_{hit} + comp_{ht}
     Gives way: over where money is short
     """
     p, spent = b.problem, spending(b)
-    where = np.asarray(np.isfinite(p["budget"].sel(year=b.open).values).all(axis=1)) & p["host"].values.astype(bool)
+    given = np.isfinite(p["budget"].transpose("region", "year").sel(year=b.open).values).any(axis=1)
+    where = np.asarray(given & p["host"].values.astype(bool))
     if spent is None or not where.any():
         return
     region = rows_where(where, p.index["region"])
@@ -71,22 +72,24 @@ def budgets(b: Building) -> None:
     if "compensation" in b:
         rest = rest - spread(b["compensation"], region=p.index["region"]).sel(region=region, year=b.open)
     most = p["budget"].sel(region=region, year=b.open).transpose("region", "year")
-    b.require("budget", rest, "<=", most, family="C9", unit=UNIT, typical=1.0)
+    b.require("budget", rest, "<=", at_most(most), family="C9", unit=UNIT, typical=1.0)
 
 
 def national_budget(b: Building) -> None:
     r"""All hosts together spend no more than the national envelope.
 
-    Rows: decided year with an envelope
+    Rows: decided year; years without an envelope are free
     Unit: 100m-yuan
     Formula: \sum_h S_{ht} \le B^{nat}_t
     Gives way: over where money is short
     """
     p, spent = b.problem, spending(b)
     most = p["national_budget"].sel(year=b.open)
-    if spent is None or not np.isfinite(most.values).all():
+    if spent is None or not np.isfinite(most.values).any():
         return
-    b.require("national_budget", spent.sel(year=b.open).sum("region"), "<=", most, family="C9", unit=UNIT, typical=1.0)
+    hosts = rows_where(p["host"].values.astype(bool), p.index["region"])
+    spent = spent.sel(region=hosts, year=b.open).sum("region")
+    b.require("national_budget", spent, "<=", at_most(most), family="C9", unit=UNIT, typical=1.0)
 
 
 FAMILY = Family("C9", "fiscal", (compensation, budgets, national_budget))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 
-from hinterland.plan.algebra import rows_where
+from hinterland.plan.algebra import Expression, column, rows_where, spread
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
 
@@ -33,6 +34,14 @@ def _cells_of(b: Building, groups: list[str]) -> np.ndarray:
     p = b.problem
     inside = np.any([p.members(g) for g in groups], axis=0)
     return np.asarray(inside[p.links["cell.industry"]] & p.cells_where(region="host"))
+
+
+def _new(b: Building, where: np.ndarray, years: list[int]) -> Expression:
+    """[cell, year] capacity that is decided to come or to be built, in the cells of ``where``."""
+    cell = rows_where(where, b.cell)
+    new = 1 * b["greenfield"].sel(cell=cell, year=years)
+    some = rows_where(where & b.arriving, b.cell)
+    return new + spread(b["arrivals"].sel(cell=some, year=years), cell=cell) if len(some) else new
 
 
 def investment_share(b: Building) -> None:
@@ -63,11 +72,9 @@ def start(b: Building) -> None:
     p = b.problem
     for gate, phase, groups, _ in _gates(b, "start"):
         early = [y for y in b.open if y < p.phase_years(phase)[0]]
-        where = _cells_of(b, groups) & b.arriving
+        where = _cells_of(b, groups)
         if early and where.any():
-            cell = rows_where(where, b.cell)
-            new = b["arrivals"].sel(cell=cell, year=early) + b["greenfield"].sel(cell=cell, year=early)
-            b.require(f"gate:{gate}", new, "<=", 0, family="C20", unit=UNIT)
+            b.require(f"gate:{gate}", _new(b, where, early), "<=", 0, family="C20", unit=UNIT)
 
 
 def capacity_share(b: Building) -> None:
@@ -92,7 +99,7 @@ def capacity_share(b: Building) -> None:
 def clean(b: Building) -> None:
     r"""From the phase on, no new capacity is decided at hosts in cells that take more of a resource per unit than the limit.
 
-    Rows: host cell above the limit × decided year from the phase on, for each gate of kind clean
+    Rows: host cell above the limit × decided year from the phase on, for each gate of kind clean; years in which it is not above are free
     Unit: 100m-yuan
     Formula: n_{hit} + b_{hit} \le 0 \quad (\epsilon_{hit} > \epsilon^{max},\ t \ge t_0(\varphi))
     Gives way: over where capacity would otherwise run out
@@ -101,16 +108,12 @@ def clean(b: Building) -> None:
     for gate, phase, groups, resource in _gates(b, "clean"):
         late = [y for y in b.open if y >= p.phase_years(phase)[0]]
         takes = p["intensity_now"].sel(resource=resource, year=late).transpose("cell", "year").values
-        where = (takes > float(p["gate_value"].sel(gate=gate))).any(axis=1) & p.cells_where(region="host")
-        if groups != [""]:
-            where &= _cells_of(b, groups)
+        above = takes > float(p["gate_value"].sel(gate=gate))
+        where = above.any(axis=1) & (p.cells_where(region="host") if groups == [""] else _cells_of(b, groups))
         if where.any():
-            cell = rows_where(where, b.cell)
-            new = 1 * b["greenfield"].sel(cell=cell, year=late)
-            some = rows_where(where & b.arriving, b.cell)
-            if len(some):
-                new = new + b["arrivals"].sel(cell=some, year=late).reindex(cell=cell).fillna(0)
-            b.require(f"gate:{gate}", new, "<=", 0, family="C20", unit=UNIT, typical=1.0)
+            index = (rows_where(where, b.cell), pd.Index(late, name="year"))
+            most = column(np.where(above[where], 0.0, np.inf), *index)
+            b.require(f"gate:{gate}", _new(b, where, late), "<=", most, family="C20", unit=UNIT, typical=1.0)
 
 
 FAMILY = Family("C20", "phase-gates", (investment_share, start, capacity_share, clean))

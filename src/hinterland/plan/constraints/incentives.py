@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hinterland.plan.algebra import column, gathered, rows_where, spread
+from hinterland.plan.algebra import at_most, column, gathered, rows_where, spread
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
 
@@ -12,8 +12,10 @@ UNIT = "100m-yuan"
 
 
 def limited(b: Building) -> np.ndarray:
-    """[cell] cells of hosts whose yearly intake is limited."""
-    return np.asarray(b.hosting & np.isfinite(b.problem["absorption"].values).all(axis=1))
+    """[cell] cells of hosts whose yearly intake is limited in some decided year."""
+    p = b.problem
+    given = np.isfinite(p["absorption"].transpose("cell", "year").sel(year=b.open).values).any(axis=1)
+    return np.asarray(given & p.cells_where(region="host"))
 
 
 def add_support(b: Building) -> None:
@@ -26,7 +28,7 @@ def add_support(b: Building) -> None:
     index = (cell, p.index["instrument"], p.index["segment"], b.year)
     share = p["width"].transpose("instrument", "segment")
     there = np.isfinite(share.values) & (p["response"].transpose("instrument", "segment", "region").values > 0).any(axis=2)
-    size = p["absorption"].sel(cell=cell).transpose("cell", "year").values
+    size = p["absorption"].sel(cell=cell).fillna(0.0).transpose("cell", "year").values
     high = np.where(there, np.nan_to_num(share.values), 0.0)[None, :, :, None] * size[:, None, None, :]
     high = np.where(p.decided[None, None, None], high, 0.0)
     b.variable("support", *index, upper=column(high, *index), unit=UNIT, meaning="support paid")
@@ -47,7 +49,7 @@ def support_cap(b: Building) -> None:
         return
     some = rows_where(where, p.index["instrument"])
     paid = b["support"].sel(instrument=some, year=b.open).sum("segment")
-    size = p["absorption"].sel(cell=b["support"].indexes["cell"], year=b.open)
+    size = p["absorption"].sel(cell=b["support"].indexes["cell"], year=b.open).fillna(0.0)
     most = (p["subsidy_cap"].sel(instrument=some) * size).transpose("cell", "instrument", "year")
     b.require("support_cap", paid, "<=", most, family="C10", unit=UNIT)
 
@@ -55,7 +57,7 @@ def support_cap(b: Building) -> None:
 def intake(b: Building) -> None:
     r"""New capacity at a host is no more than its business environment lets in, and what support brings beyond that, less with each step.
 
-    Rows: host cell with a limit × decided year
+    Rows: host cell with a limit × decided year; years without one are free
     Unit: 100m-yuan
     Formula: n_{hit} + b_{hit} \le be_{ht} A_{hit} + \sum_{un} \beta_{un} g_{hiunt}
     Gives way: no
@@ -74,7 +76,7 @@ def intake(b: Building) -> None:
         new = new - (response * b["support"].sel(year=b.open)).sum(["instrument", "segment"])
     ease = gathered(p["business_environment"], "region", p.links["cell.region"][np.flatnonzero(cells)], cell)
     most = (ease * p["absorption"].sel(cell=cell)).sel(year=b.open).transpose("cell", "year")
-    b.require("intake", new, "<=", most, family="C10", unit=UNIT)
+    b.require("intake", new, "<=", at_most(most), family="C10", unit=UNIT)
 
 
 FAMILY = Family("C10", "incentives", (support_cap, intake))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hinterland.plan.algebra import Expression, column, rows_where, total
+from hinterland.plan.algebra import Expression, at_least, column, rows_where, total
 from hinterland.plan.building import Building, typical
 from hinterland.plan.constraints.family import Family
 
@@ -20,13 +20,13 @@ def employed(b: Building) -> Expression:
 def _floor(b: Building, name: str, floor: np.ndarray) -> None:
     """Rows for the regions whose floor is a number."""
     p = b.problem
-    where = np.isfinite(floor).all(axis=1)
+    where = np.isfinite(floor).any(axis=1)
     if not where.any() or not len(p.index["skill"]):
         return
     region = rows_where(where, p.index["region"])
     people = employed(b).sel(region=region, year=b.open)
     level = typical(p["staffing"].sum("skill").values)
-    b.require(name, people, ">=", column(floor[where], region, b.open), family="C18", unit=UNIT, typical=level)
+    b.require(name, people, ">=", at_least(column(floor[where], region, b.open)), family="C18", unit=UNIT, typical=level)
 
 
 def jobs_at_sources(b: Building) -> None:
@@ -50,7 +50,7 @@ def jobs_at_sources(b: Building) -> None:
 def floors_of_jobs(b: Building) -> None:
     r"""A region with a floor of employment does not fall below it.
 
-    Rows: region with a floor × decided year
+    Rows: region with a floor × decided year; years without one are free
     Unit: 10k-person
     Formula: \sum_{il} \lambda_{rilt} z_{rit} \ge \bar E_{rt}
     Gives way: short where jobs are too few

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from hinterland.plan.algebra import lag, rows_where, total
+from hinterland.plan.algebra import at_most, lag, rows_where, total
 from hinterland.plan.building import Building, typical
 from hinterland.plan.constraints.family import Family
 
@@ -46,7 +46,7 @@ def use_of_resources(b: Building) -> None:
 def limits_of_regions(b: Building) -> None:
     r"""A region uses no more of a resource than it has; of one that can be banked, no more than it has and has kept.
 
-    Rows: region with a limit × decided year, for each resource
+    Rows: region with a limit × decided year, for each resource; years without one are free
     Unit: the resource's
     Formula: U_{rgt} + B_{rgt} \le \bar U_{rgt} + B_{rg,t-1}
     Gives way: over where the limit is passed
@@ -55,7 +55,7 @@ def limits_of_regions(b: Building) -> None:
     family = {r: "C8" if r == p.settings.emissions else "C7" for r in p.index["resource"]}
     for resource in p.index["resource"]:
         limit = p["limit"].sel(resource=resource, drop=True).transpose("region", "year").sel(year=b.open)
-        where = np.asarray(np.isfinite(limit.values).all(axis=1))
+        where = np.asarray(np.isfinite(limit.values).any(axis=1))
         if not where.any() or not p.has(family[resource]):
             continue
         region = rows_where(where, p.index["region"])
@@ -64,15 +64,14 @@ def limits_of_regions(b: Building) -> None:
             bank = b.variable(f"bank:{resource}", region, b.open, unit=unit_of(b, resource), meaning=f"{resource} kept for later")
             rest = rest + bank - lag(bank, 1, b.open)
         level = typical(p["intensity_now"].sel(resource=resource).values)
-        b.require(
-            f"limit:{resource}", rest, "<=", limit.sel(region=region), family=family[resource], unit=unit_of(b, resource), typical=level
-        )
+        most = at_most(limit.sel(region=region))
+        b.require(f"limit:{resource}", rest, "<=", most, family=family[resource], unit=unit_of(b, resource), typical=level)
 
 
 def national_limits(b: Building) -> None:
     r"""All regions together use no more of a resource than the nation may: without this row a move only carries emissions elsewhere.
 
-    Rows: decided year, for each resource with a national limit
+    Rows: decided year, for each resource with a national limit; years without one are free
     Unit: the resource's
     Formula: \sum_r U_{rgt} \le \bar U_{gt}
     Gives way: over where the limit is passed
@@ -81,11 +80,11 @@ def national_limits(b: Building) -> None:
     for resource in p.index["resource"]:
         family = "C8" if resource == p.settings.emissions else "C7"
         limit = p["national_limit"].sel(resource=resource, year=b.open, drop=True)
-        if not np.isfinite(limit.values).all() or not p.has(family):
+        if not np.isfinite(limit.values).any() or not p.has(family):
             continue
         used = b[f"use:{resource}"].sel(year=b.open).sum("region")
         level = typical(p["intensity_now"].sel(resource=resource).values)
-        b.require(f"national:{resource}", used, "<=", limit, family=family, unit=unit_of(b, resource), typical=level)
+        b.require(f"national:{resource}", used, "<=", at_most(limit), family=family, unit=unit_of(b, resource), typical=level)
 
 
 FAMILY = Family("C7", "resources", (use_of_resources, limits_of_regions, national_limits), kept=True)

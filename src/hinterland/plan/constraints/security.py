@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hinterland.plan.algebra import Expression, column, gather, rows_where, total
 from hinterland.plan.building import Building
@@ -45,12 +46,16 @@ def security_share(b: Building) -> None:
     b.require("security_share", made.sel(year=b.open), ">=", least, family="C16", unit=UNIT, typical=1.0)
 
 
+def asked_about(problem: Problem) -> NDArray[np.bool_]:
+    """[industry, year] whether the industry must survive: the case gives what may fail, or an emergency's use."""
+    given = [np.isfinite(problem[n].transpose("industry", "year").values) for n in ("tolerance", "backup_demand")]
+    return np.asarray(given[0] | given[1])
+
+
 def tested(problem: Problem) -> tuple[pd.Index[Any], pd.Index[Any]]:
     """Regions whose loss is tested, and industries that must survive it."""
     p = problem
-    tolerated = p["tolerance"].transpose("industry", "year").values > 0
-    given = np.isfinite(p["backup_demand"].transpose("industry", "year").values)
-    where = tolerated.any(axis=1) | given.any(axis=1)
+    where = np.asarray(asked_about(p).any(axis=1))
     lost = pd.Index(p.index["region"][p["backup_tested"].values.astype(bool)], name="lost", dtype=object)
     return lost, rows_where(where, p.index["industry"])
 
@@ -71,7 +76,7 @@ def remaining(b: Building) -> Expression:
 def backup(b: Building) -> None:
     r"""If any tested region is lost, the others can make all but a tolerated part of national use at emergency rates.
 
-    Rows: lost region and backed industry × decided year
+    Rows: lost region and backed industry × decided year; years for which the case asks nothing are free
     Unit: 100m-yuan
     Formula: \sum_{r \ne \rho} u^{surge}_i K_{rit} + \nu_{\rho it} \ge D_{it}, \quad \nu_{\rho it} \le tol_{it} D_{it}
     Gives way: over where more than the tolerated part would fail
@@ -82,7 +87,9 @@ def backup(b: Building) -> None:
         return
     case = pd.RangeIndex(len(lost) * len(industry), name="case")
     demand = p["emergency_use"].sel(industry=industry, year=b.open).transpose("industry", "year").values
-    allowed = p["tolerance"].sel(industry=industry, year=b.open).transpose("industry", "year").values * demand
+    share = p["tolerance"].sel(industry=industry, year=b.open).transpose("industry", "year").values
+    asked = asked_about(p)[np.ix_(p.index["industry"].isin(industry), p.decided)]
+    allowed = np.where(asked, np.nan_to_num(share) * demand, np.inf)
     b.variable("unmet", case, b.open, unit=UNIT, meaning="use that fails if the region is lost")
     b.variable("worst", b.open, unit=UNIT, meaning="use that fails in the worst loss of a region")
     every = column(np.tile(demand, (len(lost), 1)), case, b.open)

@@ -10,6 +10,7 @@ import pandas as pd
 from hinterland.plan.algebra import column, gather, rows_where, total
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
+from hinterland.plan.problem import Problem
 
 UNIT = "100m-yuan"
 
@@ -50,16 +51,20 @@ def steps_of_size(b: Building) -> None:
     b.charge("agglomeration", -1 * saved)
 
 
+def largest(problem: Problem) -> np.ndarray:
+    """[industry] what a cell's capacity could ever be: twice what the nation has, and what it uses."""
+    p = problem
+    held = np.bincount(p.links["cell.industry"], weights=p["capacity"].values, minlength=len(p.index["industry"]))
+    return np.asarray(2 * held + p["use"].transpose("industry", "year").values.max(axis=1))
+
+
 def widths(b: Building) -> np.ndarray:
     """[step] width of each step; the last of a cell has no end, so it is as wide as capacity could ever be."""
     p = b.problem
     cell, industry = p.links["step.cell"], p.links["cell.industry"][p.links["step.cell"]]
     last = np.r_[cell[1:] != cell[:-1], True] if len(cell) else np.zeros(0, dtype=bool)
-    most = 2 * np.bincount(p.links["cell.industry"], weights=p["capacity"].values, minlength=len(p.index["industry"])) + p[
-        "use"
-    ].values.max(axis=1)
     given = p["agglomeration_width"].values
-    return np.where(last | ~np.isfinite(given), most[industry], given)
+    return np.where(last | ~np.isfinite(given), largest(p)[industry], given)
 
 
 def step_open(b: Building) -> None:
@@ -88,7 +93,7 @@ def step_full(b: Building) -> None:
     later = np.flatnonzero(np.r_[False, cell[1:] == cell[:-1]]).astype(np.int64)
     if not len(later):
         return
-    index = pd.RangeIndex(len(later), name="riser")
+    index = pd.Index(later, name="step")
     before = gather(b["filled"], "step", later - 1, index)
     wide = column(widths(b)[later - 1], index)
     b.require("step_full", before - wide * gather(b["reached"], "step", later, index), ">=", 0, family="C13", unit=UNIT)

@@ -11,6 +11,8 @@ import xarray as xr
 from hinterland.plan.algebra import Expression, column, gather, rows_where, total
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
+from hinterland.plan.constraints.size import largest
+from hinterland.plan.problem import Problem
 
 UNIT = "100m-yuan"
 
@@ -54,13 +56,12 @@ def similarity(b: Building) -> None:
     (gap, first), at = _shares(b)
     keep_sign = p.settings.similarity == "base-sign"
     signed = column(np.where(first >= 0, 1.0, -1.0), at) * gap if keep_sign else _absolute(b, gap, at)
-    apart = total(signed, "likeness", _pairs(b)[0], pair)
+    apart = total(signed, "likeness", pairs_of_cells(b.problem)[0], pair)
     b.require("similarity", apart, ">=", p["least_difference"], family="C15", unit="share", typical=1e-3)
 
 
-def _pairs(b: Building) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pairs_of_cells(p: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """[likeness] pair, cell of the first host and cell of the second, for every industry that both have."""
-    p = b.problem
     place = {(r, i): n for n, (r, i) in enumerate(zip(p.links["cell.region"], p.links["cell.industry"], strict=True))}
     rows = [
         (n, place[r, i], place[o, i])
@@ -82,7 +83,7 @@ def planned_total(b: Building) -> xr.DataArray:
 def _shares(b: Building) -> tuple[tuple[Expression, np.ndarray], pd.Index[Any]]:
     """Difference of the two shares by pair and industry, and what it was at the start."""
     p = b.problem
-    _, one, two = _pairs(b)
+    _, one, two = pairs_of_cells(p)
     at = pd.RangeIndex(len(one), name="likeness")
     size = planned_total(b).values[p.links["cell.region"]]
     share = column(1 / size, b.cell) * b["capacity"].sel(year=b.open)
@@ -91,13 +92,20 @@ def _shares(b: Building) -> tuple[tuple[Expression, np.ndarray], pd.Index[Any]]:
 
 
 def _absolute(b: Building, gap: Expression, at: pd.Index[Any]) -> Expression:
-    """The absolute difference, exactly: never more than the difference in the direction that a binary chooses."""
-    big = 4.0
+    """The absolute difference, exactly: never more than the difference in the direction that a binary chooses.
+
+    The direction that is not chosen is set free by as much as its side could ever be: the upper bound of the difference and the largest share of a host.
+    """
+    p = b.problem
+    _, one, two = pairs_of_cells(p)
+    size = planned_total(b).values[p.links["cell.region"]]
+    share = largest(p)[p.links["cell.industry"]] / size
+    first, second = (column(2.0 + share[cells], at) for cells in (one, two))
     b.variable("difference", at, b.open, unit="share", upper=2.0, meaning="absolute difference of two hosts' shares of an industry")
     b.variable("above", at, b.open, binary=True, unit="1", meaning="the first host has the larger share")
     d, above = b["difference"], b["above"]
-    b.require("difference_above", d - gap + big * above, "<=", big, family="C15", unit="share")
-    b.require("difference_below", d + gap - big * above, "<=", 0, family="C15", unit="share")
+    b.require("difference_above", d - gap + second * above, "<=", second, family="C15", unit="share")
+    b.require("difference_below", d + gap - first * above, "<=", 0, family="C15", unit="share")
     return 1 * d
 
 

@@ -1,0 +1,154 @@
+"""Tables of what is made of several plans: the front between objectives, what is fixed and what is a choice, and what uncertain parameters change."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from hinterland.report.digits import MISSING, compact, share
+from hinterland.report.pathway_tables import fresh, left, numbers, table
+from hinterland.report.pathway_words import PlanWords
+from hinterland.report.table import Heading, Row, Table
+
+VERDICTS = ("must-have", "must-avoid", "free")
+
+
+def payoff(words: PlanWords) -> Table | None:
+    """Every objective where each of them is best."""
+    frame = words.rows("payoff")
+    if not frame.height:
+        return None
+    aims = frame["other"].unique(maintain_order=True).to_list()
+    rows = []
+    for (objective,), part in frame.group_by("objective", maintain_order=True):
+        by = dict(part.select("other", "value").iter_rows())
+        rows.append(Row((words.said("objective", objective), words.unit(part["unit"][0]), *(compact(by.get(a)) for a in aims))))
+    headings = left(words, "objective", "unit")
+    headings += [Heading(words.said("objective", a) + words.sign, "right", words.speaker.ui("spanner.pathway_best")) for a in aims]
+    return table(words, "payoff", headings, rows, "pathway_payoff", subtitle="")
+
+
+def front(words: PlanWords) -> Table | None:
+    """Points of the front: every objective, and which part of the way between its ends it is."""
+    frame = words.rows("pareto")
+    if not frame.height:
+        return None
+    aims = frame.unique("objective", maintain_order=True)
+    rows = []
+    for (point,), part in frame.group_by("point", maintain_order=True):
+        by = {r["objective"]: r for r in part.iter_rows(named=True)}
+        same = "" if all(r["distinct"] is not False for r in by.values()) else words.speaker.ui("mark.pathway_same_point")
+        cells = [
+            c
+            for a in aims["objective"]
+            for c in (compact(by[a]["value"] if a in by else None), share(by[a]["share"] if a in by else None, 0))
+        ]
+        rows.append(Row((str(point), *cells, same)))
+    headings = [Heading(words.speaker.ui("col.pathway_point"))]
+    for objective, unit in aims.select("objective", "unit").iter_rows():
+        spanner = words.speaker.ui("mark.pathway_with_unit", name=words.said("objective", objective), unit=words.unit(unit))
+        headings += [Heading(words.heading(k), "right", spanner) for k in ("value", "of_range")]
+    headings.append(Heading("", "left"))
+    return table(words, "front", headings, rows, "pathway_front", subtitle="")
+
+
+def alternatives(words: PlanWords) -> Table | None:
+    """For each host and group the range that is left where the objective may be a little worse; the widest slack."""
+    frame = widest(words)
+    if not frame.height:
+        return None
+    rows = []
+    for verdict in VERDICTS:
+        part = frame.filter(verdict=verdict)
+        if part.height:
+            rows.append(Row((words.said("verdict", verdict),), "head"))
+        before = ""
+        for row in part.iter_rows(named=True):
+            name = words.said("host", row["host"])
+            numbers_of = [compact(row[c], 3) for c in ("optimum", "low", "high")]
+            rows.append(Row((fresh(name, before), words.said("group", row["group"]), str(row["year"]), *numbers_of)))
+            before = name
+    headings = [*left(words, "host", "group", "year"), *numbers(words, "optimum", "low", "high")]
+    return table(words, "alternatives", headings, rows, "pathway_alternatives")
+
+
+def widest(words: PlanWords) -> pl.DataFrame:
+    """Ranges at the widest slack."""
+    frame = words.rows("alternatives")
+    return frame.filter(pl.col("slack") == pl.col("slack").max()).sort("host", "group", "year") if frame.height else frame
+
+
+def sensitivity(words: PlanWords) -> Table | None:
+    """The objective at both ends of each parameter's range: plans made again, and by prices."""
+    frame = swings(words)
+    if not frame.height:
+        return None
+    rows = []
+    for row in frame.iter_rows(named=True):
+        cells = [
+            words.said("parameter", row["parameter"]),
+            words.said("basis", row["basis"]),
+            compact(row["low"], 3),
+            compact(row["high"], 3),
+        ]
+        cells += [compact(row[c]) for c in ("exact_low", "exact_high", "first_low", "first_high")]
+        rows.append(Row((*cells, words.unit(row["unit"]))))
+    again, prices = (words.speaker.ui(f"spanner.pathway_{k}") for k in ("again", "prices"))
+    headings = [*left(words, "parameter", "basis"), *(Heading(words.speaker.ui(f"col.pathway_{k}")) for k in ("low", "high"))]
+    headings += [Heading(words.heading(k), "right", s) for s in (again, prices) for k in ("at_low", "at_high")]
+    headings += left(words, "unit")
+    return table(words, "sensitivity", headings, rows, "pathway_sensitivity", subtitle=words.said("objective", words.aim))
+
+
+def swings(words: PlanWords) -> pl.DataFrame:
+    """Parameters by how far the objective goes over their range, with the ends that are known (plans made again, else by prices)."""
+    frame = words.rows("sensitivity")
+    if not frame.height:
+        return frame
+    frame = frame.with_columns(
+        at_low=pl.coalesce("exact_low", "first_low"),
+        at_high=pl.coalesce("exact_high", "first_high"),
+        again=pl.col("exact_low").is_not_null(),
+    )
+    swing = (pl.col("at_high") - pl.col("at_low")).abs()
+    return frame.with_columns(swing=swing).sort("swing", "parameter", descending=[True, False], nulls_last=True)
+
+
+def scenarios(words: PlanWords, name: str) -> Table | None:
+    """Measures of plans under scenarios, or of commitment."""
+    frame = words.rows(name)
+    if not frame.height:
+        return None
+    rows = [Row((words.said("measure", m), compact(v), words.unit(u))) for m, v, u in frame.select("measure", "value", "unit").iter_rows()]
+    return table(words, name, [*left(words, "measure"), *numbers(words, "value"), *left(words, "unit")], rows, subtitle="")
+
+
+def calibration(words: PlanWords) -> Table | None:
+    """Parameters that were set from estimates."""
+    frame = words.rows("calibration")
+    if not frame.height:
+        return None
+    rows = []
+    for row in frame.iter_rows(named=True):
+        cells = [words.said("parameter", row["parameter"]), words.said("host", row["host"]) or MISSING]
+        cells += [compact(row[c]) for c in ("before", "after", "estimate", "std_error")]
+        rows.append(Row((*cells, words.said("basis", row["basis"]))))
+    headings = [
+        *left(words, "parameter", "host"),
+        *(Heading(words.speaker.ui(f"col.pathway_{k}")) for k in ("before", "after", "estimate", "std_error")),
+    ]
+    return table(words, "calibration", [*headings, *left(words, "basis")], rows, subtitle="", decided=False)
+
+
+def draws(words: PlanWords) -> Table | None:
+    """Capacity over draws of the estimates behind the plan."""
+    frame = words.rows("draws")
+    if not frame.height:
+        return None
+    rows, before = [], ""
+    for row in frame.iter_rows(named=True):
+        name = words.said("region", row["region"])
+        cells = [fresh(name, before), words.said("group", row["group"]), str(row["year"])]
+        rows.append(Row((*cells, *(compact(row[c], 3) for c in ("mean", "low", "high")), share(row["share_of_draws"], 0))))
+        before = name
+    headings = [*left(words, "region", "group", "year"), *numbers(words, "mean", "low", "high", "share_of_draws")]
+    return table(words, "draws", headings, rows, "pathway_draws")
