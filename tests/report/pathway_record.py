@@ -200,6 +200,9 @@ def _several() -> dict[str, list[dict[str, Any]]]:
         for o, (u, vs) in aims.items()
         for n, v in enumerate(vs)
     ]
+    pareto += [
+        {"point": n + 1, "objective": "resilience", "value": 7.0, "unit": "100m-yuan", "share": None, "distinct": n != 1} for n in range(3)
+    ]
     payoff = [{"objective": o, "other": a, "value": vs[n], "unit": u} for o, (u, vs) in aims.items() for n, a in enumerate(aims)]
     ranges = [
         ("510000", "emerging", 40.0, 60.0, "must-have"),
@@ -237,8 +240,8 @@ def _several() -> dict[str, list[dict[str, Any]]]:
         "plan_payoff": payoff,
         "plan_alternatives": alternatives,
         "plan_sensitivity": [{**r, "unit": "100m-yuan"} for r in sensitivity],
-        "plan_scenarios": [{"measure": "expected-cost", "value": 105.0, "unit": "100m-yuan"}],
-        "plan_continuity": [{"measure": "continuity-value", "value": 3.0, "unit": "100m-yuan"}],
+        "plan_scenarios": [{"measure": "evpi", "value": 5.0, "low": 4.9, "high": 5.1, "unit": "100m-yuan", "share": 0.05}],
+        "plan_continuity": [{"measure": "continuity", "value": 3.0, "low": 3.0, "high": 3.0, "unit": "100m-yuan", "share": 0.03}],
         "plan_calibration": [
             {
                 "parameter": "response",

@@ -213,7 +213,7 @@ def test_every_topic_is_told(whole: Record) -> None:
         ("en", "Imposed, and not confirmed: Statement of c. The plan has 0.550* against 0.500*"),
         ("en", "Imposed, and confirmed without roles: Statement of d"),
         ("en", "Disagrees: Statement of b"),
-        ("en", "where the objective may be 5% worse, no plan has 1* of the capacities looked at: emerging in Guizhou"),
+        ("en", "where the objective may be 5% worse, no plan adds 1* of the capacities looked at: emerging in Guizhou"),
         ("zh", "四川首先承接：2026 年由广东转入的服装（当年产能 30* 亿元，规划期共 30* 亿元）"),
         ("zh", "没有产能转入贵州；当地首先新建：2028 年的电池"),
         ("zh", "事先规定，且未获证实：关于 c 的建议"),

@@ -184,7 +184,7 @@ def _conditions(words: PlanWords) -> list[Block]:
 def _choice(words: PlanWords) -> list[Block]:
     """What is robust and what is a choice."""
     blocks: list[Block | None] = [pathway_choices.payoff(words)]
-    frame = words.rows("pareto")
+    frame = pathway_choices.active(words)
     if frame.height and frame["objective"].n_unique() > 1:
         blocks += [_chart(words, "front", pathway_choice_figures.front(frame, words), frame), pathway_choices.front(words)]
     frame = words.rows("alternatives")

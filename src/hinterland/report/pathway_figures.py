@@ -58,7 +58,9 @@ def timeline_data(words: PlanWords) -> pl.DataFrame:
     frame = frame.rename({"region": "host"})
     labelled = frame.join(groups, on="industry", how="inner") if groups.height else frame.with_columns(group="industry")
     made = labelled.group_by("host", "year", label="group").agg(moved=pl.col("arrivals").sum(), new=pl.col("greenfield").sum())
-    return made.sort("host", "label", "year").select("host", "label", "year", "moved", "new")
+    labels = groups["group"].unique(maintain_order=True) if groups.height else made["label"].unique().sort()
+    order = pl.Enum(labels.to_list())
+    return made.sort("host", pl.col("label").cast(order), "year").select("host", "label", "year", "moved", "new")
 
 
 def gantt(data: pl.DataFrame, words: PlanWords) -> Figure:

@@ -47,7 +47,7 @@ def _recommended(words: PlanWords, row: dict[str, object], second: bool) -> tupl
 def _claim(words: PlanWords, row: dict[str, object]) -> str:
     if row["verdict"] == "cannot":
         return words.said("reason", row["reason"])
-    claim = words.speaker.ui("mark.pathway_with_unit", name=words.said("claim", row["test"]), unit=words.unit(str(row["unit"])))
+    claim = words.speaker.ui("mark.pathway_with_unit", name=words.said("claim", row["test"]), unit=words.spoken(str(row["unit"])))
     if row["verdict"] != "imposed":
         return claim
     told = words.speaker.labelled("plan.said.joint").join(words.constraint(c) for c in str(row["imposed_by"]).split(";"))

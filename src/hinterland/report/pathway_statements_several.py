@@ -8,7 +8,7 @@ import polars as pl
 
 from hinterland.report.advice_record import Source
 from hinterland.report.digits import compact, count
-from hinterland.report.pathway_choices import swings, widest
+from hinterland.report.pathway_choices import active, swings, widest
 from hinterland.report.pathway_said import Said, state
 from hinterland.report.pathway_words import PlanWords
 from hinterland.report.sentences import Both, Listed, Sentence, Value
@@ -37,7 +37,7 @@ def choice(words: PlanWords) -> Iterator[Said]:
 
 def _front(words: PlanWords) -> Iterator[Said]:
     """The ends of the front: what the best of the second objective costs in the first."""
-    frame = words.rows("pareto")
+    frame = active(words)
     if not frame.height or frame["point"].n_unique() < 2:
         return
     names = frame["objective"].unique(maintain_order=True).to_list()
@@ -67,14 +67,17 @@ def doubt(words: PlanWords) -> Iterator[Said]:
         }
         key = "swing" if row["again"] else "swing_prices"
         yield state(words, "doubt", Sentence(f"pathway.{key}", values), Source("plan_sensitivity", {"parameter": row["parameter"]}))
-    frame = words.rows("continuity")
-    for row in frame.iter_rows(named=True):
-        values = {
-            "measure": words.both("measure", row["measure"]),
-            "value": words.amount(row["value"], 4),
-            "unit": words.unit_both(row["unit"]),
-        }
-        yield state(words, "doubt", Sentence("pathway.continuity", values), Source("plan_continuity", {"measure": row["measure"]}))
+    for table in ("continuity", "scenarios"):
+        frame = words.rows(table)
+        for row in (frame.filter(pl.col("measure").is_in(_WORTH)) if frame.height else frame).iter_rows(named=True):
+            values = {"measure": words.both("measure", row["measure"]), "value": words.amount(row["value"], 4)}
+            values |= {"unit": words.unit_both(row["unit"])}
+            source = Source(f"plan_{table}", {"measure": row["measure"]})
+            yield state(words, "doubt", Sentence("pathway.worth", values), source)
+
+
+_WORTH = ("continuity", "evpi", "vss")
+"""Measures that are told: what commitment, knowing, and minding uncertainty are worth."""
 
 
 def _started(words: Both) -> Both:

@@ -124,8 +124,8 @@ class PlanWords:
     @cached_property
     def illustrative(self) -> list[str]:
         """Parameters that are illustrative and not estimated."""
-        frame = self.rows("provenance", basis=ILLUSTRATIVE)
-        return frame["parameter"].unique().sort().to_list() if frame.height else []
+        frames = [self.rows(table, basis=ILLUSTRATIVE) for table in ("provenance", "calibration")]
+        return sorted({p for f in frames if f.height for p in f["parameter"]})
 
     @property
     def sign(self) -> str:
