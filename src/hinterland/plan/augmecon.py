@@ -42,12 +42,14 @@ class Visit:
         limits: [p − 1] its levels.
         solution: the answer; ``None`` where the position was passed over.
         same_as: the position whose answer holds here as well, where it was passed over.
+        priced: whether the answer's duals are of the programme of the grid, and not of a row of the payoff table.
     """
 
     level: Level
     limits: Floats
     solution: Solution | None
     same_as: Level | None = field(default=None)
+    priced: bool = field(default=True)
 
     @property
     def found(self) -> bool:
@@ -132,7 +134,7 @@ def sweep(swept: Grid, executor: Executor | None = None) -> list[Visit]:
 
 def _end(swept: Grid, at: int) -> Visit:
     """The end of a line of two objectives: a row of the payoff table."""
-    return Visit((at,), swept.levels[0][[at]], swept.payoff.solutions[0 if at == 0 else 1])
+    return Visit((at,), swept.levels[0][[at]], swept.payoff.solutions[0 if at == 0 else 1], priced=False)
 
 
 def _whole_line(swept: Grid, inner: list[int], outer: Level) -> list[Visit]:

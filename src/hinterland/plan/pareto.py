@@ -85,8 +85,7 @@ class Pareto:
         made = replace(self.model, problem=problem, program=program)
         if program.is_mixed:
             return plan_of(made, visit.answer, duals=with_duals(made, visit.answer, self.swept.options))
-        priced = visit.answer.y is not None and len(visit.answer.y) == program.shape[0]
-        return plan_of(made, visit.answer, duals=visit.answer if priced else solve(program, self.swept.options))
+        return plan_of(made, visit.answer, duals=visit.answer if visit.priced else solve(program, self.swept.options))
 
     def __repr__(self) -> str:
         solved = self.solves.filter(~pl.col("bypassed")).height

@@ -133,7 +133,7 @@ def trade_offs(made: Model, swept: Grid, found: Found) -> pl.DataFrame:
 def _price(swept: Grid, visit: Visit, k: int) -> float | None:
     """Loss of the first objective per unit of the ``k``-th, from the dual of its level: without what the augmentation adds where the level binds."""
     answer = visit.solution
-    if answer is None or answer.y is None or len(answer.y) != swept.program.shape[0]:
+    if answer is None or answer.y is None or not visit.priced:
         return None
     dual = float(answer.y[swept.row(k)])
     added = EPSILON * 0.1 ** (k - 1) * swept.payoff.ranges[0] / swept.payoff.ranges[k]
