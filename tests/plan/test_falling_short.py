@@ -133,7 +133,12 @@ AMBITIONS: list[tuple[str, Break, dict[str, Any], float]] = [
     # a head makes 130 / 150 in the mean and 0.2 inland; 0.3 of the mean is 0.26
     ("equity", table("phases", phase=["all"], equity=[0.3]), {"region": "inland", "side": "short"}, 0.06),
     # heads upland make 20 / 50, inland 10 / 30, and shall make the same
-    ("range", both(put("regions", population=[50.0, 30.0, 50.0]), table("phases", phase=["all"], range=[0.0])), {"side": "over"}, 0.4 - 1 / 3),
+    (
+        "range",
+        both(put("regions", population=[50.0, 30.0, 50.0]), table("phases", phase=["all"], range=[0.0])),
+        {"side": "over"},
+        0.4 - 1 / 3,
+    ),
     # a host of the group holds 10 of 30, and shall hold half
     (
         "role:first",
