@@ -280,4 +280,6 @@ What is made of several plans: ``plan_pareto``, ``plan_payoff`` (objectives agai
 def shaped(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with the table's columns and types; a column that it lacks is null."""
     schema = PLAN_TABLES[table]
+    if not frame.height:
+        return pl.DataFrame(schema=schema)
     return frame.select((pl.col(c) if c in frame.columns else pl.lit(None)).cast(t).alias(c) for c, t in schema.items())

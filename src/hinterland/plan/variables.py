@@ -10,6 +10,7 @@ import xarray as xr
 
 from hinterland.plan.algebra import column, gathered, rows_where
 from hinterland.plan.building import Building
+from hinterland.plan.problem import Problem
 
 MONEY = "100m-yuan"
 
@@ -31,9 +32,14 @@ def add_core(b: Building) -> None:
     _abroad(b)
 
 
-def lead_of_cells(b: Building) -> np.ndarray:
+def lead_of(problem: Problem) -> np.ndarray:
     """[cell] years from decision to service: the industry's for hosts, none where capacity is renewed in place."""
-    return np.asarray(np.where(b.problem.cells_where(region="host"), b.problem.of_cells("lead").values, 0).astype(np.int64))
+    return np.asarray(np.where(problem.cells_where(region="host"), problem.of_cells("lead").values, 0).astype(np.int64))
+
+
+def lead_of_cells(b: Building) -> np.ndarray:
+    """[cell] the same of a model that is being built."""
+    return lead_of(b.problem)
 
 
 def in_time(b: Building, lead: np.ndarray) -> np.ndarray:
