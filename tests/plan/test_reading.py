@@ -172,6 +172,17 @@ def test_units_of_columns_are_converted_into_those_of_the_model() -> None:
     assert found["population"].values.ravel() == pytest.approx([15.0] * 6)
 
 
+def test_a_unit_of_a_column_that_holds_two_parameters_holds_for_both() -> None:
+    """Budgets of regions and of the nation are one column: 4,000 of 10k yuan are 0.4 of 100m yuan, whichever of the two is named."""
+    case = every()
+    case["budgets"] = case["budgets"].with_columns(value=pl.Series([4000.0, 5000.0, 6000.0]))
+    for name in ("budget", "national_budget"):
+        found = read_problem(case, units={name: "10k-yuan"})
+        assert at(found, "budget", region="hill", year=2026) == pytest.approx(0.4)
+        assert at(found, "national_budget", year=2026) == pytest.approx(0.6)
+    assert [f.code for f in findings(case, units={"budget": "yuan", "national_budget": "10k-yuan"})] == ["bad-unit"]
+
+
 def test_a_unit_of_another_quantity_is_named() -> None:
     assert [f.code for f in findings(tiny(), units={"capacity": "km2"})] == ["bad-unit"]
 
