@@ -127,9 +127,11 @@ def resolved(
         raise InputError(Finding("bad-argument", f"level is {level:g}", "argument level", "give 0 < level < 1, such as 0.95"), "the draws")
     made = build(problem) if model is None else model
     made = replace(made, problem=problem, program=made.program.aimed_at(problem.settings.objective))
-    form = affine_program(problem, scopes, factors, made, most=len(factors), executor=executor)
-    task = Task(form, problem, tuple(scopes), made, options, _kept(made))
-    answers = _spread(task, factors, executor)
+    live = (factors != 1.0).any(axis=0)
+    moved = tuple(c for c, moves in zip(scopes, live, strict=True) if moves)
+    form = affine_program(problem, moved, factors[:, live], made, most=len(factors), executor=executor)
+    task = Task(form, problem, moved, made, options, _kept(made))
+    answers = _spread(task, factors[:, live], executor)
     good = np.array([a.status in ("optimal", "feasible") for a in answers])
     if not good.any():
         raise InputError(

@@ -52,9 +52,7 @@ def evidence_of(work: Workspace, table: EvidenceTable) -> Evidence:
     from hinterland.plan.evidence_record import read_evidence
 
     tables = work.tables_so_far() if table.record == "this" else Path(work.path(table.record))
-    return read_evidence(
-        tables, table.outcome, moderator=table.moderator, mediators=table.mediators, unit=table.unit, level=table.level
-    )
+    return read_evidence(tables, table.outcome, moderator=table.moderator, mediators=table.mediators, unit=table.unit, level=table.level)
 
 
 def rules_of(table: EvidenceTable) -> Rules:

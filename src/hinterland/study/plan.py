@@ -59,7 +59,10 @@ KINDS = (
 """What ``--only`` can name."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"planning": PLAN_KINDS, "diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement")}
+    {
+        "planning": PLAN_KINDS,
+        "diagnostics": ("pretrends", "bacon", "recommend", "sensitivity", "power", "leave-out", "small-sample", "oster", "displacement"),
+    }
 )
 """Names for several kinds at once."""
 

@@ -33,18 +33,26 @@ class FrontTable(Table):
     objectives: tuple[Objective, ...] = Field(
         default=("cost", "emissions"), min_length=2, max_length=3, description="The first is made best, the others limited level by level."
     )
-    points: Annotated[StrictInt, Field(ge=2, le=100)] = Field(default=8, description="Levels of each objective after the first, ends counted.")
-    floors: Mapping[str, float] = Field(default_factory=dict, description="A value that another objective must reach: { value-added = 1e6 }.")
+    points: Annotated[StrictInt, Field(ge=2, le=100)] = Field(
+        default=8, description="Levels of each objective after the first, ends counted."
+    )
+    floors: Mapping[str, float] = Field(
+        default_factory=dict, description="A value that another objective must reach: { value-added = 1e6 }."
+    )
 
 
 class AlternativesTable(Table):
     """Near-optimal alternatives: what every good plan has, none has, and what is free."""
 
-    slack: tuple[Positive, ...] = Field(default=(0.05,), min_length=1, description="Parts of the least cost by which alternatives may be dearer.")
+    slack: tuple[Positive, ...] = Field(
+        default=(0.05,), min_length=1, description="Parts of the least cost by which alternatives may be dearer."
+    )
     groups: Names = Field(default=(), description="Groups or industries asked about; the case's groups by default.")
     year: StrictInt | None = Field(default=None, description="Year of the capacity; the last by default.")
     threshold: float = Field(default=0.5, gt=0, le=1, description="Part of what the best plan adds that all must add to be a must-have.")
-    seconds: float | None = Field(default=None, gt=0, description="No further alternative is begun after them; the report says how many were not.")
+    seconds: float | None = Field(
+        default=None, gt=0, description="No further alternative is begun after them; the report says how many were not."
+    )
 
 
 class SensitivityTable(Table):
@@ -81,13 +89,20 @@ class EvidenceTable(Table):
 
     record: str = Field(default="this", description="Folder of a run with the estimates; this: those of the same study, evaluated first.")
     outcome: str = Field(description="Outcome whose effect acts.")
-    moderator: str | None = Field(default=None, description="Moderator by which the effect differs between hosts; needs segmentation of regions.")
+    moderator: str | None = Field(
+        default=None, description="Moderator by which the effect differs between hosts; needs segmentation of regions."
+    )
     mediators: Names = Field(default=(), description="Mediators whose shares of the effect are taken.")
     unit: Literal["log-points"] | None = Field(default=None, description="Unit of the effect, where the outcome's name does not say it.")
     level: Literal["headline", "line"] = Field(default="headline", description="With a moderator: whose effect at its centre.")
     weak: Literal["leave-out", "shrink", "use"] = Field(
-        default="leave-out", description="What becomes of evidence that the record calls weak: left out, shrunk towards zero, or used all the same."
+        default="leave-out",
+        description="What becomes of evidence that the record calls weak: left out, shrunk towards zero, or used all the same.",
     )
     rule: tuple[RuleTable, ...] = Field(min_length=1, description="How the effect acts on parameters.")
-    draws: StrictInt = Field(default=0, ge=0, description="Plans for draws of the estimates, for intervals that come from them; 0 makes none.")
-    elasticities: Literal["fixed", "range"] = Field(default="fixed", description="Whether draws vary the elasticities within their ranges too.")
+    draws: StrictInt = Field(
+        default=0, ge=0, description="Plans for draws of the estimates, for intervals that come from them; 0 makes none."
+    )
+    elasticities: Literal["fixed", "range"] = Field(
+        default="fixed", description="Whether draws vary the elasticities within their ranges too."
+    )
