@@ -53,11 +53,15 @@ if TYPE_CHECKING:
     from hinterland.measure.entry import measure
     from hinterland.measure.register import indicators
     from hinterland.measure.result import Measure
+    from hinterland.plan.alternatives import Alternatives, alternatives
     from hinterland.plan.case import read_problem
     from hinterland.plan.continuity_value import continuity_value
     from hinterland.plan.entry import plan
+    from hinterland.plan.pareto import Pareto, pareto
+    from hinterland.plan.prices import shadow_prices
     from hinterland.plan.problem import Problem
     from hinterland.plan.result import Plan
+    from hinterland.plan.sensitivity import Sensitivities, sensitivities
     from hinterland.plan.solve import SolverOptions
     from hinterland.report.compare import compare
     from hinterland.report.figures import plot_data
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Alternatives": "plan.alternatives",
     "Cohorts": "data.cohorts",
     "Design": "evaluate.design",
     "Effects": "evaluate.result",
@@ -84,12 +89,14 @@ _PUBLIC = {
     "Note": "labels",
     "Panel": "data.panel",
     "PanelError": "errors",
+    "Pareto": "plan.pareto",
     "Plan": "plan.result",
     "PolicyError": "errors",
     "PolicyRegister": "data.policy",
     "Problem": "plan.problem",
     "Run": "study.record",
     "RunError": "errors",
+    "Sensitivities": "plan.sensitivity",
     "SolverError": "errors",
     "SolverOptions": "plan.solve",
     "StudyError": "errors",
@@ -98,6 +105,7 @@ _PUBLIC = {
     "adjust": "evaluate.families",
     "adoption": "data.policy",
     "adoption_from_treatment": "data.policy",
+    "alternatives": "plan.alternatives",
     "compare": "report.compare",
     "continuity_value": "plan.continuity_value",
     "diagnose": "evaluate.diagnose",
@@ -116,6 +124,7 @@ _PUBLIC = {
     "moderation": "evaluate.moderation",
     "panel_moments": "evaluate.moments",
     "placebo": "evaluate.placebo",
+    "pareto": "plan.pareto",
     "plan": "plan.entry",
     "plot_data": "report.figures",
     "policy_register": "data.policy",
@@ -124,7 +133,9 @@ _PUBLIC = {
     "read_panel": "data.readers",
     "read_problem": "plan.case",
     "run": "study.runner",
+    "sensitivities": "plan.sensitivity",
     "sensitivity": "evaluate.sensitivity",
+    "shadow_prices": "plan.prices",
     "simulate": "data.world",
     "specification_curve": "evaluate.specification",
     "transfer": "transfer.analysis",
@@ -132,6 +143,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Alternatives",
     "Cohorts",
     "Design",
     "Effects",
@@ -146,12 +158,14 @@ __all__ = [
     "Note",
     "Panel",
     "PanelError",
+    "Pareto",
     "Plan",
     "PolicyError",
     "PolicyRegister",
     "Problem",
     "Run",
     "RunError",
+    "Sensitivities",
     "SolverError",
     "SolverOptions",
     "StudyError",
@@ -161,6 +175,7 @@ __all__ = [
     "adjust",
     "adoption",
     "adoption_from_treatment",
+    "alternatives",
     "compare",
     "continuity_value",
     "diagnose",
@@ -178,6 +193,7 @@ __all__ = [
     "methods",
     "moderation",
     "panel_moments",
+    "pareto",
     "placebo",
     "plan",
     "plot_data",
@@ -187,7 +203,9 @@ __all__ = [
     "read_panel",
     "read_problem",
     "run",
+    "sensitivities",
     "sensitivity",
+    "shadow_prices",
     "simulate",
     "specification_curve",
     "transfer",

@@ -17,7 +17,7 @@ import polars as pl
 
 from hinterland.errors import Finding, InputError, SolverError, fail_if_any
 from hinterland.labels import Note
-from hinterland.plan.alternatives_frames import Reached, found_frame, ranges
+from hinterland.plan.alternatives_frames import Reached, Thresholds, found_frame, ranges
 from hinterland.plan.directions import Groups, Sites, extremes, halton, sites
 from hinterland.plan.entry import plan_of, with_duals
 from hinterland.plan.hold import least_shortfall, limited, slight
@@ -99,6 +99,7 @@ def alternatives(
     seed: int | None = None,
     year: int | None = None,
     threshold: float = 0.5,
+    negligible: float = 0.05,
     shortfall: float = 0.0,
     seconds: float | None = None,
     options: SolverOptions | None = None,
@@ -116,6 +117,8 @@ def alternatives(
         seed: of the random directions, which need one.
         year: of the capacity; the last by default.
         threshold: part of what the best plan adds that every alternative must add for a class ``must-have``.
+        negligible: part of the largest addition that any host can have in the group, below which an addition is none: what no alternative adds is
+            ``must-avoid``.
         shortfall: part of their least price by which shortfalls may be larger than unavoidable.
         seconds: no further alternative is begun after them.
         options: of the solver.
@@ -126,7 +129,8 @@ def alternatives(
         SolverError: the solver did not do what it was asked for, or reached no end.
     """
     slacks = (float(slack),) if isinstance(slack, int | float) else tuple(sorted(float(s) for s in slack))
-    _fail_if_wrong(slacks, directions, count=count, seed=seed, threshold=threshold)
+    thresholds = Thresholds(threshold, negligible)
+    _fail_if_wrong(slacks, directions, thresholds, count=count, seed=seed)
     made = model_of(case)
     options = options or SolverOptions()
     where = sites(made, groups, year)
@@ -143,11 +147,11 @@ def alternatives(
     reached = _Search(program, where, best.objective, options, until).all(asked, executor)
     exact = directions == "extremes"
     return Alternatives(
-        ranges=ranges(where, slacks, optimum, reached, threshold=threshold, exact=exact),
+        ranges=ranges(where, slacks, optimum, reached, thresholds=thresholds, exact=exact),
         found=found_frame(where, reached, exact=exact),
         cost=best.objective,
         penalty=least.penalty,
-        notes=_notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, threshold=threshold),
+        notes=_notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, thresholds=thresholds),
         model=made,
         program=program,
         where=where,
@@ -156,7 +160,7 @@ def alternatives(
     )
 
 
-def _fail_if_wrong(slacks: Sequence[float], directions: str, *, count: int, seed: int | None, threshold: float) -> None:
+def _fail_if_wrong(slacks: Sequence[float], directions: str, thresholds: Thresholds, *, count: int, seed: int | None) -> None:
     findings = []
     if not slacks or any(not s > 0 for s in slacks):
         findings.append(Finding("bad-slack", f"slack is {list(slacks)}", "argument slack", "give parts of the least cost above 0"))
@@ -168,8 +172,9 @@ def _fail_if_wrong(slacks: Sequence[float], directions: str, *, count: int, seed
         findings.append(Finding("no-seed", what, "argument seed", "give a whole number, so that the answer can be had again"))
     if directions == "random" and count < 1:
         findings.append(Finding("bad-count", f"count is {count}", "argument count", "give at least 1"))
-    if not 0 <= threshold <= 1:
-        findings.append(Finding("bad-threshold", f"threshold is {threshold}", "argument threshold", "give a part between 0 and 1"))
+    for name, part in (("threshold", thresholds.needed), ("negligible", thresholds.negligible)):
+        if not 0 <= part <= 1:
+            findings.append(Finding("bad-threshold", f"{name} is {part}", f"argument {name}", "give a part between 0 and 1"))
     fail_if_any(findings, "the alternatives", InputError)
 
 
@@ -220,10 +225,10 @@ class _Search:
 
 
 def _notes(
-    made: Model, reached: Sequence[Reached], asked: int, *, kept: tuple[float, float], exact: bool, threshold: float
+    made: Model, reached: Sequence[Reached], asked: int, *, kept: tuple[float, float], exact: bool, thresholds: Thresholds
 ) -> tuple[Note, ...]:
     penalty, margin = kept
-    out = [Note("alternatives-classes", {"threshold": threshold})]
+    out = [Note("alternatives-classes", {"threshold": thresholds.needed, "negligible": thresholds.negligible})]
     if penalty > 0:
         out.append(Note("shortfall-kept", {"penalty": penalty, "margin": margin}))
     if not exact:

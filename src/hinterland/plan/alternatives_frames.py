@@ -12,8 +12,18 @@ from hinterland.plan.directions import Sites
 from hinterland.plan.program import Floats
 from hinterland.plan.solve import Status
 
-SMALL = 1e-4
-"""Capacity below this part of the largest of its group is nothing."""
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What classes rest on.
+
+    Attributes:
+        needed: part of what the best plan adds that every alternative must add.
+        negligible: part of the largest addition of any host in the group below which an addition is none.
+    """
+
+    needed: float
+    negligible: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +47,7 @@ class Reached:
 
 
 def ranges(
-    where: Sites, slacks: Sequence[float], optimum: Floats, reached: Sequence[Reached], *, threshold: float, exact: bool
+    where: Sites, slacks: Sequence[float], optimum: Floats, reached: Sequence[Reached], *, thresholds: Thresholds, exact: bool
 ) -> pl.DataFrame:
     """Lowest and highest capacity of each site for each slack, with its class."""
     parts = []
@@ -57,7 +67,7 @@ def ranges(
                     "optimum": optimum,
                     "lowest": lowest,
                     "highest": highest,
-                    "class": _classes(where, optimum, lowest, highest, threshold=threshold),
+                    "class": _classes(where, optimum, lowest, highest, thresholds),
                     "proven": proven,
                     "unit": ["100m-yuan"] * len(optimum),
                 }
@@ -77,13 +87,13 @@ def _proven(mine: Sequence[Reached], slack: float, n: int) -> Floats:
     return np.asarray(done.all(axis=0))
 
 
-def _classes(where: Sites, optimum: Floats, lowest: Floats, highest: Floats, *, threshold: float) -> list[str]:
-    """What every alternative adds, what none adds, what is free to choose."""
+def _classes(where: Sites, optimum: Floats, lowest: Floats, highest: Floats, thresholds: Thresholds) -> list[str]:
+    """What every alternative adds, what none adds to speak of, what is free to choose."""
     group = np.array(where.group)
-    most = {g: float(highest[group == g].max()) for g in set(where.group)}
-    nothing = SMALL * np.array([most[g] for g in where.group])
     added, least, greatest = optimum - where.initial, lowest - where.initial, highest - where.initial
-    have = (added > nothing) & (least > np.maximum(nothing, threshold * added))
+    most = {g: max(float(greatest[group == g].max()), 0.0) for g in set(where.group)}
+    nothing = thresholds.negligible * np.array([most[g] for g in where.group])
+    have = (added > nothing) & (least > np.maximum(nothing, thresholds.needed * added))
     avoid = greatest <= nothing
     return [str(c) for c in np.where(have, "must-have", np.where(avoid, "must-avoid", "free"))]
 

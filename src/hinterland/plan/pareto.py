@@ -186,7 +186,9 @@ def _notes(
         out.append(Note("pareto-floors", {"floors": said}))
     if swept.program.is_mixed:
         worst = max((v.solution.gap for v in found.visits if v.solution is not None and v.found), default=0.0)
-        out.append(Note("pareto-mixed", {"gap": worst}))
+        first = swept.payoff.values[:, 0]
+        share = worst * float(abs(first).max()) / float(swept.payoff.ranges[0])
+        out.append(Note("pareto-mixed", {"gap": worst, "share": share}))
     if not swept.options.crossover:
         out.append(Note("plan-interior", {}))
     return tuple(out)

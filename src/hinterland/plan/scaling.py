@@ -1,23 +1,21 @@
-"""A problem with one parameter multiplied, and everything that follows from it."""
+"""A problem with one parameter multiplied, and everything that follows from it.
+
+Beyond :mod:`hinterland.plan.changes` it carries what the cost of moves follows from, where the case does not give that cost, and leaves the schema's range.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
-import xarray as xr
 
 from hinterland.data.globe import haversine_km
-from hinterland.plan.algebra import column
-from hinterland.plan.defaults import with_defaults
+from hinterland.plan.changes import CONSUMED, Change, multiplied
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats
 from hinterland.plan.schema import parameters
 
 Scalable = Literal["scaled", "not-a-parameter", "not-a-number", "absent"]
-
-_OF_ARCS = ("relocation_cost", "relocation_per_1000km", "cost_factor")
-"""Parameters that the cost of an arc follows from, where the case does not give it."""
 
 
 def scalable(problem: Problem, name: str) -> Scalable:
@@ -41,14 +39,12 @@ def scaled(problem: Problem, name: str, factor: float) -> Problem:
         name: of a parameter that is :func:`scalable`.
         factor: 1 changes nothing.
     """
-    data: dict[str, xr.DataArray] = {name: problem[name] * factor}
-    if name == "coefficient":
-        data["value_added"] = _given_value_added(problem)
-    if name in _OF_ARCS:
-        old, new = arc_costs(problem), arc_costs(problem.with_data(**data))
-        given = problem["arc_cost"].values
-        data["arc_cost"] = problem["arc_cost"].copy(data=np.where(np.isclose(given, old, rtol=1e-12, atol=0.0), new, given))
-    return with_defaults(problem.with_data(**data))
+    changed = multiplied(problem, [Change(name, factor)])
+    if name not in CONSUMED:
+        return changed
+    given, old, new = problem["arc_cost"].values, arc_costs(problem), arc_costs(changed)
+    cost = np.where(np.isclose(given, old, rtol=1e-12, atol=0.0), new, given)
+    return changed.with_data(arc_cost=problem["arc_cost"].copy(data=cost))
 
 
 def beyond(problem: Problem, name: str, factor: float) -> bool:
@@ -58,13 +54,6 @@ def beyond(problem: Problem, name: str, factor: float) -> bool:
     values = values[np.isfinite(values)] * factor
     low, high = spec.low, spec.high
     return bool((low is not None and (values < low).any()) or (high is not None and (values > high).any()))
-
-
-def _given_value_added(problem: Problem) -> xr.DataArray:
-    """Value added where it is not what inputs leave, so that what follows from the coefficients follows again."""
-    taken = np.bincount(problem.links["input.user"], weights=problem["coefficient"].values, minlength=len(problem.index["cell"]))
-    given = problem["value_added"]
-    return given.where(abs(given - column(1.0 - taken, problem.index["cell"])) > 1e-12)
 
 
 def arc_costs(problem: Problem) -> Floats:
