@@ -20,6 +20,7 @@ from hinterland.plan.distributions import Distribution, from_provenance, quantil
 from hinterland.plan.draws import Draws, Task, _kept, draws
 from hinterland.plan.model import Model, build
 from hinterland.plan.problem import Problem
+from hinterland.plan.tables import shaped
 
 DEMAND = Distribution("demand", "uniform", 0.5, 1.5)
 
@@ -121,7 +122,12 @@ def test_moves_that_are_made_in_every_draw(tiny_problem: Problem) -> None:
     came = got.capacity.filter(region="inland", industry="chips").sort("year")["share_of_draws"].to_list()
     assert came == [1.0, 1.0, 1.0]
     assert got.capacity.filter(region="coast")["share_of_draws"].max() == 0.0
-    assert set(got.tables["plan_draws"].columns) >= {"region", "group", "year", "mean", "low", "high", "share_of_draws"}
+    table = shaped("plan_draws", got.tables["plan_draws"])
+    assert table.select("region", "group", "year", "share_of_draws").rows() == [
+        ("inland", "chips", 2028, 1.0),
+        ("inland", "cloth", 2028, 1.0),
+    ]
+    assert table["mean"].to_list() == got.capacity.filter(region="inland", year=2028)["mean"].to_list()
 
 
 @pytest.mark.parametrize(
