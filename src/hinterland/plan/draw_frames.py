@@ -59,8 +59,8 @@ def groups_of(made: Model, held: Floats, came: Floats, level: float) -> pl.DataF
     frame = pl.DataFrame(keys, schema=schema, orient="row")
     if not keys:
         return frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(c) for c in ("mean", "low", "high", "share_of_draws"))
-    summary = summary(np.concatenate(amounts, axis=1), level)
-    return frame.with_columns(*(summary[c] for c in ("mean", "low", "high")), share_of_draws=pl.Series(np.concatenate(arrived)))
+    told = summary(np.concatenate(amounts, axis=1), level)
+    return frame.with_columns(*(told[c] for c in ("mean", "low", "high")), share_of_draws=pl.Series(np.concatenate(arrived)))
 
 
 def summary(values: Floats, level: float) -> dict[str, pl.Series]:
@@ -86,6 +86,7 @@ def moves_of(made: Model, moved: Floats, level: float) -> pl.DataFrame:
 
 
 def values_of(made: Model, answers: Sequence[Answer], good: NDArray[np.bool_]) -> pl.DataFrame:
+    """One row per draw that has an answer and objective, and falling short."""
     names = [*made.program.objectives, "shortfall"]
     units = [AIMS[a].unit if a in AIMS else "100m-yuan" for a in names]
     rows: list[dict[str, Any]] = [
@@ -98,6 +99,7 @@ def values_of(made: Model, answers: Sequence[Answer], good: NDArray[np.bool_]) -
 
 
 def objectives_of(values: pl.DataFrame, level: float) -> pl.DataFrame:
+    """One row per objective, over the draws of ``values``."""
     names = values["objective"].unique(maintain_order=True)
     table = np.column_stack([values.filter(pl.col("objective") == n)["value"].to_numpy() for n in names])
     units = [values.filter(pl.col("objective") == n)["unit"][0] for n in names]
@@ -105,6 +107,7 @@ def objectives_of(values: pl.DataFrame, level: float) -> pl.DataFrame:
 
 
 def factors_of(scopes: Sequence[Change], factors: Floats) -> pl.DataFrame:
+    """One row per draw and factor [n, K]."""
     names = [str(c).replace(" × 1", "", 1) for c in scopes]
     n, k = factors.shape
     draw = np.repeat(np.arange(n), k)
