@@ -48,9 +48,9 @@ def test_by_hand(found: ContinuityValue) -> None:
     """
     values = dict(found.values.select("measure", "value").rows())
     wanted = {
-        "uncertain": 29 / 30,
-        "committed": 0.8,
-        "continuity": 1 / 6,
+        "withdrawal": 29 / 30,
+        "commitment": 0.8,
+        "continuity-value": 1 / 6,
         "wait-and-see": 53 / 60,
         "evpi": 1 / 12,
         "expected-plan": 76 / 60,
@@ -78,7 +78,7 @@ def test_certain_withdrawal_costs_what_it_costs(problem: Problem, model: Model) 
     """With one scenario there is nothing to learn: 29/30 against 0.8, and EVPI and VSS are 0."""
     got = continuity_value(problem, [replace(ENDS, probability=1.0)], model=model)
     values = dict(got.values.select("measure", "value").rows())
-    assert (values["continuity"], values["evpi"], values["vss"]) == pytest.approx((1 / 6, 0.0, 0.0), abs=1e-7)
+    assert (values["continuity-value"], values["evpi"], values["vss"]) == pytest.approx((1 / 6, 0.0, 0.0), abs=1e-7)
 
 
 def test_without_withdrawal_there_is_nothing_to_ask(problem: Problem, model: Model) -> None:
@@ -106,10 +106,10 @@ def test_where_everything_binds(every_problem: Problem) -> None:
     scenarios = [Scenario("stays", 0.5), Scenario("ends", 0.25, withdrawal=2027), Scenario("ends later", 0.25, withdrawal=2029)]
     got = continuity_value(scarce, scenarios, options=SolverOptions(gap=1e-7))
     values = dict(got.values.select("measure", "value").rows())
-    assert values["continuity"] > 0
+    assert values["continuity-value"] > 0
     assert values["evpi"] > 0
     assert values["vss"] > -1e-3
-    assert values["continuity-objective"] + values["continuity-shortfall"] == pytest.approx(values["continuity"], rel=1e-6)
+    assert values["continuity-objective"] + values["continuity-shortfall"] == pytest.approx(values["continuity-value"], rel=1e-6)
     assert max(p.solver["primal_residual"] for p in (*got.uncertain, *got.committed)) < 1e-6
     assert got.uncertain[1].support.filter(got.uncertain[1].support["year"] >= 2027).height == 0
     assert set(got.tables) == {"plan_continuity", "plan_continuity_each", "plan_continuity_solver"}

@@ -189,7 +189,7 @@ def _of_estimate(e: Estimate) -> list[Finding]:
         out.append(Finding("bad-estimate", f"there is no role {e.role!r}", where, did_you_mean(e.role, ROLES)))
     if e.grade is not None and e.grade not in GRADES:
         out.append(Finding("bad-estimate", f"there is no grade {e.grade!r}", where, did_you_mean(e.grade, GRADES)))
-    if e.role != "effect" and not e.of:
+    if e.role in ("moderation", "share") and not e.of:
         out.append(Finding("bad-estimate", f"a {e.role} does not say of what", where, "name the moderator or the mediator in `of`"))
     if not (np.isfinite(e.value) and np.isfinite(e.std_error) and e.std_error >= 0):
         out.append(Finding("not-finite", f"the estimate is {e.value:g} ({e.std_error:g})", where, "give numbers, or leave it out"))
