@@ -17,6 +17,7 @@ from hinterland.plan.checks_of_numbers import implausible
 from hinterland.plan.defaults import with_defaults
 from hinterland.plan.foreign import fail_if_label_unknown
 from hinterland.plan.links import linked
+from hinterland.plan.merge import fail_if_merge_impossible, merged
 from hinterland.plan.problem import Problem
 from hinterland.plan.schema import ParameterSpec, columns_of, parameters
 from hinterland.plan.settings import Settings
@@ -57,10 +58,28 @@ def assembled(read: Mapping[str, Typed], settings: Settings, findings: tuple[Fin
     data, found = _parameters(read, index, cells)
     data |= relations.data
     fail_if_any([*relations.findings, *found], "the case", InputError)
-    problem = with_defaults(Problem(settings, index, data, relations.links, _texts(read), _provenance(read), findings))
+    problem = _merged(read, Problem(settings, index, data, relations.links, _texts(read), _provenance(read), findings))
+    problem = with_defaults(problem)
     doubts = implausible(problem)
     fail_if_any(doubts, "the case", InputError)
     return replace(problem, findings=(*findings, *doubts))
+
+
+def _merged(read: Mapping[str, Typed], problem: Problem) -> Problem:
+    """The problem with the regions merged that the table of regions says.
+
+    Raises:
+        InputError: regions about which something is decided.
+    """
+    frame = read["regions"].frame
+    if "merge" not in frame.columns or frame["merge"].null_count() == frame.height:
+        return problem
+    rows = frame.filter(pl.col("merge").is_not_null() & (pl.col("merge") != ""))
+    into = dict(zip(rows["region"], rows["merge"], strict=True))
+    fail_if_any(fail_if_merge_impossible(problem, into), "the case", InputError)
+    said = {f"name_{lang}": pl.col(f"merge_{lang}").drop_nulls().first() for lang in ("en", "zh") if f"merge_{lang}" in rows.columns}
+    names = rows.group_by("merge", maintain_order=True).agg(**said).rename({"merge": "region"})
+    return merged(problem, into, names)
 
 
 def _index(read: Mapping[str, Typed]) -> dict[str, pd.Index[Any]]:
@@ -174,7 +193,11 @@ def _texts(read: Mapping[str, Typed]) -> dict[str, pl.DataFrame]:
     out = {}
     for table, name in names.items():
         if table in read:
-            text = [p.column for p in columns_of(table).values() if p.kind == "text" and p.column in read[table].frame.columns]
+            text = [
+                p.column
+                for p in columns_of(table).values()
+                if p.kind == "text" and p.column in read[table].frame.columns and not p.column.startswith("merge")
+            ]
             keys = read[table].spec.keys
             out[name] = read[table].frame.select(*keys, *(c for c in text if c not in keys))
         else:
