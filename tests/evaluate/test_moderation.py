@@ -542,3 +542,15 @@ def test_free_restrictions_are_what_no_line_gives() -> None:
     free = linalg.null_space(line.T).T
     assert free.shape == (4, 6)
     assert_allclose(free @ np.concatenate([2.0 + 0.7 * middle, np.full(3, 0.7)]), 0.0, atol=1e-12)
+
+
+def test_a_moderator_that_tells_who_is_treated_has_no_linearity() -> None:
+    """Each unit's moderator is its place in the cycle that decides its cohort: no bin has treated and comparison units that can be told apart, and nothing is tested."""
+    city, year = np.repeat(np.arange(48), 8), np.tile(np.arange(2000, 2008), 48)
+    first = np.array([2003, 2005, 0])[city % 3]
+    y = np.random.default_rng(1).normal(size=len(city)) + ((first > 0) & (year >= first))
+    frame = pl.DataFrame({"city": city, "year": year, "first": first, "m": (city % 6) / 5.0, "y": y})
+    panel = hl.read_panel(frame, unit="city", time="year")
+    found = hl.moderation(panel, "y", hl.adoption(panel, "first", never=(0, None)), moderator="m", draws=99, seed=1)
+    assert found.bins.filter(pl.col("version") == "binning")["estimate"].is_null().all()
+    assert found.linearity is None

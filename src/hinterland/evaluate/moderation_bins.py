@@ -146,8 +146,8 @@ def _linearity(fitted: Fitted, middle: Floats, scale: float, drawn: tuple[int, i
     from scipy import linalg, special
 
     effects = fitted.effects
-    slope = np.array([name.endswith("slope") for name in effects.terms.name])
-    of = [int(name.removesuffix(": slope").removeprefix("bin ")) - 1 for name in effects.terms.name]
+    slope = np.array([name.endswith("slope") for name in effects.terms.name], dtype=bool)
+    of = np.array([int(name.removesuffix(": slope").removeprefix("bin ")) - 1 for name in effects.terms.name], dtype=np.int64)
     line = np.column_stack([~slope, np.where(slope, 1.0, middle[of])])
     if len(line) < 3 or np.linalg.matrix_rank(line) < 2:
         return None

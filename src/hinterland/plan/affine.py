@@ -72,6 +72,8 @@ def affine_program(
         executor: over which builds are spread.
     """
     k = len(scopes)
+    if not k:
+        return _fitted([model.program], np.zeros(0), np.zeros((0, 2), dtype=np.int64), [], [])
     low, high = points.min(axis=0), points.max(axis=0)
     if k + 3 > most:
         return None

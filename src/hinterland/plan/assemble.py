@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +12,12 @@ import polars as pl
 
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any, listed
 from hinterland.plan import expand
+from hinterland.plan.checks import contradictions
+from hinterland.plan.checks_of_numbers import implausible
 from hinterland.plan.defaults import with_defaults
 from hinterland.plan.foreign import fail_if_label_unknown
 from hinterland.plan.links import linked
+from hinterland.plan.merge import fail_if_merge_impossible, merged
 from hinterland.plan.problem import Problem
 from hinterland.plan.schema import ParameterSpec, columns_of, parameters
 from hinterland.plan.settings import Settings
@@ -35,13 +39,17 @@ _NATIONAL = ("limits", "budgets")
 """Tables in which a row without region speaks of the nation."""
 
 
+def inconsistent(read: Mapping[str, Typed], settings: Settings) -> list[Finding]:
+    """What is wrong between tables: years with holes, labels that no table introduces, rules that contradict each other or lack what they need."""
+    return [*_years(read), *fail_if_label_unknown(read), *contradictions(read, settings)]
+
+
 def assembled(read: Mapping[str, Typed], settings: Settings, findings: tuple[Finding, ...] = ()) -> Problem:
-    """The problem of these tables.
+    """The problem of tables between which nothing is wrong (:func:`inconsistent`).
 
     Raises:
-        InputError: labels that no table introduces, years with holes, rules that contradict each other.
+        InputError: rows of cells that do not exist, numbers that contradict each other.
     """
-    fail_if_any([*_years(read), *fail_if_label_unknown(read)], "the case", InputError)
     index = _index(read)
     cells = _cells(read)
     index["cell"] = pd.Index([f"{r}/{i}" for r, i in cells.select("region", "industry").rows()], name="cell")
@@ -49,9 +57,29 @@ def assembled(read: Mapping[str, Typed], settings: Settings, findings: tuple[Fin
     index |= relations.index
     data, found = _parameters(read, index, cells)
     data |= relations.data
-    fail_if_any(found, "the case", InputError)
-    problem = Problem(settings, index, data, relations.links, _texts(read), _provenance(read), findings)
-    return with_defaults(problem)
+    fail_if_any([*relations.findings, *found], "the case", InputError)
+    problem = _merged(read, Problem(settings, index, data, relations.links, _texts(read), _provenance(read), findings))
+    problem = with_defaults(problem)
+    doubts = implausible(problem)
+    fail_if_any(doubts, "the case", InputError)
+    return replace(problem, findings=(*findings, *doubts))
+
+
+def _merged(read: Mapping[str, Typed], problem: Problem) -> Problem:
+    """The problem with the regions merged that the table of regions says.
+
+    Raises:
+        InputError: regions about which something is decided.
+    """
+    frame = read["regions"].frame
+    if "merge" not in frame.columns or frame["merge"].null_count() == frame.height:
+        return problem
+    rows = frame.filter(pl.col("merge").is_not_null() & (pl.col("merge") != ""))
+    into = dict(zip(rows["region"], rows["merge"], strict=True))
+    fail_if_any(fail_if_merge_impossible(problem, into), "the case", InputError)
+    said = {f"name_{lang}": pl.col(f"merge_{lang}").drop_nulls().first() for lang in ("en", "zh") if f"merge_{lang}" in rows.columns}
+    names = rows.group_by("merge", maintain_order=True).agg(**said).rename({"merge": "region"})
+    return merged(problem, into, names)
 
 
 def _index(read: Mapping[str, Typed]) -> dict[str, pd.Index[Any]]:
@@ -79,7 +107,7 @@ def _cells(read: Mapping[str, Typed]) -> pl.DataFrame:
 def _years(read: Mapping[str, Typed]) -> list[Finding]:
     """Years follow one another, each in one phase, and observed ones come first."""
     frame = read["years"].frame.sort("year")
-    years = frame["year"].to_list()
+    years = frame["year"].drop_nulls().to_list()
     findings = []
     holes = [y for y in range(years[0], years[-1] + 1) if y not in years] if years else []
     if holes:
@@ -88,7 +116,7 @@ def _years(read: Mapping[str, Typed]) -> list[Finding]:
         )
     phases = frame["phase"].to_list() if "phase" in frame.columns else []
     if None in phases:
-        where = listed([y for y, p in zip(years, phases, strict=True) if p is None])
+        where = listed([y for y, p in zip(frame["year"], phases, strict=True) if p is None])
         findings.append(
             Finding("year-without-phase", f"years {where} are in no phase", "years, column 'phase'", "give each year its phase")
         )
@@ -165,7 +193,11 @@ def _texts(read: Mapping[str, Typed]) -> dict[str, pl.DataFrame]:
     out = {}
     for table, name in names.items():
         if table in read:
-            text = [p.column for p in columns_of(table).values() if p.kind == "text" and p.column in read[table].frame.columns]
+            text = [
+                p.column
+                for p in columns_of(table).values()
+                if p.kind == "text" and p.column in read[table].frame.columns and not p.column.startswith("merge")
+            ]
             keys = read[table].spec.keys
             out[name] = read[table].frame.select(*keys, *(c for c in text if c not in keys))
         else:

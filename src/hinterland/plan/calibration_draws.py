@@ -54,7 +54,7 @@ def calibrated_draws(
     """
     if elasticities not in ("fixed", "range"):
         what = f"elasticities is {elasticities!r}"
-        raise InputError(Finding("unknown-choice", what, "argument elasticities", "choose fixed or range"), "the draws")
+        raise InputError(Finding("bad-argument", what, "argument elasticities", "choose fixed or range"), "the draws")
     fail_if_unfit(problem, evidence, rules)
     used = usable(evidence, rules)
     levers, notes = levers_of(problem, evidence, rules)

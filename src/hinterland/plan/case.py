@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from hinterland.data.readers import load_frame
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any
-from hinterland.plan.assemble import assembled
+from hinterland.plan.assemble import assembled, inconsistent
 from hinterland.plan.problem import Problem
-from hinterland.plan.schema import tables
+from hinterland.plan.schema import parameters, tables
 from hinterland.plan.settings import Settings
 from hinterland.plan.typed import Typed, typed
 
@@ -51,6 +51,8 @@ def read_problem(
             tables_read[name] = got
     findings += _absent(frames)
     findings += _units_unknown({**written.get("units", {}), **(units or {})})
+    if all(name in tables_read for name, table in tables().items() if table.required):
+        findings += inconsistent(tables_read, chosen)
     fail_if_any(findings, "the case", InputError)
     return assembled(tables_read, chosen, tuple(findings))
 
@@ -117,8 +119,6 @@ def _unknown_table(name: str, where: str) -> Finding:
 
 
 def _units_unknown(units: Mapping[str, str]) -> list[Finding]:
-    from hinterland.plan.schema import parameters
-
     return [
         Finding("unknown-parameter", f"units names {name!r}, which is no parameter", "[units]", did_you_mean(name, parameters()))
         for name in units

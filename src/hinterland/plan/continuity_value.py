@@ -36,8 +36,8 @@ class ContinuityValue:
     Attributes:
         value: what more is lost, on average, where policy may be withdrawn than where it stays.
         share: of the cost where it stays.
-        values: measure (uncertain, committed, continuity, wait-and-see, evpi, expected-plan, vss; continuity-objective and continuity-shortfall are the parts
-            of it), value, low, high (by the solver's bounds), unit, share (of committed).
+        values: measure (withdrawal, commitment, continuity-value, wait-and-see, evpi, expected-plan, vss; continuity-objective and continuity-shortfall are the
+            parts of the value), value, low, high (by the solver's bounds), unit, share (of commitment).
         scenarios: scenario, probability, withdrawal, differs (first year in which it is not as the first scenario), uncertain and committed (value), shortfall
             of each (the price of falling short in the value).
         solver: one row per programme solved.
@@ -94,8 +94,8 @@ def continuity_value(
     plans = plans_of(made, tree, answer, options, None), plans_of(kept, trunk, promised, options, None)
     frame = _scenarios(problem, scenarios, *plans)
     values = _values(tree, answer, promised, alone, after, frame=frame, unit=AIMS[problem.settings.objective].unit)
-    found = values.row(by_predicate=pl.col("measure") == "continuity", named=True)
-    return ContinuityValue(found["value"], found["share"], values, frame, book.frame, *plans, _notes(made, after))
+    found = values.row(by_predicate=pl.col("measure") == "continuity-value", named=True)
+    return ContinuityValue(found["value"], found["share"], values, frame, book.frame, *plans, _notes(made, scenarios, after, values))
 
 
 def shared_until_they_differ(years: NDArray[np.int64], scenarios: Sequence[Scenario], span: Sequence[int]) -> Whole:
@@ -149,9 +149,9 @@ def _values(
     see_bound = float(p @ [a.bound for a in alone])
     fixed = (np.inf, np.inf) if after.status == "infeasible" else (after.objective, after.bound)
     rows = {
-        "uncertain": (answer.objective, answer.bound, answer.objective),
-        "committed": (promised.objective, promised.bound, promised.objective),
-        "continuity": (answer.objective - promised.objective, answer.bound - promised.objective, answer.objective - promised.bound),
+        "withdrawal": (answer.objective, answer.bound, answer.objective),
+        "commitment": (promised.objective, promised.bound, promised.objective),
+        "continuity-value": (answer.objective - promised.objective, answer.bound - promised.objective, answer.objective - promised.bound),
         "wait-and-see": (see, see_bound, see),
         "evpi": (answer.objective - see, answer.bound - see, answer.objective - see_bound),
         "expected-plan": (fixed[0], fixed[1], fixed[0]),
@@ -189,8 +189,15 @@ def _scenarios(problem: Problem, scenarios: Sequence[Scenario], uncertain: Seque
     return pl.DataFrame(columns)
 
 
-def _notes(made: Sequence[Model], after: Solution) -> tuple[Note, ...]:
+def _notes(made: Sequence[Model], scenarios: Sequence[Scenario], after: Solution, values: pl.DataFrame) -> tuple[Note, ...]:
     out = [Note("plan-withdrawal", {})]
+    problem = made[0].problem
+    first = min(s.differs(scenarios[0], problem.years) for s in scenarios)
+    if len(scenarios) > 1 and first <= problem.years[int(np.argmax(problem.decided))]:
+        out.append(Note("plan-nothing-shared", {"year": first}))
+    parts = dict(values.select("measure", "value").iter_rows())
+    if parts["continuity-shortfall"] > 0.5 * abs(parts["continuity-value"]):
+        out.append(Note("plan-continuity-shortfall", {"share": parts["continuity-shortfall"] / parts["continuity-value"]}))
     if after.status == "infeasible":
         out.append(Note("plan-expected-plan-fails", {"count": 1}))
     if made[0].program.is_mixed:

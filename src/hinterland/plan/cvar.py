@@ -30,9 +30,9 @@ class CVaR:
     def __post_init__(self) -> None:
         out = []
         if not 0 <= self.level < 1:
-            out.append(Finding("bad-level", f"level is {self.level:g}", "argument risk", "give 0 ≤ level < 1, such as 0.95"))
+            out.append(Finding("bad-argument", f"level is {self.level:g}", "argument risk", "give 0 ≤ level < 1, such as 0.95"))
         if not 0 <= self.weight <= 1:
-            out.append(Finding("bad-weight", f"weight is {self.weight:g}", "argument risk", "give 0 ≤ weight ≤ 1"))
+            out.append(Finding("bad-argument", f"weight is {self.weight:g}", "argument risk", "give 0 ≤ weight ≤ 1"))
         if out:
             raise InputError(out, "the measure of risk")
 

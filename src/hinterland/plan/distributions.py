@@ -97,7 +97,7 @@ def fail_if_bad_distributions(problem: Problem, distributions: Sequence[Distribu
         where = f"argument distributions, {d.parameter}"
         out += findings_of(problem, d.change, "argument distributions")
         if d.kind not in KINDS:
-            out.append(Finding("unknown-kind", f"there is no distribution {d.kind!r}", where, f"choose one of {', '.join(KINDS)}"))
+            out.append(Finding("bad-distribution", f"there is no distribution {d.kind!r}", where, f"choose one of {', '.join(KINDS)}"))
         least = 0 if d.kind in ("uniform", "triangular") else np.finfo(float).tiny
         if not (np.isfinite(d.low) and np.isfinite(d.high) and least <= d.low <= d.high):
             what = f"the range is {d.low:g} to {d.high:g}"
@@ -105,9 +105,9 @@ def fail_if_bad_distributions(problem: Problem, distributions: Sequence[Distribu
     scopes = [d.change.scope for d in distributions]
     twice = sorted({str(s[0]) for s in scopes if scopes.count(s) > 1})
     if twice:
-        out.append(Finding("distribution-twice", f"{', '.join(twice)} is there twice", "argument distributions", "join them"))
+        out.append(Finding("bad-distribution", f"{', '.join(twice)} is there twice", "argument distributions", "join them"))
     if not distributions:
-        out.append(Finding("no-distributions", "there is no distribution", "argument distributions", "give one or more"))
+        out.append(Finding("bad-distribution", "there is no distribution", "argument distributions", "give one or more"))
     fail_if_any(out, "the distributions", InputError)
 
 
@@ -117,11 +117,9 @@ def quantiles(n: int, k: int, seed: int, sampling: Sampling) -> Floats:
 
     out = []
     if n < 1:
-        out.append(Finding("bad-draws", f"n is {n}", "argument n", "give 1 or more draws"))
+        out.append(Finding("bad-argument", f"n is {n}", "argument n", "give 1 or more draws"))
     if sampling not in ("latin-hypercube", "sobol"):
-        out.append(
-            Finding("unknown-sampling", f"there is no sampling {sampling!r}", "argument sampling", "choose latin-hypercube or sobol")
-        )
+        out.append(Finding("bad-argument", f"there is no sampling {sampling!r}", "argument sampling", "choose latin-hypercube or sobol"))
     elif sampling == "sobol" and n >= 1 and n & (n - 1):
         near = 2 ** int(np.ceil(np.log2(n)))
         out.append(Finding("not-a-power-of-two", f"n is {n}", "argument n", f"give a power of two, such as {near}, or a Latin hypercube"))

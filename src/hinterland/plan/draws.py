@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError
 from hinterland.labels import Note
-from hinterland.plan import frames
+from hinterland.plan import draw_frames, frames
 from hinterland.plan.affine import AffineProgram, affine_program, program_at
 from hinterland.plan.changes import Change
 from hinterland.plan.distributions import Distribution, Sampling, fail_if_bad_distributions, quantiles
+from hinterland.plan.draw_frames import Answer
 from hinterland.plan.model import Model, build
 from hinterland.plan.objectives import AIMS
 from hinterland.plan.problem import Problem
@@ -24,9 +25,6 @@ from hinterland.plan.program import Floats, Program, tightened
 from hinterland.plan.solve import SolverOptions, solve
 
 __all__ = ["Draws", "draws"]
-
-MADE = 1e-6
-"""A move is made where it carries more than this part of the largest move of its draw."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +34,8 @@ class Draws:
     Attributes:
         objectives: objective, unit, mean, sd, low, median, high: over the draws that have an answer.
         capacity: region, industry, year, mean, sd, low, median, high; share_of_draws in which capacity has been decided to move there by that year.
+        groups: region, group, year, mean, low, high, share_of_draws: the same by host and group of industries (industries, where the case has no groups) at the
+            ends of phases.
         moves: source, host, industry, enclave, share (of draws in which the move is made), mean, low, median, high: of what moves in all decided years.
         values: draw, objective, value: what the first table sums up.
         factors: draw, factor, value: what each draw multiplied by.
@@ -47,6 +47,7 @@ class Draws:
 
     objectives: pl.DataFrame
     capacity: pl.DataFrame
+    groups: pl.DataFrame
     moves: pl.DataFrame
     values: pl.DataFrame
     factors: pl.DataFrame
@@ -58,8 +59,8 @@ class Draws:
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Frames by the name of their table."""
-        names = ("objectives", "moves", "values", "factors", "solver")
-        return {"plan_draws": self.capacity.rename({"industry": "group"}), **{f"plan_draws_{n}": getattr(self, n) for n in names}}
+        names = ("objectives", "capacity", "moves", "values", "factors", "solver")
+        return {"plan_draws": self.groups, **{f"plan_draws_{n}": getattr(self, n) for n in names}}
 
     def robust_moves(self, share: float) -> pl.DataFrame:
         """Moves that are made in this share of draws or more."""
@@ -124,11 +125,14 @@ def resolved(
         level, executor, options, model: as in :func:`draws`.
     """
     if not 0 < level < 1:
-        raise InputError(Finding("bad-level", f"level is {level:g}", "argument level", "give 0 < level < 1, such as 0.95"), "the draws")
+        raise InputError(Finding("bad-argument", f"level is {level:g}", "argument level", "give 0 < level < 1, such as 0.95"), "the draws")
     made = build(problem) if model is None else model
-    form = affine_program(problem, scopes, factors, made, most=len(factors), executor=executor)
-    task = Task(form, problem, tuple(scopes), made, options, _kept(made))
-    answers = _spread(task, factors, executor)
+    made = replace(made, problem=problem, program=made.program.aimed_at(problem.settings.objective))
+    live = (factors != 1.0).any(axis=0)
+    moved = tuple(c for c, moves in zip(scopes, live, strict=True) if moves)
+    form = affine_program(problem, moved, factors[:, live], made, most=len(factors), executor=executor)
+    task = Task(form, problem, moved, made, options, _kept(made))
+    answers = _spread(task, factors[:, live], executor)
     good = np.array([a.status in ("optimal", "feasible") for a in answers])
     if not good.any():
         raise InputError(
@@ -138,19 +142,6 @@ def resolved(
             "the draws",
         )
     return _gathered(made, scopes, factors, answers, good, level=level, written="each" if form is None else "affine")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What is kept of a draw: status, objectives, and some columns of its solution."""
-
-    status: str
-    method: str
-    seconds: float
-    objective: float
-    bound: float
-    objectives: Floats
-    x: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,18 +199,22 @@ def _gathered(
     x = np.array([a.x for a in answers])[good]
     held = frames.block(made, "capacity", np.zeros(program.shape[1])).drop("value")
     moves = x[:, end - start :].reshape(len(x), *program.columns["move"][2]) * made.problem.decided
-    capacity = held.with_columns(**_summary(x[:, : end - start], level), share_of_draws=pl.Series(_reached(made, moves)))
+    came = draw_frames.came(made, moves)
+    reached = pl.Series((came > 0).mean(axis=0).ravel())
+    capacity = held.with_columns(**draw_frames.summary(x[:, : end - start], level), share_of_draws=reached)
+    groups = draw_frames.groups_of(made, x[:, : end - start].reshape(came.shape), came, level)
     moved = moves.sum(axis=2)
-    values = _values(made, answers, good)
+    values = draw_frames.values_of(made, answers, good)
     notes = [Note("plan-draws", {"n": len(answers), "factors": len(scopes)})]
     if not good.all():
         notes.append(Note("plan-draws-without-answer", {"count": int((~good).sum()), "n": len(answers)}))
     return Draws(
-        objectives=_objectives(values, level),
+        objectives=draw_frames.objectives_of(values, level),
         capacity=capacity,
-        moves=_moves(made, moved, level),
+        groups=groups,
+        moves=draw_frames.moves_of(made, moved, level),
         values=values,
-        factors=_factors(scopes, factors),
+        factors=draw_frames.factors_of(scopes, factors),
         solver=pl.DataFrame(
             [
                 {"draw": i, "status": a.status, "method": a.method, "seconds": a.seconds, "objective": a.objective, "bound": a.bound}
@@ -230,60 +225,3 @@ def _gathered(
         written=written,
         notes=tuple(notes),
     )
-
-
-def _reached(made: Model, moves: Floats) -> Floats:
-    """[cell × year] part of the draws in which capacity has been decided to move to the cell by the year, from moves [n, arc, year]."""
-    cells, years = len(made.problem.index["cell"]), moves.shape[2]
-    came = np.zeros((len(moves), cells, years))
-    np.add.at(came, (slice(None), made.problem.links["arc.host"]), moves)
-    most = np.maximum(moves.max(axis=(1, 2), initial=0.0, keepdims=True), 1.0)
-    return np.asarray((came.cumsum(axis=2) > MADE * most).mean(axis=0).ravel())
-
-
-def _summary(values: Floats, level: float) -> dict[str, pl.Series]:
-    """Mean, spread and quantiles over the draws [n, k] as columns [k]."""
-    tail = (1 - level) / 2
-    low, median, high = np.quantile(values, [tail, 0.5, 1 - tail], axis=0)
-    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
-    return {
-        k: pl.Series(k, v) for k, v in (("mean", values.mean(axis=0)), ("sd", spread), ("low", low), ("median", median), ("high", high))
-    }
-
-
-def _moves(made: Model, moved: Floats, level: float) -> pl.DataFrame:
-    """Moves by arc [n, arcs], most often made first."""
-    arcs = frames.named(made.problem, made.problem.index["arc"])
-    if not moved.shape[1]:
-        return pl.DataFrame({**arcs, **{c: pl.Series(c, [], dtype=pl.Float64) for c in ("share", "mean", "low", "median", "high")}})
-    most = np.maximum(moved.max(axis=1, keepdims=True), 1.0)
-    share = (moved > MADE * most).mean(axis=0)
-    columns = {k: v for k, v in _summary(moved, level).items() if k != "sd"}
-    frame = pl.DataFrame({**arcs, "share": pl.Series("share", share), **columns})
-    return frame.filter(pl.col("share") > 0).sort("share", "mean", descending=True, maintain_order=True)
-
-
-def _values(made: Model, answers: Sequence[Answer], good: NDArray[np.bool_]) -> pl.DataFrame:
-    names = [*made.program.objectives, "shortfall"]
-    units = [AIMS[a].unit if a in AIMS else "100m-yuan" for a in names]
-    rows: list[dict[str, Any]] = [
-        {"draw": i, "objective": name, "value": float(v), "unit": unit}
-        for i, a in enumerate(answers)
-        if good[i]
-        for name, unit, v in zip(names, units, a.objectives, strict=True)
-    ]
-    return pl.DataFrame(rows)
-
-
-def _objectives(values: pl.DataFrame, level: float) -> pl.DataFrame:
-    names = values["objective"].unique(maintain_order=True)
-    table = np.column_stack([values.filter(pl.col("objective") == n)["value"].to_numpy() for n in names])
-    units = [values.filter(pl.col("objective") == n)["unit"][0] for n in names]
-    return pl.DataFrame({"objective": names, "unit": pl.Series(units), **_summary(table, level)})
-
-
-def _factors(scopes: Sequence[Change], factors: Floats) -> pl.DataFrame:
-    names = [str(c).replace(" × 1", "", 1) for c in scopes]
-    n, k = factors.shape
-    draw = np.repeat(np.arange(n), k)
-    return pl.DataFrame({"draw": draw, "factor": names * n, "value": factors.ravel()})

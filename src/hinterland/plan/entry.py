@@ -46,7 +46,7 @@ def plan(problem: Problem, objective: str | None = None, *, options: SolverOptio
     problem = problem.with_settings(objective=aim)
     made = build(problem) if model is None else model
     program = made.program.aimed_at(aim)
-    made = replace(made, program=program)
+    made = replace(made, problem=problem, program=program)
     answer = solve(program, options)
     if answer.status in ("infeasible", "unbounded"):
         raise SolverError(

@@ -150,7 +150,7 @@ def evidence_draws(evidence: Evidence, n: int, *, seed: int) -> Floats:
         InputError: fewer than one draw.
     """
     if n < 1:
-        raise InputError(Finding("bad-draws", f"n is {n}", "argument n", "give 1 or more draws"), "the draws")
+        raise InputError(Finding("bad-argument", f"n is {n}", "argument n", "give 1 or more draws"), "the draws")
     size, vectors = np.linalg.eigh(evidence.vcov)
     root = vectors * np.sqrt(np.maximum(size, 0.0))
     return np.asarray(evidence.values + np.random.default_rng(seed).standard_normal((n, len(size))) @ root.T)
@@ -171,9 +171,9 @@ def _fail_if_bad(estimates: Sequence[Estimate], vcov: Floats) -> None:
     names = [(e.role, e.outcome, e.of) for e in estimates]
     twice = sorted({"/".join(n) for n in names if names.count(n) > 1})
     if twice:
-        out.append(Finding("estimate-twice", f"{', '.join(twice)} is there twice", "the estimates", "keep one of each"))
+        out.append(Finding("bad-estimate", f"{', '.join(twice)} is there twice", "the estimates", "keep one of each"))
     if not estimates:
-        out.append(Finding("no-estimates", "there is no estimate", "the estimates", "give one or more"))
+        out.append(Finding("bad-estimate", "there is no estimate", "the estimates", "give one or more"))
     k = len(estimates)
     if vcov.shape != (k, k):
         out.append(Finding("bad-covariance", f"the covariance is {vcov.shape}", "argument vcov", f"give {k} × {k} numbers"))
@@ -186,15 +186,15 @@ def _of_estimate(e: Estimate) -> list[Finding]:
     where = f"estimate {e.name!r}"
     out = []
     if e.role not in ROLES:
-        out.append(Finding("unknown-role", f"there is no role {e.role!r}", where, did_you_mean(e.role, ROLES)))
+        out.append(Finding("bad-estimate", f"there is no role {e.role!r}", where, did_you_mean(e.role, ROLES)))
     if e.grade is not None and e.grade not in GRADES:
-        out.append(Finding("unknown-grade", f"there is no grade {e.grade!r}", where, did_you_mean(e.grade, GRADES)))
-    if e.role != "effect" and not e.of:
-        out.append(Finding("estimate-of-nothing", f"a {e.role} does not say of what", where, "name the moderator or the mediator in `of`"))
+        out.append(Finding("bad-estimate", f"there is no grade {e.grade!r}", where, did_you_mean(e.grade, GRADES)))
+    if e.role in ("moderation", "share") and not e.of:
+        out.append(Finding("bad-estimate", f"a {e.role} does not say of what", where, "name the moderator or the mediator in `of`"))
     if not (np.isfinite(e.value) and np.isfinite(e.std_error) and e.std_error >= 0):
         out.append(Finding("not-finite", f"the estimate is {e.value:g} ({e.std_error:g})", where, "give numbers, or leave it out"))
     if e.role == "moderation" and (e.centre is None or not np.isfinite(e.centre)):
-        out.append(Finding("no-centre", "a moderation does not say where the effect is the mean one", where, "give centre"))
+        out.append(Finding("bad-estimate", "a moderation does not say where the effect is the mean one", where, "give centre"))
     return out
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hinterland.data.globe import haversine_km
-from hinterland.errors import Finding, InputError, fail_if_any, listed
+from hinterland.errors import Finding, listed
 from hinterland.plan.schema import parameters
 from hinterland.plan.typed import Typed
 
@@ -42,11 +42,7 @@ class Relations:
 
 
 def linked(read: Mapping[str, Typed], index: Index, cells: pl.DataFrame) -> Relations:
-    """Every relation of the case.
-
-    Raises:
-        InputError: rows that lead to cells which are not there.
-    """
+    """Every relation of the case; ``findings`` name rows that lead to cells which are not there, and are left out."""
     out = Relations()
     positions = {d: pl.DataFrame({d: index[d].to_list(), f"_{d}": range(len(index[d]))}) for d in ("region", "industry")}
     placed = cells.join(positions["region"], on="region").join(positions["industry"], on="industry").sort("_cell")
@@ -66,7 +62,6 @@ def linked(read: Mapping[str, Typed], index: Index, cells: pl.DataFrame) -> Rela
     _pacts(out, read, index, cells)
     _regions(out, read, index)
     _moves(out, read, index)
-    fail_if_any(out.findings, "the case", InputError)
     return out
 
 

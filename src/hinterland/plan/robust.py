@@ -88,7 +88,7 @@ def robust(
     """
     _fail_if_bad_gammas(gammas, draws)
     made = build(problem) if model is None else model
-    made = replace(made, program=made.program.aimed_at(problem.settings.objective))
+    made = replace(made, problem=problem, program=made.program.aimed_at(problem.settings.objective))
     guard = protection(made.program, uncertain)
     book = Logbook(options)
     nominal = book.solve(made.program, "nominal")
@@ -109,12 +109,14 @@ def robust(
 
 def _fail_if_bad_gammas(gammas: Sequence[float], draws: int) -> None:
     out = [
-        Finding("bad-gamma", f"a budget is {g:g}", "argument gammas", "give 0 or more") for g in gammas if not (np.isfinite(g) and g >= 0)
+        Finding("bad-argument", f"a budget is {g:g}", "argument gammas", "give 0 or more")
+        for g in gammas
+        if not (np.isfinite(g) and g >= 0)
     ]
     if not len(gammas):
-        out.append(Finding("no-gammas", "there is no budget", "argument gammas", "give one or more, such as [0, 1, 2]"))
+        out.append(Finding("bad-argument", "there is no budget", "argument gammas", "give one or more, such as [0, 1, 2]"))
     if draws < 1:
-        out.append(Finding("bad-draws", f"draws is {draws}", "argument draws", "give 1 or more"))
+        out.append(Finding("bad-argument", f"draws is {draws}", "argument draws", "give 1 or more"))
     fail_if_any(out, "the robust plan", InputError)
 
 

@@ -104,7 +104,7 @@ def _findings(program: Program, u: Uncertain, blocks: Sequence[str]) -> list[Fin
     if u.columns not in program.columns:
         out.append(Finding("unknown-columns", f"the model has no columns {u.columns!r}", where, did_you_mean(u.columns, program.columns)))
     if not (np.isfinite(u.share) and u.share >= 0):
-        out.append(Finding("bad-share", f"the share is {u.share:g}", where, "give 0 or more, such as 0.1"))
+        out.append(Finding("bad-argument", f"the share is {u.share:g}", where, "give 0 or more, such as 0.1"))
     for block in blocks:
         first, last, _ = program.rows[block]
         if (np.isfinite(program.row_lower[first:last]) & np.isfinite(program.row_upper[first:last])).any():

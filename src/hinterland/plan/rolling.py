@@ -92,7 +92,7 @@ def rolling(
     decided = [y for y, free in zip(problem.years, problem.decided, strict=True) if free]
     _fail_if_bad_window(window, step, len(decided))
     made = build(problem) if model is None else model
-    made = replace(made, program=made.program.aimed_at(problem.settings.objective))
+    made = replace(made, problem=problem, program=made.program.aimed_at(problem.settings.objective))
     x = np.zeros(made.program.shape[1])
     rows = []
     for first, last, done in spans(decided, window, step):
@@ -113,9 +113,9 @@ def spans(decided: list[int], window: int, step: int) -> Iterator[tuple[int, int
 def _fail_if_bad_window(window: int, step: int, years: int) -> None:
     out = []
     if not 1 <= window <= years:
-        out.append(Finding("bad-window", f"window is {window}", "argument window", f"give 1 to {years} years"))
+        out.append(Finding("bad-argument", f"window is {window}", "argument window", f"give 1 to {years} years"))
     if not 1 <= step <= window:
-        out.append(Finding("bad-step", f"step is {step}", "argument step", f"give 1 to {window} years: no more than is seen"))
+        out.append(Finding("bad-argument", f"step is {step}", "argument step", f"give 1 to {window} years: no more than is seen"))
     if out:
         raise InputError(out, "the rolling plan")
 

@@ -88,11 +88,11 @@ class Rules:
         names = [t.name for t in self.transmissions]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
-            out.append(Finding("rule-twice", f"{', '.join(twice)} is there twice", "argument transmissions", "keep one of each"))
+            out.append(Finding("bad-rule", f"{', '.join(twice)} is there twice", "argument transmissions", "keep one of each"))
         if not names:
-            out.append(Finding("no-rules", "there is no rule", "argument transmissions", "give one or more"))
+            out.append(Finding("bad-rule", "there is no rule", "argument transmissions", "give one or more"))
         if self.weak not in WEAK:
-            out.append(Finding("unknown-choice", f"weak is {self.weak!r}", "argument weak", did_you_mean(self.weak, WEAK)))
+            out.append(Finding("bad-argument", f"weak is {self.weak!r}", "argument weak", did_you_mean(self.weak, WEAK)))
         fail_if_any(out, "the rules", InputError)
 
     @property
@@ -109,15 +109,15 @@ def _findings(t: Transmission) -> list[Finding]:
     where = f"rule {t.name!r}"
     out = []
     if t.target not in TARGETS:
-        out.append(Finding("unknown-target", f"there is no target {t.target!r}", where, did_you_mean(t.target, TARGETS)))
+        out.append(Finding("bad-rule", f"there is no target {t.target!r}", where, did_you_mean(t.target, TARGETS)))
     if t.basis not in BASES:
-        out.append(Finding("unknown-basis", f"there is no basis {t.basis!r}", where, did_you_mean(t.basis, BASES)))
+        out.append(Finding("bad-rule", f"there is no basis {t.basis!r}", where, did_you_mean(t.basis, BASES)))
     numbers = (t.elasticity, t.low, t.high)
     if not all(np.isfinite(v) for v in numbers) or not 0 <= t.low <= t.elasticity <= t.high:
         what = f"the elasticity is {t.elasticity:g}, its range {t.low:g} to {t.high:g}"
         out.append(Finding("bad-range", what, where, "give 0 ≤ low ≤ elasticity ≤ high"))
     if not t.source.strip():
-        out.append(Finding("no-source", "the elasticity has no source", where, "say where it is from, or that it is assumed"))
+        out.append(Finding("bad-rule", "the elasticity has no source", where, "say where it is from, or that it is assumed"))
     return out
 
 

@@ -59,7 +59,7 @@ def fail_if_bad_scenarios(problem: Problem, scenarios: Sequence[Scenario]) -> No
     """
     where = "argument scenarios"
     if not scenarios:
-        raise InputError(Finding("no-scenarios", "there is no scenario", where, "give one or more"), "the scenarios")
+        raise InputError(Finding("bad-scenario", "there is no scenario", where, "give one or more"), "the scenarios")
     out = [*_probabilities(scenarios, where), *_names(scenarios, where)]
     for s in scenarios:
         out += [f for c in s.each for f in findings_of(problem, c, f"scenario {s.name!r}")]
@@ -71,13 +71,13 @@ def fail_if_bad_scenarios(problem: Problem, scenarios: Sequence[Scenario]) -> No
 def _names(scenarios: Sequence[Scenario], where: str) -> list[Finding]:
     names = [s.name for s in scenarios]
     twice = sorted({n for n in names if names.count(n) > 1})
-    return [Finding("scenario-twice", f"{listed(twice)} is there twice", where, "name each scenario once")] if twice else []
+    return [Finding("bad-scenario", f"{listed(twice)} is there twice", where, "name each scenario once")] if twice else []
 
 
 def _probabilities(scenarios: Sequence[Scenario], where: str) -> list[Finding]:
     bad = [s for s in scenarios if not (np.isfinite(s.probability) and s.probability > 0)]
     out = [
-        Finding("bad-probability", f"the probability of {s.name!r} is {s.probability:g}", where, "give a positive number, or remove it")
+        Finding("bad-scenario", f"the probability of {s.name!r} is {s.probability:g}", where, "give a positive number, or remove it")
         for s in bad
     ]
     total = float(sum(s.probability for s in scenarios))
@@ -91,7 +91,7 @@ def _withdrawal(problem: Problem, s: Scenario) -> list[Finding]:
     decided = [y for y, free in zip(problem.years, problem.decided, strict=True) if free]
     if s.withdrawal not in decided:
         remedy = f"name a year from {decided[0]} to {decided[-1]}"
-        return [Finding("bad-year", f"policy is withdrawn in {s.withdrawal}, where nothing is decided", where, remedy)]
+        return [Finding("bad-argument", f"policy is withdrawn in {s.withdrawal}, where nothing is decided", where, remedy)]
     if not len(problem.index["instrument"]) or not len(problem.index["segment"]):
         return [Finding("nothing-to-withdraw", "the case has no support", where, "add the tables instruments and uptake")]
     return []

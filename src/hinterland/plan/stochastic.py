@@ -43,8 +43,8 @@ class StochasticPlan:
 
     Attributes:
         scenarios: name, probability, value (of the plan in the scenario), perfect (of the best plan for that scenario alone), regret.
-        values: measure (expected, recourse, wait-and-see, expected-plan, evpi, vss, cvar, caution), value, low, high (by the solver's bounds), unit,
-            share (of RP).
+        values: measure (expected, its parts expected-cost and expected-shortfall, recourse, wait-and-see, expected-plan, evpi, vss, cvar, caution), value, low,
+            high (by the solver's bounds), unit, share (of RP).
         solver: one row per programme solved: programme, scenario, status, method, seconds, objective, bound, primal_residual.
         plans: a plan per scenario, of one first stage.
         first_stage_until: last year of moves, new plants and support of the first stage.
@@ -116,14 +116,17 @@ def stochastic(
         chosen = book.solve(careful.program, "cautious")
     x = careful.of(chosen.x)
     costs = np.array([m.program.cost @ one for m, one in zip(made, x, strict=True)])
-    values = _values(composed.probabilities, answer, alone, after, costs=costs, risk=risk, unit=AIMS[problem.settings.objective].unit)
+    aim, p = problem.settings.objective, composed.probabilities
+    short = float(p @ [m.program.penalty @ one for m, one in zip(made, x, strict=True)])
+    values = _values(p, answer, alone, after, costs=costs, short=short, risk=risk, aim=aim)
     plans = plans_of(made, careful, chosen, options if risk is None else None, risk)
     return StochasticPlan(_scenarios(scenarios, costs, alone), values, book.frame, plans, until, risk, _notes(after, until, made))
 
 
 def aimed(problem: Problem, made: Sequence[Model]) -> tuple[Model, ...]:
     """The models with the problem's objective."""
-    return tuple(replace(m, program=m.program.aimed_at(problem.settings.objective)) for m in made)
+    aim = problem.settings.objective
+    return tuple(replace(m, problem=m.problem.with_settings(objective=aim), program=m.program.aimed_at(aim)) for m in made)
 
 
 def first_stage_end(problem: Problem, until: int | None) -> int:
@@ -137,7 +140,7 @@ def first_stage_end(problem: Problem, until: int | None) -> int:
             f"first_stage_until is {until}",
             f"give a year from {decided[0] - 1} (nothing but agreements and investment) to {decided[-1]}",
         )
-        raise InputError(Finding("bad-year", what, "argument first_stage_until", remedy), "the plan")
+        raise InputError(Finding("bad-argument", what, "argument first_stage_until", remedy), "the plan")
     return until
 
 
@@ -162,7 +165,15 @@ def _expected_plan(made: Sequence[Model], scenarios: Sequence[Scenario], first: 
 
 
 def _values(
-    p: Floats, answer: Solution, alone: Sequence[Solution], after: Sequence[Solution], *, costs: Floats, risk: CVaR | None, unit: str
+    p: Floats,
+    answer: Solution,
+    alone: Sequence[Solution],
+    after: Sequence[Solution],
+    *,
+    costs: Floats,
+    short: float,
+    risk: CVaR | None,
+    aim: str,
 ) -> pl.DataFrame:
     """The values with what the solver's bounds leave open."""
     recourse = (answer.objective, answer.bound, answer.objective)
@@ -171,6 +182,8 @@ def _values(
     fixed = (np.inf,) * 3 if fails else tuple(float(p @ [getattr(a, n) for a in after]) for n in ("objective", "bound", "objective"))
     rows: dict[str, tuple[float, float, float]] = {
         "expected": (float(p @ costs),) * 3,
+        "expected-cost" if aim == "cost" else "expected-objective": (float(p @ costs) - short,) * 3,
+        "expected-shortfall": (short,) * 3,
         "recourse": recourse,
         "wait-and-see": (see[0], see[1], see[2]),
         "expected-plan": (fixed[0], fixed[1], fixed[2]),
@@ -181,7 +194,7 @@ def _values(
         tail = conditional_value_at_risk(costs, p, risk.level)
         rows["cvar"] = (tail,) * 3
         rows["caution"] = (float(p @ costs) - recourse[0], float(p @ costs) - recourse[2], float(p @ costs) - recourse[1])
-    size = abs(recourse[0]) or 1.0
+    size, unit = abs(recourse[0]) or 1.0, AIMS[aim].unit
     return pl.DataFrame(
         [{"measure": k, "value": v, "low": low, "high": high, "unit": unit, "share": v / size} for k, (v, low, high) in rows.items()]
     )

@@ -74,6 +74,7 @@ _KEYS = {
     "sources": "JSON list of the largest sources, each with region and value",
     "basis": "what a number rests on",
     "price_unit": "unit of what a unit of the constraint is worth",
+    "bound": "whether the row is a limit or a floor",
     "scarce_is": "what is scarce: the constraint's side, what uses it (used), or the capacity that fills it (held)",
     "measure": "which number the row holds",
     "dimension": "what the label is of: region, industry, group, phase, role, skill, instrument, kind, resource, market, enclave",
@@ -146,11 +147,11 @@ _NUMBERS = {
     "per_unit": "money per unit of capacity that it brings",
     "price_most": "the largest price of a row",
     "scarce": "how much of what is scarce there is, sum over rows; null where a row forbids",
-    "cost": "price times what is scarce, not discounted: at most what all of it could save",
+    "cost": "price times what is scarce, not discounted: as much again of a limit, or doing without a floor, saves at most this",
     "cost_discounted": "the same, discounted to the first year of the plan",
     "made": "hosts' output",
     "use": "national use",
-    "share": "part of a whole, 0 to 1; of a front, part of the way between the ends",
+    "share": "part of a whole, 0 to 1; of a front, part of the way from the best end of the objective to the worst",
     "required": "part that is required",
     "short": "by how much it is short",
     "fails": "use that fails in the worst loss of a region",
@@ -216,7 +217,7 @@ _LAYOUT: Mapping[str, str] = {
     "share_of_host share_of_hosts",
     "plan_first_moves": "host kind industry observed first_year phase rank source first_value value",
     "plan_support_needed": f"host {_SPAN} side kind instrument amount public capacity per_unit people basis",
-    "plan_restrictions": f"rank constraint family region industry lost skill market {_SPAN} rows unit price price_most price_unit scarce scarce_is cost "
+    "plan_restrictions": f"rank constraint family region industry lost skill market {_SPAN} rows unit price price_most price_unit bound scarce scarce_is cost "
     "cost_discounted falls_short",
     "plan_specialisation": "measure host other year phase value",
     "plan_security": "industry year phase observed made use share required short lost fails fails_share tolerated",
@@ -236,8 +237,8 @@ _LAYOUT: Mapping[str, str] = {
     "plan_payoff": "objective other value unit",
     "plan_alternatives": "slack host group year optimum low high verdict",
     "plan_sensitivity": "parameter basis low high first_low first_high exact_low exact_high unit",
-    "plan_scenarios": "measure value unit",
-    "plan_continuity": "measure value unit",
+    "plan_scenarios": "measure value low high unit share",
+    "plan_continuity": "measure value low high unit share",
     "plan_calibration": "parameter host before after estimate std_error basis",
     "plan_draws": "region group year mean low high share_of_draws",
 }
@@ -279,4 +280,6 @@ What is made of several plans: ``plan_pareto``, ``plan_payoff`` (objectives agai
 def shaped(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with the table's columns and types; a column that it lacks is null."""
     schema = PLAN_TABLES[table]
+    if not frame.height:
+        return pl.DataFrame(schema=schema)
     return frame.select((pl.col(c) if c in frame.columns else pl.lit(None)).cast(t).alias(c) for c, t in schema.items())

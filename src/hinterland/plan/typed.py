@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from hinterland.errors import Finding, did_you_mean, listed
-from hinterland.plan.schema import Kind, ParameterSpec, TableSpec, columns_of, tables
+from hinterland.plan.schema import Kind, ParameterSpec, TableSpec, columns_of, parameters, tables
 from hinterland.units import conversion
 
 _WHOLE_KEYS = ("year", "segment")
@@ -46,12 +46,22 @@ def typed(name: str, frame: pl.DataFrame, units: Mapping[str, str]) -> tuple[Typ
         findings += more
     for column, parameter in columns.items():
         if column in frame.columns and column not in keys:
-            series, more = _values(name, frame[column], parameter, units.get(parameter.name))
+            unit, doubt = _unit(name, column, units)
+            series, more = _values(name, frame[column], parameter, unit)
             out.append(series)
-            findings += more
+            findings += [*doubt, *more]
     result = pl.DataFrame(out)
     findings += _repeated(name, result, keys)
     return Typed(spec, result, keys), findings
+
+
+def _unit(table: str, column: str, units: Mapping[str, str]) -> tuple[str | None, list[Finding]]:
+    """The unit that a column is given in: of any of the parameters that it holds, such as limits of regions and of the nation, which must agree."""
+    given = {p.name: units[p.name] for p in parameters().values() if (p.table, p.column) == (table, column) and p.name in units}
+    if len(set(given.values())) > 1:
+        what = f"column {column!r} of {table} has two units: {listed([f'{k} {v}' for k, v in given.items()])}"
+        return None, [Finding("bad-unit", what, "[units]", "give the whole column in one unit")]
+    return next(iter(given.values()), None), []
 
 
 def _free_columns(spec: TableSpec) -> dict[str, ParameterSpec]:

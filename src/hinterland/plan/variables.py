@@ -10,6 +10,7 @@ import xarray as xr
 
 from hinterland.plan.algebra import column, gathered, rows_where
 from hinterland.plan.building import Building
+from hinterland.plan.problem import Problem
 
 MONEY = "100m-yuan"
 
@@ -31,9 +32,14 @@ def add_core(b: Building) -> None:
     _abroad(b)
 
 
-def lead_of_cells(b: Building) -> np.ndarray:
+def lead_of(problem: Problem) -> np.ndarray:
     """[cell] years from decision to service: the industry's for hosts, none where capacity is renewed in place."""
-    return np.asarray(np.where(b.problem.cells_where(region="host"), b.problem.of_cells("lead").values, 0).astype(np.int64))
+    return np.asarray(np.where(problem.cells_where(region="host"), problem.of_cells("lead").values, 0).astype(np.int64))
+
+
+def lead_of_cells(b: Building) -> np.ndarray:
+    """[cell] the same of a model that is being built."""
+    return lead_of(b.problem)
 
 
 def in_time(b: Building, lead: np.ndarray) -> np.ndarray:
@@ -98,18 +104,26 @@ def trade_bounds(b: Building) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def _abroad(b: Building) -> None:
-    """Imports up to a limit, exports along the pattern of the base year."""
+    """Imports and exports along the pattern of the base year, within the margin of the phase; imports also up to a limit that is given."""
     p = b.problem
-    margin = p.phase_of("trade_flexibility")
     cells = np.asarray((p["imports"].values > 0).any(axis=1) | np.isfinite(p["import_limit"].values).any(axis=1))
     if cells.any():
-        usual = p["imports"] * gathered(p["trade_scale"], "region", p.links["cell.region"], b.cell) * (1 + margin)
-        limit = p["import_limit"].where(p["import_limit"].notnull(), usual)
         index = rows_where(cells, b.cell)
-        high = limit.sel(cell=index).transpose("cell", "year")
-        b.variable("imports", index, b.year, upper=high, unit=MONEY, meaning="imports from abroad")
+        low, high = (side.sel(cell=index) for side in import_bounds(b))
+        b.variable("imports", index, b.year, lower=low, upper=high, unit=MONEY, meaning="imports from abroad")
     if len(p.index["sale"]):
         b.variable("exports", p.index["sale"], b.year, unit=MONEY, meaning="exports to the market")
+
+
+def import_bounds(b: Building) -> tuple[xr.DataArray, xr.DataArray]:
+    """[cell, year] imports keep to those of the base year, grown with demand in the region, by the margin of the phase; a limit that is given goes before."""
+    p = b.problem
+    margin = p.phase_of("trade_flexibility")
+    usual = p["imports"] * gathered(p["trade_scale"], "region", p.links["cell.region"], b.cell)
+    high = p["import_limit"].where(p["import_limit"].notnull(), usual * (1 + margin))
+    usual_low = usual * (1 - margin).clip(min=0.0)
+    low = usual_low.where(usual_low < high, high)
+    return low.transpose("cell", "year"), high.transpose("cell", "year")
 
 
 def export_demand(b: Building) -> tuple[xr.DataArray, np.ndarray, pd.Index[Any]]:

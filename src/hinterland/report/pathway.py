@@ -10,7 +10,8 @@ from hinterland.report import pathway_choice_figures, pathway_choices, pathway_c
 from hinterland.report.blocks import Block, Bullets, Chart, Heading, Prose
 from hinterland.report.digits import count
 from hinterland.report.pathway_conditions import need
-from hinterland.report.pathway_statements import TOPICS, Said, statements
+from hinterland.report.pathway_said import TOPICS, Said
+from hinterland.report.pathway_statements import statements
 from hinterland.report.pathway_words import PlanWords
 from hinterland.report.record import Record
 from hinterland.report.sentences import Listed, Ref, Speaker, Value, say
@@ -82,7 +83,7 @@ def _short(words: PlanWords) -> list[Block]:
         return []
     named = tuple(words.constraint_both(c, inside=True) for c in frame["constraint"].unique(maintain_order=True))
     table = Ref("table", "pathway-shortfalls")
-    warning = Prose((say("pathway.short", n=count(len(named)), listed=Listed(named), table=table),), "warning")
+    warning = Prose((say("pathway.short", listed=Listed(named), table=table),), "warning")
     return _part(words, "short", [warning, pathway_tables.shortfalls(words)])
 
 
@@ -183,7 +184,7 @@ def _conditions(words: PlanWords) -> list[Block]:
 def _choice(words: PlanWords) -> list[Block]:
     """What is robust and what is a choice."""
     blocks: list[Block | None] = [pathway_choices.payoff(words)]
-    frame = words.rows("pareto")
+    frame = pathway_choices.active(words)
     if frame.height and frame["objective"].n_unique() > 1:
         blocks += [_chart(words, "front", pathway_choice_figures.front(frame, words), frame), pathway_choices.front(words)]
     frame = words.rows("alternatives")

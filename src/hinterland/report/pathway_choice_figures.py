@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST = 24
 """Ranges, and parameters, that are drawn."""
+_PALE = 0.4
+"""Strength of what prices say, against plans that were made again."""
 _COLOURS = {"must-have": GREEN, "must-avoid": ORANGE, "free": BLUE}
 
 
@@ -30,10 +32,7 @@ def front(frame: pl.DataFrame, words: PlanWords) -> Figure:
     """
     aims = frame.unique("objective", maintain_order=True)
     names = aims["objective"].to_list()
-    axis = {
-        o: words.speaker.ui("mark.pathway_with_unit", name=words.said("objective", o), unit=words.unit(u)) + words.sign
-        for o, u in aims.select("objective", "unit").iter_rows()
-    }
+    axis = {o: f"{words.said('objective', o)}\n{words.unit(u)}{words.sign}" for o, u in aims.select("objective", "unit").iter_rows()}
     wide = frame.pivot("objective", index="point", values="value").sort("point")
     same = frame.group_by("point").agg((~pl.col("distinct").fill_null(value=True)).any()).sort("point")["distinct"].to_numpy()
     with drawing():
@@ -49,7 +48,7 @@ def front(frame: pl.DataFrame, words: PlanWords) -> Figure:
             place.set_ylabel(axis[other])
             place.margins(0.08)
             for side in (place.xaxis, place.yaxis):
-                side.set_major_formatter(lambda value, _: compact(float(value), 4))
+                side.set_major_formatter(lambda value, _: f"{value:,.6g}")
             place.tick_params(labelsize=7.5)
     return figure
 
@@ -82,6 +81,7 @@ def ranges(frame: pl.DataFrame, words: PlanWords) -> Figure:
                         linewidth=2.2 + 1.6 * number,
                         solid_capstyle="butt",
                     )
+                    axes.plot([row["low"], row["high"]], [at, at], "|", color=colour, markersize=5.5, markeredgewidth=1.4)
         axes.plot([r["optimum"] for r in last.iter_rows(named=True)], [place[k] for k in keys], "o", color=INK, markersize=3.4, zorder=4)
         said = [
             words.speaker.ui("mark.pathway_range", host=words.said("host", h), group=words.said("group", g), year=str(y))
@@ -127,11 +127,9 @@ def tornado(frame: pl.DataFrame, words: PlanWords, base: float) -> Figure:
         for end, colour in (("at_low", BLUE), ("at_high", ORANGE)):
             width = column(shown, end) - base
             solid = shown["again"].to_numpy().astype(bool)
-            for flag, hatch in ((True, None), (False, "////")):
+            for flag, strength in ((True, 0.9), (False, _PALE)):
                 at = solid == flag
-                axes.barh(
-                    place[at], width[at], left=base, height=0.62, color=colour, alpha=0.85, hatch=hatch, edgecolor="white", linewidth=0
-                )
+                axes.barh(place[at], width[at], left=base, height=0.62, color=colour, alpha=strength, linewidth=0)
         axes.axvline(base, color=INK, linewidth=0.8)
         axes.set_yticks(place, [words.said("parameter", p) for p in shown["parameter"]], fontsize=7.5)
         axes.set_ylim(0.3, shown.height + 0.7)
@@ -139,17 +137,17 @@ def tornado(frame: pl.DataFrame, words: PlanWords, base: float) -> Figure:
         axes.spines["left"].set_visible(False)
         unit = words.unit(str(shown["unit"][0])) if shown.height else ""
         axes.set_xlabel(words.speaker.ui("mark.pathway_with_unit", name=words.said("objective", words.aim), unit=unit) + words.sign)
-        axes.xaxis.set_major_formatter(lambda value, _: compact(float(value), 4))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
         axes.margins(x=0.06)
-        _tornado_legend(figure, words, hatched=not bool(shown["again"].all()))
+        _tornado_legend(figure, words, pale=not bool(shown["again"].all()))
     return figure
 
 
-def _tornado_legend(figure: Figure, words: PlanWords, *, hatched: bool) -> None:
+def _tornado_legend(figure: Figure, words: PlanWords, *, pale: bool) -> None:
     from matplotlib.patches import Patch
 
     speaker = words.speaker
     handles = [Patch(color=BLUE, label=speaker.ui("mark.pathway_at_low")), Patch(color=ORANGE, label=speaker.ui("mark.pathway_at_high"))]
-    if hatched:
-        handles.append(Patch(facecolor=MUTED, hatch="////", edgecolor="white", label=speaker.ui("mark.pathway_by_prices")))
+    if pale:
+        handles.append(Patch(color=MUTED, alpha=_PALE, label=speaker.ui("mark.pathway_by_prices")))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.4)

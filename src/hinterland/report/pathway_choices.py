@@ -27,28 +27,36 @@ def payoff(words: PlanWords) -> Table | None:
     return table(words, "payoff", headings, rows, "pathway_payoff", subtitle="")
 
 
+def active(words: PlanWords) -> pl.DataFrame:
+    """Points of the front in the objectives that were traded against each other; the others are only reported at each point."""
+    frame = words.rows("pareto")
+    return frame.drop_nulls("share") if frame.height else frame
+
+
 def front(words: PlanWords) -> Table | None:
-    """Points of the front: every objective, and which part of the way between its ends it is."""
+    """Points of the front: every objective, and which part of the way from its best end it is; what is only reported has no part."""
     frame = words.rows("pareto")
     if not frame.height:
         return None
-    aims = frame.unique("objective", maintain_order=True)
+    traded = active(words)["objective"].unique().to_list()
+    aims = frame.unique("objective", maintain_order=True).sort(~pl.col("objective").is_in(traded), maintain_order=True)
     rows = []
     for (point,), part in frame.group_by("point", maintain_order=True):
         by = {r["objective"]: r for r in part.iter_rows(named=True)}
         same = "" if all(r["distinct"] is not False for r in by.values()) else words.speaker.ui("mark.pathway_same_point")
-        cells = [
-            c
-            for a in aims["objective"]
-            for c in (compact(by[a]["value"] if a in by else None), share(by[a]["share"] if a in by else None, 0))
-        ]
+        cells = [c for a in aims["objective"] for c in _at_point(by.get(a), traded=a in traded)]
         rows.append(Row((str(point), *cells, same)))
     headings = [Heading(words.speaker.ui("col.pathway_point"))]
     for objective, unit in aims.select("objective", "unit").iter_rows():
         spanner = words.speaker.ui("mark.pathway_with_unit", name=words.said("objective", objective), unit=words.unit(unit))
-        headings += [Heading(words.heading(k), "right", spanner) for k in ("value", "of_range")]
+        headings += [Heading(words.heading(k), "right", spanner) for k in ("value", "of_range")[: 1 + (objective in traded)]]
     headings.append(Heading("", "left"))
     return table(words, "front", headings, rows, "pathway_front", subtitle="")
+
+
+def _at_point(row: dict[str, object] | None, *, traded: bool) -> tuple[str, ...]:
+    value, part = (None, None) if row is None else (row["value"], row["share"])
+    return (compact(value), share(part, 0)) if traded else (compact(value),)
 
 
 def alternatives(words: PlanWords) -> Table | None:
@@ -57,10 +65,10 @@ def alternatives(words: PlanWords) -> Table | None:
     if not frame.height:
         return None
     rows = []
-    for verdict in VERDICTS:
-        part = frame.filter(verdict=verdict)
+    for verdict in (*VERDICTS, None):
+        part = frame.filter(pl.col("verdict").eq_missing(pl.lit(verdict)))
         if part.height:
-            rows.append(Row((words.said("verdict", verdict),), "head"))
+            rows.append(Row((words.said("verdict", verdict or "not-proven"),), "head"))
         before = ""
         for row in part.iter_rows(named=True):
             name = words.said("host", row["host"])
@@ -114,12 +122,21 @@ def swings(words: PlanWords) -> pl.DataFrame:
 
 
 def scenarios(words: PlanWords, name: str) -> Table | None:
-    """Measures of plans under scenarios, or of commitment."""
+    """Measures of plans under scenarios, or of commitment, within the bounds of the solver."""
     frame = words.rows(name)
     if not frame.height:
         return None
-    rows = [Row((words.said("measure", m), compact(v), words.unit(u))) for m, v, u in frame.select("measure", "value", "unit").iter_rows()]
-    return table(words, name, [*left(words, "measure"), *numbers(words, "value"), *left(words, "unit")], rows, subtitle="")
+    rows = []
+    for row in frame.iter_rows(named=True):
+        bounds = [compact(row[c]) for c in ("value", "low", "high")]
+        rows.append(Row((words.said("measure", row["measure"]), *bounds, words.unit(row["unit"]), share(row["share"]))))
+    headings = [
+        *left(words, "measure"),
+        *numbers(words, "value", "bound_low", "bound_high"),
+        *left(words, "unit"),
+        *numbers(words, "of_first"),
+    ]
+    return table(words, name, headings, rows, f"pathway_{name}", subtitle="")
 
 
 def calibration(words: PlanWords) -> Table | None:

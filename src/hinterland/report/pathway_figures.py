@@ -20,6 +20,8 @@ _COLUMNS = 2
 _SHADES = ("#f4f5f7", "#ffffff")
 _SEEN = "#e9e4d8"
 """Ground of observed years."""
+_STACK = (*CYCLE, MUTED, "#7a5195", "#8a8d3b", "#a8603f", "#3f7f7d", "#b3b6bb")
+"""Colours of what a stack is made of."""
 
 
 def panels(count: int, height: float, columns: int = _COLUMNS, *, sharex: bool = True) -> tuple[Figure, list[Axes]]:
@@ -56,7 +58,9 @@ def timeline_data(words: PlanWords) -> pl.DataFrame:
     frame = frame.rename({"region": "host"})
     labelled = frame.join(groups, on="industry", how="inner") if groups.height else frame.with_columns(group="industry")
     made = labelled.group_by("host", "year", label="group").agg(moved=pl.col("arrivals").sum(), new=pl.col("greenfield").sum())
-    return made.sort("host", "label", "year").select("host", "label", "year", "moved", "new")
+    labels = groups["group"].unique(maintain_order=True) if groups.height else made["label"].unique().sort()
+    order = pl.Enum(labels.to_list())
+    return made.sort("host", pl.col("label").cast(order), "year").select("host", "label", "year", "moved", "new")
 
 
 def gantt(data: pl.DataFrame, words: PlanWords) -> Figure:
@@ -193,8 +197,7 @@ def support(data: pl.DataFrame, words: PlanWords, named: Mapping[tuple[str, str 
                 part = data.filter(pl.col("kind") == kind, pl.col("instrument").eq_missing(pl.lit(instrument)))
                 by = dict(part.group_by(key).agg(pl.col("amount").sum()).iter_rows())
                 heights = np.array([by.get(o, 0.0) for o in order])
-                shade = {"hatch": "////", "edgecolor": "white", "linewidth": 0.0} if number >= len(CYCLE) else {"linewidth": 0.0}
-                place.bar(range(len(order)), heights, bottom=base, color=CYCLE[number % len(CYCLE)], width=0.65, label=said, **shade)
+                place.bar(range(len(order)), heights, bottom=base, color=_STACK[number % len(_STACK)], width=0.65, label=said, linewidth=0)
                 base += heights
             place.set_xticks(range(len(order)), labels, fontsize=7.5)
             place.set_xlim(-0.6, len(order) - 0.4)

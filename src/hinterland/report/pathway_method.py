@@ -9,7 +9,6 @@ import polars as pl
 from hinterland.report.digits import MISSING, compact, count
 from hinterland.report.pathway_tables import left, numbers, table
 from hinterland.report.pathway_words import ILLUSTRATIVE, SIGN, PlanWords
-from hinterland.report.sentences import Speaker
 from hinterland.report.table import Heading, Row, Table
 
 VERDICTS = ("disagrees", "agrees", "imposed", "cannot")
@@ -48,7 +47,7 @@ def _recommended(words: PlanWords, row: dict[str, object], second: bool) -> tupl
 def _claim(words: PlanWords, row: dict[str, object]) -> str:
     if row["verdict"] == "cannot":
         return words.said("reason", row["reason"])
-    claim = words.speaker.ui("mark.pathway_with_unit", name=words.said("claim", row["test"]), unit=words.unit(str(row["unit"])))
+    claim = words.speaker.ui("mark.pathway_with_unit", name=words.said("claim", row["test"]), unit=words.spoken(str(row["unit"])))
     if row["verdict"] != "imposed":
         return claim
     told = words.speaker.labelled("plan.said.joint").join(words.constraint(c) for c in str(row["imposed_by"]).split(";"))
@@ -104,20 +103,23 @@ def _fact(words: PlanWords, key: str, value: str) -> str:
         return value
     if found != found:  # noqa: PLR0124  not a number
         return words.speaker.ui("mark.pathway_no_number")
-    return compact(found, 5) if key in ("objective", "bound") else f"{found:.1e}".replace("e-0", "e-").replace("e+00", "")
+    return compact(found, 5) if key in ("objective", "bound") else "0" if found == 0 else f"{found:.1e}".replace("e-0", "e-")
 
 
 def settings(words: PlanWords) -> Table | None:
     """What was asked beside the tables of the case."""
     if not words.settings:
         return None
-    rows = [Row((words.said("setting", k), _plain(words.speaker, v))) for k, v in words.settings.items()]
+    rows = [Row((words.said("setting", k), _plain(words, k, v))) for k, v in words.settings.items()]
     return table(words, "settings", left(words, "setting", "chosen"), rows, subtitle="", decided=False)
 
 
-def _plain(speaker: Speaker, value: object) -> str:
+def _plain(words: PlanWords, key: str, value: object) -> str:
     if isinstance(value, bool):
-        return speaker.ui("yes" if value else "no")
+        return words.speaker.ui("yes" if value else "no")
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or MISSING
-    return compact(value) if isinstance(value, int | float) else str(value)
+        return ", ".join(words.said("role", v) if key == "roles" else str(v) for v in value) or MISSING
+    if key == "prices":
+        return words.prices(str(value))
+    said = {"emissions": "resource", "objective": "objective", "similarity": "similarity"}.get(key)
+    return f"{value:g}" if isinstance(value, int | float) else words.said(said, value) if said else str(value)

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
 import polars as pl
 
 from hinterland.report.advice_record import Source
-from hinterland.report.digits import compact, count
-from hinterland.report.pathway_choices import swings, widest
+from hinterland.report.digits import compact
+from hinterland.report.pathway_said import TOPICS, Said, state
+from hinterland.report.pathway_statements_several import choice, compared, doubt
 from hinterland.report.pathway_words import PlanWords
-from hinterland.report.sentences import Both, Listed, Sentence, Value, say
-
-Topic = Literal["first", "phases", "support", "restrictions", "people", "choice", "doubt", "compared"]
-TOPICS: tuple[Topic, ...] = ("first", "phases", "support", "restrictions", "people", "choice", "doubt", "compared")
+from hinterland.report.sentences import Listed, Sentence, Value, say
 
 _FIRST = 3
 """Industries named as first, and restrictions named as dearest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A sentence and the rows that it follows from. Made by :func:`state` only, which looks the rows up."""
-
-    topic: Topic
-    sentence: Sentence
-    sources: tuple[Source, ...]
-
-
-def state(words: PlanWords, topic: Topic, sentence: Sentence, *sources: Source) -> Said:
-    """A statement with its rows.
-
-    Raises:
-        ValueError: no source is given, or the record does not hold the rows of one.
-    """
-    missing = [s for s in sources if not s.rows(words.record).height]
-    if missing or not sources:
-        raise ValueError(f"no row of the record is behind {sentence.key!r}: {[(s.table, dict(s.where)) for s in missing]}")
-    return Said(topic, sentence, sources)
 
 
 def statements(words: PlanWords) -> tuple[Said, ...]:
@@ -98,6 +73,7 @@ def phases(words: PlanWords) -> Iterator[Said]:
             "new": words.amount(float(rows["greenfield"].sum()), past=past),
             "host": words.both("host", largest["host"][0]),
             "host_part": words.percent(largest["new"][0] / total, past=past),
+            "level": words.both("level", level),
             "lead": words.both(level, lead[level][0]),
             "lead_part": words.percent(lead["new"][0] / total, past=past),
         }
@@ -137,26 +113,34 @@ def restrictions(words: PlanWords) -> Iterator[Said]:
     met = frame.filter(~pl.col("falls_short"))
     dear = met.filter(pl.col("cost").is_not_null()).head(_FIRST)
     bans = met.filter(pl.col("cost").is_null()).sort("price", descending=True).head(1)
-    for key, rows in (("costs", dear), ("forbids", bans)):
-        for row in rows.iter_rows(named=True):
-            values: dict[str, Value] = {
-                "constraint": words.constraint_both(row["constraint"]),
-                "where": words.where_both(row),
-                "span": words.span(row),
-                "price": words.amount(row["price"]),
-                "unit": words.unit_both(row["unit"]),
-                "price_unit": words.unit_both(row["price_unit"]),
-                "cost": words.amount(row["cost"]),
-                "scarce": words.amount(row["scarce"]),
-            }
-            yield state(
-                words, "restrictions", Sentence(f"pathway.restriction_{key}", values), Source("plan_restrictions", {"rank": row["rank"]})
-            )
+    for row in pl.concat([dear, bans]).iter_rows(named=True):
+        sentence = Sentence(f"pathway.restriction_{_restricts(row)}", _priced(words, row))
+        yield state(words, "restrictions", sentence, Source("plan_restrictions", {"rank": row["rank"]}))
     missed = frame.filter(pl.col("falls_short"))
     if missed.height:
         named = tuple(words.constraint_both(c, inside=True) for c in missed["constraint"].unique(maintain_order=True))
-        sentence = say("pathway.restriction_missed", n=count(len(named)), listed=Listed(named))
+        sentence = say("pathway.restriction_missed", listed=Listed(named))
         yield state(words, "restrictions", sentence, Source("plan_restrictions", {"falls_short": True}))
+
+
+def _restricts(row: dict[str, object]) -> str:
+    """Which sentence tells of a restriction: a limit or floor of its own, one both of whose ends are decided, or one that forbids."""
+    if row["cost"] is None:
+        return "forbids"
+    return str(row["bound"]) if row["scarce_is"] == "side" else "value"
+
+
+def _priced(words: PlanWords, row: dict[str, object]) -> dict[str, Value]:
+    return {
+        "constraint": words.constraint_both(str(row["constraint"])),
+        "where": words.where_both(row),
+        "span": words.span(row),
+        "price": words.amount(row["price"]),
+        "unit": words.unit_both(str(row["unit"])),
+        "price_unit": words.unit_both(str(row["price_unit"])),
+        "cost": words.amount(row["cost"]),
+        "scarce": words.amount(row["scarce"]),
+    }
 
 
 def people(words: PlanWords) -> Iterator[Said]:
@@ -188,99 +172,8 @@ def structure(words: PlanWords) -> Iterator[Said]:
         yield _moved(words, "gap", frame.sort("year")["value"], Source("plan_equity", {"measure": "theil"}))
 
 
-def _moved(words: PlanWords, key: str, values: Sequence[float] | pl.Series, source: Source) -> Said:
+def _moved(words: PlanWords, key: str, values: pl.Series, source: Source) -> Said:
     start, end = float(values[0]), float(values[-1])
     way = "same" if compact(start, 3) == compact(end, 3) else "more" if end > start else "less"
     sentence = say(f"pathway.{key}_{way}", start=words.amount(start), end=words.amount(end))
     return state(words, "people", sentence, source)
-
-
-def choice(words: PlanWords) -> Iterator[Said]:
-    """What every plan within the slack has, what none has, and what is free; and what the front says."""
-    frame = widest(words)
-    for verdict in ("must-have", "must-avoid", "free"):
-        rows = frame.filter(verdict=verdict) if frame.height else frame
-        if rows.height:
-            pairs = rows.unique(["host", "group"], maintain_order=True)
-            named = tuple(
-                Sentence("pathway.pair", {"host": words.both("host", h), "group": words.both("group", g)})
-                for h, g in pairs.select("host", "group").head(6).iter_rows()
-            )
-            slack = compact(100 * float(rows["slack"][0]), 2)
-            values: dict[str, Value] = {"slack": slack, "n": words.amount(pairs.height), "listed": Listed(named)}
-            sentence = Sentence(f"pathway.choice_{verdict.replace('-', '_')}", values)
-            yield state(words, "choice", sentence, Source("plan_alternatives", {"verdict": verdict, "slack": rows["slack"][0]}))
-    yield from _front(words)
-
-
-def _front(words: PlanWords) -> Iterator[Said]:
-    """The ends of the front: what the best of the second objective costs in the first."""
-    frame = words.rows("pareto")
-    if not frame.height or frame["point"].n_unique() < 2:
-        return
-    names = frame["objective"].unique(maintain_order=True).to_list()
-    wide = frame.pivot("objective", index="point", values="value")
-    units = dict(frame.select("objective", "unit").iter_rows())
-    better = words.rows("objectives")
-    down = dict(better.select("objective", "better").iter_rows()) if better.height else {}
-    for other in names[1:]:
-        ends = wide.sort(other, descending=down.get(other) == "more")
-        values: dict[str, Value] = {"first": words.both("objective", names[0]), "other": words.both("objective", other)}
-        values |= {"unit": words.unit_both(units[names[0]]), "other_unit": words.unit_both(units[other])}
-        for name, at in (("best", 0), ("worst", -1)):
-            values |= {f"other_{name}": words.amount(ends[other][at]), f"first_{name}": words.amount(ends[names[0]][at], 4)}
-        yield state(words, "choice", Sentence("pathway.front", values), Source("plan_pareto"))
-
-
-def doubt(words: PlanWords) -> Iterator[Said]:
-    """The parameters that move the objective most, and what commitment to policy is worth."""
-    frame = swings(words)
-    for row in (frame.drop_nulls("swing").head(_FIRST) if frame.height else frame).iter_rows(named=True):
-        values: dict[str, Value] = {
-            "parameter": words.both("parameter", row["parameter"]),
-            "basis": words.both("basis", row["basis"]),
-            "low": words.amount(row["at_low"], 4),
-            "high": words.amount(row["at_high"], 4),
-            "unit": words.unit_both(row["unit"]),
-        }
-        key = "swing" if row["again"] else "swing_prices"
-        yield state(words, "doubt", Sentence(f"pathway.{key}", values), Source("plan_sensitivity", {"parameter": row["parameter"]}))
-    frame = words.rows("continuity")
-    for row in frame.iter_rows(named=True):
-        values = {
-            "measure": words.both("measure", row["measure"]),
-            "value": words.amount(row["value"], 4),
-            "unit": words.unit_both(row["unit"]),
-        }
-        yield state(words, "doubt", Sentence("pathway.continuity", values), Source("plan_continuity", {"measure": row["measure"]}))
-
-
-def compared(words: PlanWords) -> Iterator[Said]:
-    """How many recommendations of the published pathway the plan agrees with; which it does not; what was imposed, and how that looks without roles."""
-    frame = words.rows("compared")
-    if not frame.height:
-        return
-    sizes = {v: frame.filter(verdict=v).height for v in ("agrees", "disagrees", "imposed", "cannot")}
-    values: dict[str, Value] = {"n": count(frame.height), **{v: count(n) + words.sign for v, n in sizes.items()}}
-    yield state(words, "compared", Sentence("pathway.compared", values), Source("plan_compared"))
-    for row in frame.filter(verdict="disagrees").iter_rows(named=True):
-        yield _recommendation(words, "compared_disagrees", row)
-    second = frame["verdict_without"].null_count() < frame.height
-    for row in frame.filter(pl.col("verdict") == "imposed").iter_rows(named=True):
-        known = second and row["verdict_without"] in ("agrees", "disagrees")
-        yield _recommendation(words, f"compared_imposed_{row['verdict_without']}" if known else "compared_imposed", row)
-
-
-def _recommendation(words: PlanWords, key: str, row: dict[str, object]) -> Said:
-    unit = str(row["unit"]) if row["unit"] else None
-    values: dict[str, Value] = {
-        "statement": Both(str(row["statement_en"]).rstrip("."), str(row["statement_zh"]).rstrip("。")),
-        "claim": words.both("claim", row["test"]),
-        "value": words.amount(row["value"]),
-        "threshold": words.amount(row["threshold"]),
-        "unit": words.unit_both(unit),
-    }
-    if key.startswith("compared_imposed"):
-        told = tuple(words.constraint_both(c, inside=True) for c in str(row["imposed_by"]).split(";") if c)
-        values |= {"by": Listed(told), "without": words.amount(row["value_without"]), "against": words.amount(row["threshold_without"])}
-    return state(words, "compared", Sentence(f"pathway.{key}", values), Source("plan_compared", {"id": row["id"]}))

@@ -124,8 +124,8 @@ class PlanWords:
     @cached_property
     def illustrative(self) -> list[str]:
         """Parameters that are illustrative and not estimated."""
-        frame = self.rows("provenance", basis=ILLUSTRATIVE)
-        return frame["parameter"].unique().sort().to_list() if frame.height else []
+        frames = [self.rows(table, basis=ILLUSTRATIVE) for table in ("provenance", "calibration")]
+        return sorted({p for f in frames if f.height for p in f["parameter"]})
 
     @property
     def sign(self) -> str:
@@ -174,7 +174,14 @@ class PlanWords:
 
     def money(self) -> str:
         """The unit of money and capacity, with the prices."""
-        return self.speaker.ui("subtitle.pathway_money", prices=str(self.settings.get("prices") or ""))
+        return self.speaker.ui("subtitle.pathway_money", prices=self.prices(str(self.settings.get("prices") or "")))
+
+    def prices(self, given: str) -> str:
+        """Prices in words: those of a year where the case says ``constant YEAR``."""
+        first, _, year = given.partition(" ")
+        if first == "constant" and year.isdigit():
+            return self.speaker.labelled("plan_prices.constant", year=year)
+        return self.said("prices", given) if self.speaker.has(f"plan_prices.{given}") else given
 
     @cached_property
     def hosts(self) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -59,13 +61,22 @@ def asked(study: Study) -> PlanTable:
     return study.plan
 
 
+PACKAGED = "packaged:demonstration"
+"""The case that comes with the package: three invented regions, in which every table has rows."""
+
+
+def case_folder(loaded: LoadedStudy, case: str) -> Path:
+    """The folder of a case: the packaged one, or one in the data folder or beside the study."""
+    return Path(str(files("hinterland.plan").joinpath("example"))) if case == PACKAGED else loaded.path(case)
+
+
 def _parts(work: Workspace, table: PlanTable) -> tuple[list[Part], dict[str, Any], list[Finding]]:
     """Tables of the folder and of the study, what ``case.toml`` says, and warnings of preparing."""
     parts: list[Part] = []
     written: dict[str, Any] = {}
     findings: list[Finding] = []
     if table.case is not None:
-        folder = work.path(table.case)
+        folder = case_folder(work.loaded, table.case)
         if not folder.is_dir():
             where = work.loaded.where("plan", "case")
             raise InputError(Finding("missing-folder", f"there is no folder {table.case!r}", where, "check the path"), "plan")
@@ -100,7 +111,7 @@ def plan_sources(loaded: LoadedStudy) -> Iterator[tuple[Key, str]]:
     table = loaded.study.plan
     if table is None:
         return
-    folder = None if table.case is None else loaded.path(table.case)
+    folder = None if table.case in (None, PACKAGED) else loaded.path(str(table.case))
     if folder is not None and folder.is_dir():
         names = sorted(p.name for p in folder.iterdir() if p.stem in tables() or p.name == "case.toml")
         yield from ((("plan", "case"), f"{table.case}/{name}") for name in names)
@@ -129,6 +140,8 @@ def plan_problems(study: Study) -> Iterator[Broken]:
         return
     if table.case is None and not table.tables and table.economy is None:
         yield ("plan",), "nothing-to-plan", "[plan] names no table of a case", 'add case = "folder", [plan.tables] or [plan.economy]'
+    if table.case is not None and table.case.startswith("packaged:") and table.case != PACKAGED:
+        yield ("plan", "case"), "unknown-case", f"there is no packaged case {table.case!r}", f"write {PACKAGED!r}, or name a folder"
     for name in table.tables:
         if name not in tables():
             yield ("plan", "tables", name), "unknown-table", f"a case has no table {name!r}", did_you_mean(name, tables())

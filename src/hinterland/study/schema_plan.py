@@ -87,7 +87,8 @@ class PlanTable(Table):
     """What is planned: tables of the case, and choices beside them."""
 
     case: str | None = Field(
-        default=None, description="Folder of tables, one file each, and perhaps case.toml; in the data folder or beside the study."
+        default=None,
+        description="Folder of tables, one file each, and perhaps case.toml; in the data folder or beside the study. packaged:demonstration is the invented one that comes with the package.",
     )
     tables: Mapping[str, Sources] = Field(
         default_factory=dict,

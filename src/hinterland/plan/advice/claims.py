@@ -56,7 +56,7 @@ class Found:
 Claim = Callable[[View, Ask], Found]
 
 
-def _held(view: View, year: int, *, regions: tuple[str, ...] = (), industries: tuple[str, ...] = (), relocatable: bool = False) -> float:
+def _held(view: View, year: int, *, regions: tuple[str, ...] = (), industries: tuple[str, ...] = ()) -> float:
     """Capacity of hosts at the end of a year; before the plan, at its start."""
     first = view.problem.years[0]
     name = "before" if year < first else "capacity"
@@ -65,9 +65,6 @@ def _held(view: View, year: int, *, regions: tuple[str, ...] = (), industries: t
         cells = cells.filter(pl.col("host").is_in(regions))
     if industries:
         cells = cells.filter(pl.col("industry").is_in(industries))
-    if relocatable:
-        moving = view.of("relocatable").filter(pl.col("value") > 0)["industry"]
-        cells = cells.filter(pl.col("industry").is_in(moving.implode()))
     return float(cells[name].sum())
 
 

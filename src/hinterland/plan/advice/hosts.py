@@ -71,7 +71,7 @@ def equity(view: View) -> pl.DataFrame:
     * ``per-head``: 10 thousand yuan per person. ``of-mean``: as a part of the mean of all regions whose residents are known.
     * ``range``: the highest host less the lowest. ``theil`` and ``gini``: over hosts, weighted by residents.
     """
-    made = view.cells.join(view.of("value_added").rename({"value": "va"}), on=["region", "industry"], how="left")
+    made = view.cells.join(view.of("value_added").rename({"value": "va"}), on=["region", "industry", "year"], how="left")
     made = made.group_by("region", "year").agg(made=(pl.col("output") * pl.col("va")).sum())
     heads = view.of("population").rename({"value": "heads"})
     rows = made.join(heads, on=["region", "year"]).filter(pl.col("heads").is_finite() & (pl.col("heads") > 0))

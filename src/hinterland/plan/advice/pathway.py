@@ -36,7 +36,9 @@ def pathway(view: View) -> pl.DataFrame:
     rows = rows.join(_sources(view), on=_KEYS, how="left", nulls_equal=True).with_columns(pl.col("sources").fill_null("[]"))
     ranked = pl.DataFrame({"level": ["all", "group", "industry"], "_level": [0, 1, 2]})
     order = view.spans.with_row_index("_phase")
-    rows = rows.join(order, on="phase", how="left").join(ranked, on="level").sort("host", "_phase", "_level", "group", "industry")
+    named = view.groups.select("group").unique(maintain_order=True).with_row_index("_group")
+    rows = rows.join(order, on="phase", how="left").join(ranked, on="level").join(named, on="group", how="left")
+    rows = rows.sort("host", "_phase", "_level", "_group", "industry")
     return shaped("plan_pathway", rows)
 
 

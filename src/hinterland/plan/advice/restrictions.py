@@ -1,8 +1,10 @@
 r"""What each restriction costs: its price from the duals, and its price times what is scarce.
 
 The dual :math:`y_m` of a row is the change of the objective per unit of its side. It is discounted to the first year; in the money of its own year a unit is
-worth :math:`|y_m| / d_t`. As the optimum is convex in the sides, relaxing a row by :math:`\\Delta` saves at most :math:`|y_m| \\Delta` (Dantzig 1963, ch. 6;
-Bertsimas & Tsitsiklis 1997, §5.2): the cost shown is such a bound, and costs of several rows do not add up to what lifting all of them would save.
+worth :math:`|y_m| / d_t`. The optimum is convex in the sides :math:`b`, so that :math:`v(b + \\Delta) \\ge v(b) + y \\cdot \\Delta` (Bertsimas & Tsitsiklis 1997,
+§5.2): for a limit, as much again (:math:`\\Delta = b`) saves at most :math:`|y| b`; for a floor, doing without it (:math:`\\Delta = -b`) saves at most
+:math:`|y| b`; and sums bound what several such changes save together. Where a row has no side of its own, because both of its ends are decided, the amount is
+that of the plan and the product a value to first order. With whole variables the duals, and the bound, hold while those stay as they are.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ Floats = NDArray[np.float64]
 _DISCOUNTED = ("cost", "value-added", "resilience")
 """Objectives that are sums of discounted years."""
 _SHOWN = ("region", "industry", "lost", "skill", "market")
-_KEYS = ("constraint", "family", *_SHOWN, "phase", "unit", "falls_short")
+_KEYS = ("constraint", "family", *_SHOWN, "phase", "unit", "bound", "falls_short")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ def restrictions(view: View) -> pl.DataFrame:
     amounts = amounts.with_columns(
         pl.lit(None, dtype=pl.Int64 if c == "year" else pl.String).alias(c) for c in places if c not in amounts.columns
     )
-    rows = duals.filter(pl.col("constraint").is_in(names)).join(amounts, on=["constraint", *places], how="left", nulls_equal=True)
+    rows = (
+        duals.filter(pl.col("constraint").is_in(names))
+        .with_columns(bound=_BOUND)
+        .join(amounts, on=["constraint", *places], how="left", nulls_equal=True)
+    )
     short = view.plan.shortfalls.select("constraint", *places, falls_short=pl.lit(value=True))
     rows = rows.join(short.unique(["constraint", *places]), on=["constraint", *places], how="left", nulls_equal=True)
     rows = _dated(
@@ -98,6 +104,10 @@ def restrictions(view: View) -> pl.DataFrame:
 
 _LEAST = 1e-9
 """Amounts below this are none."""
+
+
+_BOUND = pl.when(pl.col("value") < 0).then(pl.lit("limit")).otherwise(pl.lit("floor"))
+"""Whether a row is a limit or a floor: what is made small rises as a floor does, and falls as a limit does."""
 
 
 def _weighted(name: str, weight: str) -> pl.Expr:

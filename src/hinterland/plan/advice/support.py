@@ -116,5 +116,5 @@ def _money(view: View) -> list[pl.DataFrame]:
     if view.plan.money.height:
         got = view.plan.money.select("year", host="region", instrument=nothing, amount="compensation")
         parts.append((got, "compensation"))
-    inside = [(f.filter(pl.col("host").is_in(view.hosts) & pl.col("year").is_in(open_years)), kind) for f, kind in parts]
+    inside = [(f.filter(pl.col("host").is_in(view.hosts) & pl.col("year").is_in(open_years.implode())), kind) for f, kind in parts]
     return [_summed(f, view, side="source", kind=kind, basis="") for f, kind in inside if f.height]

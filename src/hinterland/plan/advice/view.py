@@ -53,9 +53,8 @@ class View:
 
     @cached_property
     def groups(self) -> pl.DataFrame:
-        """``group``, ``industry``."""
-        table = self.problem.text["group"]
-        return table.select(pl.col("group", "industry").cast(pl.String)).sort("group", "industry")
+        """``group``, ``industry``, in the order of the case."""
+        return self.problem.text["group"].select(pl.col("group", "industry").cast(pl.String))
 
     @cached_property
     def cells(self) -> pl.DataFrame:

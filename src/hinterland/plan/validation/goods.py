@@ -63,9 +63,10 @@ def abroad(a: Amounts, s: Sheet) -> None:
     margin = p["trade_flexibility"].values[p.links["year.phase"]][None, :]
     growth = _grown(a.region(final_demand(a)))[p.links["cell.region"]]
     given = p["import_limit"].transpose("cell", "year").values
-    usual = p["imports"].transpose("cell", "year").values * growth * (1 + margin)
-    s.most("C4", "imports", a["imports"], np.where(np.isfinite(given), given, usual), CELL, unit=MONEY)
-    s.least("C4", "imports_sign", a["imports"], 0.0, CELL, unit=MONEY)
+    usual = p["imports"].transpose("cell", "year").values * growth
+    most = np.where(np.isfinite(given), given, usual * (1 + margin))
+    s.most("C4", "imports", a["imports"], most, CELL, unit=MONEY)
+    s.least("C4", "imports_least", a["imports"], np.minimum(usual * np.maximum(1 - margin, 0.0), most), CELL, unit=MONEY)
     s.least("C4", "exports_sign", a["exports"], 0.0, ("sale", "year"), unit=MONEY)
     market, industry = p.links["sale.market"], p.links["cell.industry"][p.links["sale.cell"]]
     up = (1 + p["market_growth"].transpose("market", "industry", "year").values[market, industry]) ** np.arange(years)[None, :]

@@ -38,7 +38,20 @@ def pareto(work: Workspace, step: Step) -> Output:
     if table is None:
         return output([])
     found = front(work.pathway, table.objectives, table.points, floors=dict(table.floors), options=solver_options(work.study))
-    return output([*_parts(found.tables), ("notes", notes_table(step.id, found.notes))])
+    points = found.points.join(_distinct(found.points), on="point")
+    payoff = found.payoff.rename({"made_best": "other"})
+    return output([*_parts({"plan_pareto": points, "plan_payoff": payoff}), ("notes", notes_table(step.id, found.notes))])
+
+
+def _distinct(points: pl.DataFrame) -> pl.DataFrame:
+    """Whether a point differs from all before it, by a millionth of the range of some objective."""
+    wide = (
+        points.filter(pl.col("share").is_not_null())
+        .with_columns(pl.col("share").round(6))
+        .pivot(on="objective", index="point", values="share")
+    )
+    shares = [c for c in wide.columns if c != "point"]
+    return wide.select("point", distinct=pl.struct(shares).is_first_distinct())
 
 
 def alternatives(work: Workspace, step: Step) -> Output:
@@ -53,7 +66,8 @@ def alternatives(work: Workspace, step: Step) -> Output:
     found = near(
         work.pathway, table.slack, groups=chosen, year=table.year, threshold=table.threshold, seconds=table.seconds, options=options
     )
-    return output([*_parts(found.tables), ("notes", notes_table(step.id, found.notes))])
+    ranges = found.ranges.rename({"lowest": "low", "highest": "high", "class": "verdict"})
+    return output([*_parts({"plan_alternatives": ranges}), ("notes", notes_table(step.id, found.notes))])
 
 
 def sensitivity(work: Workspace, step: Step) -> Output:
@@ -64,7 +78,14 @@ def sensitivity(work: Workspace, step: Step) -> Output:
     if table is None:
         return output([])
     found = sensitivities(work.pathway, table.exact, options=solver_options(work.study))
-    return output([*_parts(found.tables), ("notes", notes_table(step.id, found.notes))])
+    base = work.pathway.solution.objective
+    ends = {
+        f"{kind}_{end}": pl.col(f"{name}_{end}") + base
+        for kind, name in (("first", "first_order"), ("exact", "exact"))
+        for end in ("low", "high")
+    }
+    effects = found.effects.filter(pl.col("status") == "scaled").with_columns(**ends)
+    return output([*_parts({"plan_sensitivity": effects}), ("notes", notes_table(step.id, found.notes))])
 
 
 def scenarios(work: Workspace, step: Step) -> Output:

@@ -1,0 +1,189 @@
+"""Plans whose moves are too many to be in one model: column generation, with a certificate.
+
+A model with a few moves is solved; every move that it lacks is priced by its duals in one pass over arrays; those that would pay most enter; and so on until
+none would pay (Ford and Fulkerson 1958; Gilmore and Gomory 1961). Rounds are solved by an interior point without crossover where the solver has one: its duals
+lie in the middle of the optimal face, and are not thrown from corner to corner as a vertex's are (Gondzio, González-Brevis and Munari 2013).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from hinterland.errors import Finding, InputError, SolverError
+from hinterland.labels import Note
+from hinterland.plan.arcs import Mask, with_arcs
+from hinterland.plan.certify import Certificate, Prices, duals_of_cells, lower_bound, priced
+from hinterland.plan.entry import plan_of
+from hinterland.plan.model import Model, build
+from hinterland.plan.moves import with_moves
+from hinterland.plan.problem import Problem
+from hinterland.plan.result import Plan
+from hinterland.plan.screen import rank, screened
+from hinterland.plan.solve import Solution, SolverOptions, solve
+
+__all__ = ["Certificate", "Generated", "Generation", "solve_by_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How columns are generated.
+
+    Attributes:
+        hosts: how many hosts each source's industry has in the first model.
+        per_cell: how many moves from one cell may enter in a round, and how many to one cell.
+        batch: how many moves may enter in a round.
+        tolerance: below which size a negative reduced cost counts as none, 100m yuan per 100m yuan of yearly output.
+        gap: relative distance of the bound at which the rounds end as well.
+        rounds: how often the model is solved at most.
+    """
+
+    hosts: int = 3
+    per_cell: int = 4
+    batch: int = 100_000
+    tolerance: float = 1e-6
+    gap: float = 1e-7
+    rounds: int = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generated:
+    """A plan with the moves that pay, and how far it can be from the plan with all of them.
+
+    Attributes:
+        plan: over the moves that entered; its problem has only those.
+        certificate: of the last round.
+        history: round, arcs, columns, rows, objective, bound, gap, minimum, entered, seconds_solve, seconds_all.
+        inside: [arc] which arcs of the whole problem entered.
+    """
+
+    plan: Plan
+    certificate: Certificate
+    history: pl.DataFrame
+    inside: Mask
+
+    def __repr__(self) -> str:
+        return f"Generated({self.plan!r}, {self.certificate!r})"
+
+
+def solve_by_columns(
+    problem: Problem, objective: str | None = None, *, generation: Generation | None = None, options: SolverOptions | None = None
+) -> Generated:
+    """The plan that makes an objective best, when not all moves fit into one model.
+
+    Args:
+        problem: with every admissible arc; without the table ``arcs`` all are.
+        objective: as for :func:`hinterland.plan`.
+        generation: how columns are generated.
+        options: of the solver; with ``crossover`` the last model is solved once more, to a vertex.
+
+    Raises:
+        InputError: the case has agreements or other whole variables, whose model has no duals to price moves with.
+        SolverError: a model without an optimum.
+    """
+    how, chosen = generation or Generation(), options or SolverOptions()
+    problem = problem.with_settings(objective=objective or problem.settings.objective)
+    _fail_if_agreements(problem)
+    inside = screened(problem, how.hosts).kept
+    rounds: list[dict[str, float]] = []
+    bound, made = -np.inf, _model(problem, inside)
+    while True:
+        started = time.perf_counter()
+        made = with_moves(made, problem, inside) if rounds else made
+        answer = _optimum(made, replace(chosen, crossover=False))
+        prices, low, residual = _priced(problem, made, answer, inside)
+        bound = max(bound, low)
+        gap = (answer.objective - bound) / max(abs(answer.objective), 1e-9)
+        done = prices.minimum >= -how.tolerance or gap <= how.gap or len(rounds) + 1 >= how.rounds
+        entering = np.zeros(0, dtype=np.int64) if done else chosen_arcs(problem, prices, inside, how)
+        rounds.append(_round(made, answer, prices, bound=bound, gap=gap, entered=len(entering), started=started))
+        if not len(entering):
+            break
+        inside[entering] = True
+    certificate = _certificate(rounds[-1], prices, len(inside), residual, rounds=len(rounds), tolerance=how.tolerance)
+    if chosen.crossover and not answer.crossover:
+        answer = _optimum(made, chosen)
+    found = plan_of(made, answer)
+    return Generated(replace(found, notes=(*found.notes, _note(certificate))), certificate, pl.DataFrame(rounds), inside)
+
+
+def chosen_arcs(problem: Problem, prices: Prices, inside: Mask, how: Generation) -> np.ndarray:
+    """Positions of the arcs that enter: the largest gains of each source's and each host's cell, no more than the batch; none that is in already."""
+    gain = np.where(inside, 0.0, prices.gain)
+    at = np.flatnonzero(gain > 0)
+    best = np.zeros(len(at), dtype=bool)
+    for end in ("source", "host"):
+        best |= rank(problem.links[f"arc.{end}"][at], -gain[at]) < how.per_cell
+    at = at[best]
+    return np.sort(at[np.argsort(-gain[at], kind="stable")[: how.batch]])
+
+
+def _fail_if_agreements(problem: Problem) -> None:
+    if (problem.links["arc.enclave"] >= 0).any():
+        what = "moves under agreements are tied by more than what leaves and arrives"
+        raise InputError(Finding("columns-agreements", what, "enclaves", "leave the agreements out, or plan with all moves"), "the plan")
+
+
+def _model(problem: Problem, inside: Mask) -> Model:
+    made = build(with_arcs(problem, inside))
+    if made.program.is_mixed:
+        what = f"{int(made.program.integral.sum())} variables must be whole, so that no duals price what is left out"
+        raise InputError(Finding("columns-whole", what, "[case] off", "leave out the families with whole variables"), "the plan")
+    return made
+
+
+def _optimum(made: Model, options: SolverOptions) -> Solution:
+    answer = solve(made.program, options)
+    if answer.status != "optimal" or answer.y is None:
+        raise SolverError(f"a model of {made.program.shape[1]} columns is {answer.status}: moves can be priced at an optimum only")
+    return answer
+
+
+def _priced(problem: Problem, made: Model, answer: Solution, inside: Mask) -> tuple[Prices, float, float]:
+    y = answer.y
+    if y is None:
+        raise SolverError("the model has no duals")
+    leave, arrive = duals_of_cells(made.program, y, problem)
+    prices = priced(problem, leave, arrive, inside, costly=problem.settings.objective == "cost")
+    bound, residual = lower_bound(made.program, y, answer.objective, problem, prices)
+    return prices, bound, residual
+
+
+def _round(made: Model, answer: Solution, prices: Prices, *, bound: float, gap: float, entered: int, started: float) -> dict[str, float]:
+    m, n = made.program.shape
+    return {
+        "arcs": len(made.problem.index["arc"]),
+        "columns": n,
+        "rows": m,
+        "objective": answer.objective,
+        "bound": bound,
+        "gap": gap,
+        "minimum": prices.minimum,
+        "entered": entered,
+        "seconds_solve": sum(a.seconds for a in answer.attempts),
+        "seconds_all": time.perf_counter() - started,
+    }
+
+
+def _certificate(last: dict[str, float], prices: Prices, arcs: int, residual: float, *, rounds: int, tolerance: float) -> Certificate:
+    return Certificate(
+        arcs=arcs,
+        arc_years=prices.priced,
+        excluded=arcs - int(last["arcs"]),
+        minimum=prices.minimum,
+        tolerance=tolerance,
+        objective=last["objective"],
+        bound=last["bound"],
+        gap=last["gap"],
+        dual_residual=residual,
+        rounds=rounds,
+        complete=prices.minimum >= -tolerance,
+    )
+
+
+def _note(c: Certificate) -> Note:
+    key = "plan-certified" if c.complete else "plan-columns-stopped"
+    return Note(key, {"excluded": c.excluded, "arcs": c.arcs, "minimum": c.minimum, "bound": c.bound, "gap": c.gap, "rounds": c.rounds})
