@@ -82,7 +82,7 @@ def world(size: Size, seed: int) -> World:
     final = np.maximum(left, 0.02 * output.sum(axis=0)) * (weight / weight.sum() * rng.lognormal(0, 0.1, (k, n))).T
     use = used + final * (left / final.sum(axis=0))
     flows = _trade(size, output, np.maximum(use, 0.0), distances(lon, lat))
-    inflow, outflow = flows.sum(axis=1), flows.sum(axis=2)
+    inflow, outflow = flows.sum(axis=2), flows.sum(axis=1)
     exports = output * np.where(rng.random((n, k)) < 0.5, rng.uniform(0.0, 0.08, (n, k)), 0.0)
     imports = output * np.where(rng.random((n, k)) < 0.5, rng.uniform(0.0, 0.08, (n, k)), 0.0)
     rest = output + (inflow - outflow).T + imports - exports - used

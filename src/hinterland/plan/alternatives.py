@@ -174,7 +174,7 @@ def _fail_if_wrong(slacks: Sequence[float], directions: str, thresholds: Thresho
         findings.append(Finding("bad-count", f"count is {count}", "argument count", "give at least 1"))
     for name, part in (("threshold", thresholds.needed), ("negligible", thresholds.negligible)):
         if not 0 <= part <= 1:
-            findings.append(Finding("bad-threshold", f"{name} is {part}", f"argument {name}", "give a part between 0 and 1"))
+            findings.append(Finding("not-a-part", f"{name} is {part}", f"argument {name}", "give a part between 0 and 1"))
     fail_if_any(findings, "the alternatives", InputError)
 
 

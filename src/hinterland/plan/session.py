@@ -19,7 +19,7 @@ from hinterland.plan.solve import Places, Solution, SolverOptions, answered, ope
 Sides = Mapping[int, tuple[float, float]]
 """Lower and upper side by row."""
 
-PATIENCE = 2.0
+PATIENCE = 1.0
 """How many times the seconds of a solution from nothing the next one may take from the last vertex."""
 SHORTEST = 2.0
 """Seconds that it may take in any case."""
