@@ -64,7 +64,7 @@ def _given_value_added(problem: Problem) -> xr.DataArray:
     """Value added where it is not what inputs leave, so that what follows from the coefficients follows again."""
     taken = np.bincount(problem.links["input.user"], weights=problem["coefficient"].values, minlength=len(problem.index["cell"]))
     given = problem["value_added"]
-    return given.where(abs(given - column(1.0 - taken, problem.index["cell"])) > 1e-12)
+    return given.where(abs(given - column(1.0 - taken[problem.links["cell.pool"]], problem.index["cell"])) > 1e-12)
 
 
 def arc_costs(problem: Problem) -> Floats:
