@@ -21,6 +21,11 @@ def model_of(case: Problem | Plan) -> Model:
     return case.model if isinstance(case, Plan) else build(case)
 
 
+def penalty_of(case: Problem | Plan) -> float | None:
+    """The price at which a plan falls short; ``None`` of a problem, of which nothing is known."""
+    return float(case.model.program.penalty @ case.solution.x) if isinstance(case, Plan) else None
+
+
 def counts_of(objectives: Sequence[str], points: int | Sequence[int]) -> tuple[int, ...]:
     """Number of levels of each limited objective.
 
