@@ -39,7 +39,9 @@ def _family(family: Family) -> str:
     kept = " It is accounting and cannot be left out." if family.kept else ""
     lines = [f"## {family.id}: {family.name}\n"]
     if not family.rows:
-        return "\n".join([*lines, "Rows of the resource that the objective of emissions counts, regional and national: see C7, whose form they have.\n"])
+        return "\n".join(
+            [*lines, "Rows of the resource that the objective of emissions counts, regional and national: see C7, whose form they have.\n"]
+        )
     lines.append(f'`off = ["{family.id}"]` leaves it out.\n' if not kept else f"{kept.strip()}\n")
     for rows in family.rows:
         d = described(rows)

@@ -88,6 +88,22 @@ class Building:
         return self.problem.index["cell"]
 
     @cached_property
+    def pooled(self) -> bool:
+        """Whether some region's goods are counted in the balance of another."""
+        return len(self.shelf) < len(self.cell)
+
+    @cached_property
+    def shelf(self) -> pd.Index[Any]:
+        """Cells that have a balance: those of the centres of pools, every cell where there are none."""
+        return rows_where(self.problem.links["cell.pool"] == np.arange(len(self.cell)), self.cell)
+
+    @cached_property
+    def on_shelf(self) -> NDArray[np.int64]:
+        """[cell] position of each cell's balance among those."""
+        place = np.cumsum(self.problem.links["cell.pool"] == np.arange(len(self.cell))) - 1
+        return np.asarray(place[self.problem.links["cell.pool"]])
+
+    @cached_property
     def leaving(self) -> NDArray[np.bool_]:
         """[cell] cells that an arc leaves."""
         return np.bincount(self.problem.links["arc.source"], minlength=len(self.cell)) > 0

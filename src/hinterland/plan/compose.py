@@ -60,12 +60,7 @@ def compose(programs: Sequence[Program], probabilities: Sequence[float], togethe
     _, at = np.unique(together * n + np.arange(n)[None, :], return_inverse=True)
     column_at = at.reshape(together.shape).astype(np.int64)
     size = int(column_at.max()) + 1
-    lower, upper, integral = np.full(size, -np.inf), np.full(size, np.inf), np.zeros(size, dtype=bool)
-    for program, where in zip(programs, column_at, strict=True):
-        lower[where] = np.maximum(lower[where], program.lower)
-        upper[where] = np.minimum(upper[where], program.upper)
-        integral[where] |= program.integral
-    _fail_if_closed(programs[0], lower, upper, column_at)
+    lower, upper, integral = _bounds(programs, column_at, size)
     matrix, row_lower, row_upper, row_at = _rows(programs, together, column_at, size)
     costs = sp.vstack(
         [_at_columns(sp.csr_array(g.cost[None, :]), where, size) for g, where in zip(programs, column_at, strict=True)], "csr"
@@ -92,6 +87,17 @@ def compose(programs: Sequence[Program], probabilities: Sequence[float], togethe
         penalty=expected([g.penalty for g in programs]),
     )
     return Composed(whole, p, column_at, row_at.reshape(len(p), m), costs)
+
+
+def _bounds(programs: Sequence[Program], column_at: Whole, size: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Bounds of the whole, the tightest of the scenarios that share a column, and which columns are whole."""
+    lower, upper, integral = np.full(size, -np.inf), np.full(size, np.inf), np.zeros(size, dtype=bool)
+    for program, where in zip(programs, column_at, strict=True):
+        lower[where] = np.maximum(lower[where], program.lower)
+        upper[where] = np.minimum(upper[where], program.upper)
+        integral[where] |= program.integral
+    _fail_if_closed(programs[0], lower, upper, column_at)
+    return lower, upper, integral
 
 
 def _rows(programs: Sequence[Program], together: Whole, column_at: Whole, size: int) -> tuple[sp.csr_array, Floats, Floats, Whole]:

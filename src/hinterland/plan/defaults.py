@@ -31,7 +31,7 @@ def _value_added(p: Problem) -> xr.DataArray:
     """What inputs leave of a unit of output, where the case does not say."""
     given = p["value_added"]
     taken = np.bincount(p.links["input.user"], weights=p["coefficient"].values, minlength=len(p.index["cell"]))
-    left = column(1.0 - taken, p.index["cell"])
+    left = column(1.0 - taken[p.links["cell.pool"]], p.index["cell"])
     return given.where(given.notnull(), left)
 
 
@@ -55,9 +55,10 @@ def _national_use(p: Problem, given: xr.DataArray) -> xr.DataArray:
 
 
 def _scale(p: Problem) -> xr.DataArray:
-    """[region, year] size of a region's final demand against the first year: what trade into it follows."""
+    """[region, year] size of the final demand of a region's pool against the first year: what trade into it follows."""
     n = len(p.index["region"])
-    at = p.links["cell.region"]
-    demand = np.stack([np.bincount(at, weights=c, minlength=n) for c in p["final_demand"].transpose("year", "cell").values], axis=1)
+    pool = p.links["region.pool"]
+    at = pool[p.links["cell.region"]]
+    demand = np.stack([np.bincount(at, weights=c, minlength=n) for c in p["final_demand"].transpose("year", "cell").values], axis=1)[pool]
     first = demand[:, :1]
     return column(np.where(first > 0, demand / np.where(first > 0, first, 1.0), 1.0), p.index["region"], p.index["year"])

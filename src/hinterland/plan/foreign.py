@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from hinterland.errors import Finding, did_you_mean, listed
+from hinterland.plan.pools import wrong_pools
 from hinterland.plan.typed import Typed
 
 POINTS_TO = {
@@ -43,7 +44,7 @@ def fail_if_label_unknown(read: Mapping[str, Typed]) -> list[Finding]:
     findings += _labels(read, "roles", "group", groups, "groups")
     if "gates" in read and "kind" in read["gates"].frame.columns:
         findings += _gate_groups(read, groups)
-    return findings + _enclaves(read)
+    return findings + _enclaves(read) + wrong_pools(read)
 
 
 def _column(read: Mapping[str, Typed], name: str, column: str) -> list[Finding]:

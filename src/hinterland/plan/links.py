@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hinterland.data.globe import haversine_km
 from hinterland.errors import Finding, listed
+from hinterland.plan.pools import pool_positions
 from hinterland.plan.schema import parameters
 from hinterland.plan.typed import Typed
 
@@ -48,6 +49,7 @@ def linked(read: Mapping[str, Typed], index: Index, cells: pl.DataFrame) -> Rela
     placed = cells.join(positions["region"], on="region").join(positions["industry"], on="industry").sort("_cell")
     out.links["cell.region"] = placed["_region"].to_numpy().astype(np.int64)
     out.links["cell.industry"] = placed["_industry"].to_numpy().astype(np.int64)
+    out.links["region.pool"], out.links["cell.pool"] = pool_positions(read, index["region"], cells)
     phases = read["years"].frame.sort("year")
     named = phases["phase"].to_list() if "phase" in phases.columns else ["all"] * phases.height
     out.links["year.phase"] = index["phase"].get_indexer(named).astype(np.int64)
@@ -180,7 +182,7 @@ def _pairs_of_cells(
     if rows is None:
         return out.add(dim, pl.DataFrame(schema=dict.fromkeys(ends, pl.Int64)), tuple(ends), table)
     if table == "inputs":
-        rows = _in_regions(rows, cells)
+        rows = _in_regions(rows, cells.filter(pl.Series(out.links["cell.pool"] == np.arange(cells.height))))
     for name, (region, industry) in ends.items():
         rows = _at_cell(rows, region, industry, cells, f"_{name}")
     show = tuple(dict.fromkeys(c for pair in ends.values() for c in pair))

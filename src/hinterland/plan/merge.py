@@ -34,11 +34,13 @@ def fail_if_merge_impossible(problem: Problem, into: Mapping[str, str]) -> list[
     names = [str(r) for r in p.index["region"]]
     flags = dict(zip(names, (p["source"].values | p["host"].values | p["backup_tested"].values).astype(bool), strict=True))
     tied = {names[i] for n in ("pair.region", "pair.other", "member.region", "enclave.source", "enclave.host") for i in p.links[n]}
+    pool = p.links["region.pool"]
+    tied |= {n for i, n in enumerate(names) if pool[i] != i or (pool == i).sum() > 1}
     held = [r for r in into if flags[r] or r in tied]
     taken = sorted({n for n in into.values() if n in names and n not in into})
     findings = []
     if held:
-        what = f"{listed(held)} are sources, hosts, tested, or named by a role, a pair or an agreement"
+        what = f"{listed(held)} are sources, hosts, tested, or named by a role, a pair, a pool or an agreement"
         findings.append(Finding("merge-decided", what, "regions, column 'merge'", "merge only regions that trade"))
     if taken:
         findings.append(
@@ -66,7 +68,8 @@ def merged(problem: Problem, into: Mapping[str, str], names: pl.DataFrame) -> Pr
     labels = [f"{region[k // n]}/{p.index['industry'][k % n]}" for k in kept]
     index = {**p.index, "region": region, "cell": pd.Index(labels, name="cell", dtype=object)}
     links = {**p.links, "cell.region": kept // n, "cell.industry": kept % n}
-    links |= {k: of_region[v] for k, v in p.links.items() if k.endswith((".region", ".other")) and k not in ("cell.region",)}
+    links |= {k: of_region[v] for k, v in p.links.items() if k.endswith((".region", ".other")) and k != "cell.region"}
+    links |= {"region.pool": _ends(p.links["region.pool"], of_region), "cell.pool": _ends(p.links["cell.pool"], of_cell)}
     links |= {f"enclave.{e}": of_region[p.links[f"enclave.{e}"]] for e in ("source", "host")}
     links |= {k: of_cell[p.links[k]] for k in ("arc.source", "arc.host", "step.cell", "bend.cell", "pact.cell")}
     data = dict(p.data)
@@ -77,6 +80,13 @@ def merged(problem: Problem, into: Mapping[str, str], names: pl.DataFrame) -> Pr
     for dim, ends in (("route", ("origin", "destination")), ("input", ("supply", "user")), ("sale", ("cell", "market"))):
         out = _rows(p, out, dim, ends, of_cell)
     return replace(out, text={**p.text, "region": _texts(p, into, names)})
+
+
+def _ends(pool: Positions, to: Positions) -> Positions:
+    """[new] position of each new label's centre."""
+    out = np.arange(int(to.max(initial=-1)) + 1)
+    out[to] = to[pool]
+    return out
 
 
 def _gathered(

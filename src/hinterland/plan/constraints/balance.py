@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hinterland.plan.algebra import gather, spread, total
+import numpy as np
+
+from hinterland.plan.algebra import column, gather, spread, total
 from hinterland.plan.building import Building
 from hinterland.plan.constraints.family import Family
 from hinterland.plan.variables import export_demand
@@ -10,29 +12,50 @@ from hinterland.plan.variables import export_demand
 UNIT = "100m-yuan"
 
 
+def pooled_output(b: Building) -> None:
+    r"""What the cells of a pool make of an industry is counted together; without pools there are no such rows.
+
+    Rows: pool and industry × year
+    Unit: 100m-yuan
+    Formula: Z_{Rit} = \sum_{r \in R} z_{rit}
+    Gives way: no
+    """
+    if not b.pooled:
+        return
+    b.variable("pooled_output", b.shelf, b.year, unit=UNIT, meaning="gross output of all cells of the pool")
+    made = b["pooled_output"] - total(b["output"], "cell", b.on_shelf, b.shelf)
+    b.require("pooled_output", made, "=", 0, family="C4", unit=UNIT)
+
+
 def balance(b: Building) -> None:
     r"""Output, what other regions send and imports are intermediate use, final demand, what is sent and exports.
 
-    Rows: cell × year
+    Rows: cell × year, or pool and industry × year
     Unit: 100m-yuan
     Formula: z_{rit} + \sum_{r'} q_{r'rit} + m_{rit} = \sum_j a^r_{ij} z_{rjt} + F_{rit} + \sum_{r'} q_{rr'it} + \sum_m e_{rmit}
     Gives way: short where demand is not met, over where trade that must take place leaves goods unused
     Technical coefficients are the region's own whatever the origin of the input; trade is pooled by industry (Chenery 1953; Moses 1955). Trade keeps to
-    the pattern of the base year, grown with demand at its destination, within a margin that widens by phase: bounds on the variable.
+    the pattern of the base year, grown with demand at its destination, within a margin that widens by phase: bounds on the variable. Regions of one pool
+    share their balance.
     """
-    p = b.problem
-    have = 1 * b["output"]
+    p, at = b.problem, b.on_shelf
+    made = b["pooled_output"] if b.pooled else b["output"]
+    have = 1 * made
     if "trade" in b:
-        have = have + total(b["trade"], "route", p.links["route.destination"], b.cell)
-        have = have - total(b["trade"], "route", p.links["route.origin"], b.cell)
+        have = have + total(b["trade"], "route", at[p.links["route.destination"]], b.shelf)
+        have = have - total(b["trade"], "route", at[p.links["route.origin"]], b.shelf)
     if "imports" in b:
-        have = have + spread(b["imports"], cell=b.cell)
+        bought = b.cell.get_indexer(b["imports"].indexes["cell"])
+        have = have + (total(b["imports"], "cell", at[bought], b.shelf) if b.pooled else spread(b["imports"], cell=b.cell))
     if len(p.index["input"]):
-        used = p["coefficient"] * gather(b["output"], "cell", p.links["input.user"], p.index["input"])
-        have = have - total(used, "input", p.links["input.supply"], b.cell)
+        used = p["coefficient"] * gather(made, "cell", at[p.links["input.user"]], p.index["input"])
+        have = have - total(used, "input", at[p.links["input.supply"]], b.shelf)
     if "exports" in b:
-        have = have - total(b["exports"], "sale", p.links["sale.cell"], b.cell)
-    b.require("balance", have, "=", p["final_demand"].transpose("cell", "year"), family="C4", unit=UNIT, typical=1.0)
+        have = have - total(b["exports"], "sale", at[p.links["sale.cell"]], b.shelf)
+    wanted = p["final_demand"].transpose("cell", "year").values
+    if b.pooled:
+        wanted = np.stack([np.bincount(at, weights=w, minlength=len(b.shelf)) for w in wanted.T], axis=1)
+    b.require("balance", have, "=", column(wanted, b.shelf, b.year), family="C4", unit=UNIT, typical=1.0)
 
 
 def markets(b: Building) -> None:
@@ -69,4 +92,4 @@ def export_pattern(b: Building) -> None:
     b.require("export_pattern", 1 * b["exports"], "<=", most.transpose("sale", "year"), family="C4", unit=UNIT)
 
 
-FAMILY = Family("C4", "balance", (balance, markets, export_pattern), kept=True)
+FAMILY = Family("C4", "balance", (pooled_output, balance, markets, export_pattern), kept=True)

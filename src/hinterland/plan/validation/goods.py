@@ -35,19 +35,26 @@ def _grown(demand: Floats) -> Floats:
 
 
 def balance(a: Amounts, s: Sheet) -> None:
-    """Output, what comes and imports are intermediate use, final demand, what goes and exports."""
-    p, n = a.problem, len(a.problem.index["cell"])
-    got = a["output"] + grouped(a["trade"], p.links["route.destination"], n) + a["imports"]
-    used = p["coefficient"].values[:, None] * a["output"][p.links["input.user"]]
+    """Output, what comes and imports are intermediate use, final demand, what goes and exports; of all regions of a pool at its centre."""
+    p, n, pool = a.problem, len(a.problem.index["cell"]), a.problem.links["cell.pool"]
+    made = grouped(a["output"], pool, n)
+    got = made + grouped(a["trade"], p.links["route.destination"], n) + grouped(a["imports"], pool, n)
+    used = p["coefficient"].values[:, None] * made[p.links["input.user"]]
     gone = grouped(used, p.links["input.supply"], n) + grouped(a["trade"], p.links["route.origin"], n)
-    gone += grouped(a["exports"], p.links["sale.cell"], n)
-    s.equal("C4", "balance", got, gone + final_demand(a), CELL, unit=MONEY)
+    gone += grouped(a["exports"], pool[p.links["sale.cell"]], n)
+    s.equal("C4", "balance", got, gone + grouped(final_demand(a), pool, n), CELL, unit=MONEY)
+
+
+def _growth(a: Amounts) -> Floats:
+    """[region, year] final demand of the region's pool against the first year."""
+    pool = a.problem.links["region.pool"]
+    return _grown(grouped(a.region(final_demand(a)), pool, len(pool)))[pool]
 
 
 def trade(a: Amounts, s: Sheet) -> None:
     """Trade keeps to its pattern, grown with demand at its destination, within the margin of the phase and what may be new."""
     p = a.problem
-    growth = _grown(a.region(final_demand(a)))[p.links["cell.region"][p.links["route.destination"]]]
+    growth = _growth(a)[p.links["cell.region"][p.links["route.destination"]]]
     usual = p["trade"].values[:, None] * growth
     margin = p["trade_flexibility"].values[p.links["year.phase"]][None, :]
     new = p["new_trade"].values[:, None]
@@ -61,7 +68,7 @@ def abroad(a: Amounts, s: Sheet) -> None:
     p = a.problem
     years = len(p.years)
     margin = p["trade_flexibility"].values[p.links["year.phase"]][None, :]
-    growth = _grown(a.region(final_demand(a)))[p.links["cell.region"]]
+    growth = _growth(a)[p.links["cell.region"]]
     given = p["import_limit"].transpose("cell", "year").values
     usual = p["imports"].transpose("cell", "year").values * growth
     most = np.where(np.isfinite(given), given, usual * (1 + margin))
