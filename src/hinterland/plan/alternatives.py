@@ -26,7 +26,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import Session
-from hinterland.plan.several import model_of, penalty_of
+from hinterland.plan.several import known_of, model_of
 from hinterland.plan.solve import Solution, SolverOptions, solve
 
 __all__ = ["Alternatives", "alternatives"]
@@ -133,22 +133,23 @@ def alternatives(
     made = model_of(case)
     options = options or SolverOptions()
     where = sites(made, groups, year)
-    least = least_shortfall(made.program, "cost", options, known=penalty_of(case), margin=shortfall)
+    least = least_shortfall(made.program, "cost", options, known=known_of(case, "cost"), margin=shortfall)
     cost = made.program.objectives["cost"]
     best = least.best or solve(replace(least.program, cost=cost), replace(options, crossover=True))
     if best.status not in ANSWERED:
         raise SolverError(f"the least cost with the least shortfall was not found: {best.status}")
-    program = limited(least.program, cost, _most(best.objective, slacks[-1]), COST_ROW)
+    paid = float(cost @ best.x)
+    program = limited(least.program, cost, _most(paid, slacks[-1]), COST_ROW)
     optimum = where.held(best.x)
     weights = extremes(len(optimum)) if directions == "extremes" else halton(count, _sizes(where, optimum), seed or 0)
     asked = [(s, w) for s in slacks for w in weights]
     until = np.inf if seconds is None else time.time() + seconds
-    reached = _Search(program, where, best, options, until).all(asked, executor)
+    reached = _Search(program, where, best, paid, options=options, until=until).all(asked, executor)
     exact = directions == "extremes"
     return Alternatives(
         ranges=ranges(where, slacks, optimum, reached, thresholds=thresholds, exact=exact),
         found=found_frame(where, reached, exact=exact),
-        cost=best.objective,
+        cost=paid,
         penalty=least.penalty,
         notes=_notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, thresholds=thresholds),
         model=made,
@@ -193,11 +194,12 @@ def _cost_row(program: Program) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
-    """What every direction has in common: the programme, where capacity can be, the best plan, how to solve, and until when."""
+    """What every direction has in common: the programme, where capacity can be, the best plan and its cost, how to solve, and until when."""
 
     program: Program
     where: Sites
     best: Solution
+    cost: float
     options: SolverOptions
     until: float
 
@@ -208,7 +210,7 @@ class _Search:
         for slack, weights in asked:
             if time.time() >= self.until:
                 break
-            answer = session.solve(cost=self.where.cost(weights, n), sides={row: (-np.inf, _most(self.best.objective, slack))})
+            answer = session.solve(cost=self.where.cost(weights, n), sides={row: (-np.inf, _most(self.cost, slack))})
             if answer.status not in ANSWERED:
                 what = f"no alternative within {slack:.3g} of the least cost was found although the best plan is one: {answer.status}"
                 raise SolverError(what)

@@ -39,7 +39,20 @@ class Least:
     best: Solution | None
 
 
-def least_shortfall(program: Program, aim: str, options: SolverOptions, *, known: float | None = None, margin: float = 0.0) -> Least:
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What a plan tells about its programme.
+
+    Attributes:
+        penalty: price at which it falls short, 100m yuan.
+        best: its solution, where it is a proven vertex, best in the objective asked for.
+    """
+
+    penalty: float
+    best: Solution | None
+
+
+def least_shortfall(program: Program, aim: str, options: SolverOptions, *, known: Known | None = None, margin: float = 0.0) -> Least:
     """Find the least total price of falling short, and keep it.
 
     The programme that falls short of nothing is tried first, aimed at what is wanted next: where it has a solution, that is the end of the matter.
@@ -48,7 +61,7 @@ def least_shortfall(program: Program, aim: str, options: SolverOptions, *, known
         program: any programme of a case.
         aim: the objective that is to be made best next.
         options: of the solver; answers are brought to a vertex.
-        known: the price at which some solution falls short; where it is more than nothing, the trial is left out.
+        known: what a plan of the programme tells: the trial is left out where it falls short, and where it is itself the answer.
         margin: part of the least price by which solutions may exceed it.
 
     Raises:
@@ -57,8 +70,9 @@ def least_shortfall(program: Program, aim: str, options: SolverOptions, *, known
     vertex, nothing = replace(options, crossover=True), np.zeros_like(program.cost)
     slack = program.penalty > 0
     full = replace(program, upper=np.where(slack, np.minimum(program.upper, 0.0), program.upper), constant=0.0)
-    if known is None or known <= slight(known):
-        best = _tried(replace(full, cost=program.objectives[aim]), vertex)
+    if known is None or known.penalty <= slight(known.penalty):
+        best = known.best if known is not None else None
+        best = _tried(replace(full, cost=program.objectives[aim]), vertex) if best is None else best
         if best is not None:
             return Least(replace(full, cost=nothing), 0.0, best)
     aimed = replace(program, cost=program.penalty, constant=0.0)

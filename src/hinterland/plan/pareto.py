@@ -23,7 +23,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import changed
-from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, model_of, penalty_of
+from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, known_of, model_of
 from hinterland.plan.solve import SolverOptions, solve
 
 __all__ = ["Pareto", "pareto"]
@@ -127,7 +127,7 @@ def pareto(
     made = model_of(case)
     fail_if_not_possible(made, chosen, wanted)
     options = options or SolverOptions()
-    least = least_shortfall(made.program, chosen[0], options, known=penalty_of(case), margin=shortfall)
+    least = least_shortfall(made.program, chosen[0], options, known=known_of(case, chosen[0]), margin=shortfall)
     program = with_floors(made, least, wanted, options)
     table = payoff(program, chosen, options, start=None if wanted else least.best, executor=executor)
     fail_if_flat(table, least.penalty)

@@ -21,7 +21,7 @@ Sides = Mapping[int, tuple[float, float]]
 
 PATIENCE = 1.0
 """How many times the seconds of a solution from nothing the next one may take from the last vertex."""
-SHORTEST = 2.0
+SHORTEST = 1.0
 """Seconds that it may take in any case."""
 GIVE_UP = 2
 """Failures after which a session solves everything anew."""
