@@ -131,18 +131,18 @@ def test_threads_find_the_same_front() -> None:
 def test_least_shortfall_is_kept() -> None:
     """One unit is asked for and 0.6 can be had: 0.4 is missing at a price of 5, and no cost can buy it. With a margin of a quarter, 0.5 may be missing."""
     made = programs.program({"cost": [1.0, 0.0]}, [[1.0, 1.0]], [1.0], [np.inf], most=[0.6, np.inf], penalty=[0.0, 5.0])
-    least = least_shortfall(made, EXACT)
+    least = least_shortfall(made, "cost", EXACT)
     assert least.penalty == pytest.approx(2.0)
     cheap = solve(replace(least.program, cost=made.objectives["cost"]))
     np.testing.assert_allclose(cheap.x, [0.6, 0.4], atol=1e-6)
-    wider = least_shortfall(made, EXACT, margin=0.25).program
+    wider = least_shortfall(made, "cost", EXACT, margin=0.25).program
     np.testing.assert_allclose(solve(replace(wider, cost=made.objectives["cost"])).x, [0.5, 0.5], atol=1e-6)
 
 
 def test_nothing_falls_short_where_it_need_not() -> None:
     """Falling short would be cheaper (price 0.1 against cost 1), and is ruled out because it can be avoided."""
     made = programs.program({"cost": [1.0, 0.0]}, [[1.0, 1.0]], [1.0], [np.inf], penalty=[0.0, 0.1])
-    least = least_shortfall(made, EXACT)
+    least = least_shortfall(made, "cost", EXACT)
     assert least.penalty == 0.0
     np.testing.assert_allclose(solve(replace(least.program, cost=made.objectives["cost"])).x, [1.0, 0.0], atol=1e-9)
 
@@ -150,7 +150,7 @@ def test_nothing_falls_short_where_it_need_not() -> None:
 def test_contradicting_rows_are_said() -> None:
     made = programs.program({"cost": [1.0]}, [[1.0], [1.0]], [2.0, -np.inf], [np.inf, 1.0])
     with pytest.raises(SolverError, match="hard rows contradict"):
-        least_shortfall(made, EXACT)
+        least_shortfall(made, "cost", EXACT)
 
 
 def test_face_and_row_keep_the_same() -> None:

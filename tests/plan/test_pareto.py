@@ -134,3 +134,15 @@ def test_three_objectives_of_a_case(every_plan: hl.Plan) -> None:
     size = values.max(axis=0) - values.min(axis=0)
     assert not dominated(values / size, 1e-3).any()
     assert "pareto-nadir" in [n.code for n in front.notes]
+
+
+def test_a_plan_is_taken_up_where_it_stands(problem: hl.Problem, front: Pareto) -> None:
+    """The front of a plan that is best in the first objective starts from it; of another plan, and of an interior point, it starts anew. All are the same."""
+    for plan in (
+        hl.plan(problem),
+        hl.plan(problem, "emissions"),
+        hl.plan(problem, options=hl.SolverOptions(method="ipx", crossover=False)),
+    ):
+        again = hl.pareto(plan, points=5)
+        np.testing.assert_allclose(again.front["cost"], front.front["cost"], rtol=1e-6)
+        np.testing.assert_allclose(again.front["emissions"], front.front["emissions"], rtol=1e-6)

@@ -20,15 +20,14 @@ from hinterland.labels import Note
 from hinterland.plan.alternatives_frames import Reached, Thresholds, found_frame, ranges
 from hinterland.plan.directions import Groups, Sites, extremes, halton, sites
 from hinterland.plan.entry import plan_of, with_duals
-from hinterland.plan.hold import least_shortfall, limited, slight
+from hinterland.plan.hold import ANSWERED, least_shortfall, limited, slight
 from hinterland.plan.model import Model
-from hinterland.plan.payoff import ANSWERED
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import Session
-from hinterland.plan.several import model_of
-from hinterland.plan.solve import SolverOptions, solve
+from hinterland.plan.several import known_of, model_of
+from hinterland.plan.solve import Solution, SolverOptions, solve
 
 __all__ = ["Alternatives", "alternatives"]
 
@@ -134,22 +133,23 @@ def alternatives(
     made = model_of(case)
     options = options or SolverOptions()
     where = sites(made, groups, year)
-    least = least_shortfall(made.program, options, margin=shortfall)
+    least = least_shortfall(made.program, "cost", options, known=known_of(case, "cost"), margin=shortfall)
     cost = made.program.objectives["cost"]
-    best = solve(replace(least.program, cost=cost), replace(options, crossover=True))
+    best = least.best or solve(replace(least.program, cost=cost), replace(options, crossover=True))
     if best.status not in ANSWERED:
         raise SolverError(f"the least cost with the least shortfall was not found: {best.status}")
-    program = limited(least.program, cost, _most(best.objective, slacks[-1]), COST_ROW)
+    paid = float(cost @ best.x)
+    program = limited(least.program, cost, _most(paid, slacks[-1]), COST_ROW)
     optimum = where.held(best.x)
     weights = extremes(len(optimum)) if directions == "extremes" else halton(count, _sizes(where, optimum), seed or 0)
     asked = [(s, w) for s in slacks for w in weights]
     until = np.inf if seconds is None else time.time() + seconds
-    reached = _Search(program, where, best.objective, options, until).all(asked, executor)
+    reached = _Search(program, where, best, paid, options=options, until=until).all(asked, executor)
     exact = directions == "extremes"
     return Alternatives(
         ranges=ranges(where, slacks, optimum, reached, thresholds=thresholds, exact=exact),
         found=found_frame(where, reached, exact=exact),
-        cost=best.objective,
+        cost=paid,
         penalty=least.penalty,
         notes=_notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, thresholds=thresholds),
         model=made,
@@ -194,17 +194,18 @@ def _cost_row(program: Program) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
-    """What every direction has in common: the programme, where capacity can be, the least cost, how to solve, and until when."""
+    """What every direction has in common: the programme, where capacity can be, the best plan and its cost, how to solve, and until when."""
 
     program: Program
     where: Sites
+    best: Solution
     cost: float
     options: SolverOptions
     until: float
 
     def piece(self, asked: Sequence[tuple[float, Floats]]) -> list[Reached]:
         """Some directions, one after the other in one session."""
-        session, n, row = Session(self.program, self.options), self.program.shape[1], _cost_row(self.program)
+        session, n, row = Session(self.program, self.options, self.best), self.program.shape[1], _cost_row(self.program)
         out = []
         for slack, weights in asked:
             if time.time() >= self.until:

@@ -19,8 +19,8 @@ from itertools import product
 
 import numpy as np
 
-from hinterland.plan.hold import limited
-from hinterland.plan.payoff import ANSWERED, Payoff
+from hinterland.plan.hold import ANSWERED, limited
+from hinterland.plan.payoff import Payoff
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.session import Session
 from hinterland.plan.solve import Solution, SolverOptions
@@ -145,7 +145,8 @@ def _line(swept: Grid, outer: Level, inner: Sequence[int]) -> list[Visit]:
     """Visit some positions of a line, the loosest first."""
     fixed = [float(swept.levels[k + 1][n]) for k, n in enumerate(outer)]
     tight = any(n == len(swept.levels[k + 1]) - 1 for k, n in enumerate(outer))
-    session = Session(swept.program, replace(swept.options, crossover=swept.options.crossover or tight))
+    options = replace(swept.options, crossover=swept.options.crossover or tight)
+    session = Session(swept.program, options, swept.payoff.start)
     sides = {swept.row(k + 2): (-np.inf, e) for k, e in enumerate(fixed)}
     expression = swept.program.objectives[swept.payoff.names[1]]
     levels = swept.levels[0]

@@ -16,6 +16,8 @@ from hinterland.errors import SolverError
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.solve import Solution, SolverOptions, solve
 
+ANSWERED = ("optimal", "feasible")
+"""States of a solution that has values."""
 TOLERANCE = 1e-7
 """How far what is kept may be from its best, over 1 + its size."""
 _DEAR = 1e-6
@@ -29,38 +31,68 @@ class Least:
     Attributes:
         program: with the price of falling short held at its least; its cost is 0.
         penalty: the least price, 100m yuan.
-        solution: one that reaches it.
+        best: the vertex of the programme that is best in the objective asked for, where it was found on the way.
     """
 
     program: Program
     penalty: float
-    solution: Solution
+    best: Solution | None
 
 
-def least_shortfall(program: Program, options: SolverOptions, *, margin: float = 0.0) -> Least:
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What a plan tells about its programme.
+
+    Attributes:
+        penalty: price at which it falls short, 100m yuan.
+        best: its solution, where it is a proven vertex, best in the objective asked for.
+    """
+
+    penalty: float
+    best: Solution | None
+
+
+def least_shortfall(program: Program, aim: str, options: SolverOptions, *, known: Known | None = None, margin: float = 0.0) -> Least:
     """Find the least total price of falling short, and keep it.
+
+    The programme that falls short of nothing is tried first, aimed at what is wanted next: where it has a solution, that is the end of the matter.
 
     Args:
         program: any programme of a case.
-        options: of the solver; the answer is brought to a vertex.
+        aim: the objective that is to be made best next.
+        options: of the solver; answers are brought to a vertex.
+        known: what a plan of the programme tells: the trial is left out where it falls short, and where it is itself the answer.
         margin: part of the least price by which solutions may exceed it.
 
     Raises:
         SolverError: as :func:`hinterland.plan.solve.solve`, or the hard rows contradict each other.
     """
+    vertex, nothing = replace(options, crossover=True), np.zeros_like(program.cost)
+    slack = program.penalty > 0
+    full = replace(program, upper=np.where(slack, np.minimum(program.upper, 0.0), program.upper), constant=0.0)
+    if known is None or known.penalty <= slight(known.penalty):
+        best = known.best if known is not None else None
+        best = _tried(replace(full, cost=program.objectives[aim]), vertex) if best is None else best
+        if best is not None:
+            return Least(replace(full, cost=nothing), 0.0, best)
     aimed = replace(program, cost=program.penalty, constant=0.0)
-    found = solve(aimed, replace(options, crossover=True))
-    if found.status not in ("optimal", "feasible"):
+    found = solve(aimed, vertex)
+    if found.status not in ANSWERED:
         raise SolverError(f"the plan is {found.status} although every resource may give way: hard rows contradict each other")
     least = max(float(program.penalty @ found.x), 0.0)
     if least <= slight(least):
-        slack = program.penalty > 0
-        held, least = replace(program, upper=np.where(slack, np.minimum(program.upper, 0.0), program.upper)), 0.0
-    elif margin > 0:
-        held = limited(program, program.penalty, least * (1 + margin), "kept:shortfall")
-    else:
-        held = kept(aimed, found, "kept:shortfall")
-    return Least(replace(held, cost=np.zeros_like(program.cost), constant=0.0), least, found)
+        return Least(replace(full, cost=nothing), 0.0, None)
+    held = limited(program, program.penalty, least * (1 + margin), "kept:shortfall") if margin > 0 else kept(aimed, found, "kept:shortfall")
+    return Least(replace(held, cost=nothing, constant=0.0), least, None)
+
+
+def _tried(program: Program, options: SolverOptions) -> Solution | None:
+    """The solution, where there is one and a solver finds it."""
+    try:
+        found = solve(program, options)
+    except SolverError:
+        return None
+    return found if found.status in ANSWERED else None
 
 
 def slight(value: float) -> float:

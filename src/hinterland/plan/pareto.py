@@ -15,15 +15,15 @@ from hinterland.plan import pareto_frames as frames
 from hinterland.plan.augmecon import Grid, Visit, grid, sweep
 from hinterland.plan.dominance import hypervolume
 from hinterland.plan.entry import plan_of, unit_of, with_duals
-from hinterland.plan.hold import Least, least_shortfall, limited
+from hinterland.plan.hold import ANSWERED, Least, least_shortfall, limited
 from hinterland.plan.model import Model
 from hinterland.plan.objectives import AIMS
-from hinterland.plan.payoff import ANSWERED, payoff
+from hinterland.plan.payoff import payoff
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import changed
-from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, model_of
+from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, known_of, model_of
 from hinterland.plan.solve import SolverOptions, solve
 
 __all__ = ["Pareto", "pareto"]
@@ -127,9 +127,9 @@ def pareto(
     made = model_of(case)
     fail_if_not_possible(made, chosen, wanted)
     options = options or SolverOptions()
-    least = least_shortfall(made.program, options, margin=shortfall)
+    least = least_shortfall(made.program, chosen[0], options, known=known_of(case, chosen[0]), margin=shortfall)
     program = with_floors(made, least, wanted, options)
-    table = payoff(program, chosen, options, executor)
+    table = payoff(program, chosen, options, start=None if wanted else least.best, executor=executor)
     fail_if_flat(table, least.penalty)
     swept = grid(program, table, counts, options, bypass=bypass)
     found = frames.collected(swept, sweep(swept, executor))

@@ -14,12 +14,10 @@ from functools import partial
 import numpy as np
 
 from hinterland.errors import SolverError
-from hinterland.plan.hold import kept
+from hinterland.plan.hold import ANSWERED, kept
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.solve import Solution, SolverOptions, solve
 
-ANSWERED = ("optimal", "feasible")
-"""States of a solution that has values."""
 CONFLICT = 1e-5
 """A range below this part of the size of the objective is none."""
 
@@ -32,11 +30,13 @@ class Payoff:
         names: [p] objectives in order.
         values: [p, p] value of each objective (column) where each (row) is best; turned round where more is better.
         solutions: [p] solution of each row.
+        start: the vertex that is best in the first objective, before the others were looked at.
     """
 
     names: tuple[str, ...]
     values: Floats
     solutions: tuple[Solution, ...]
+    start: Solution
 
     @property
     def ideal(self) -> Floats:
@@ -60,40 +60,49 @@ class Payoff:
         return [n for n, r, s in zip(self.names, self.ranges, size, strict=True) if r <= CONFLICT * s]
 
 
-def payoff(program: Program, names: Sequence[str], options: SolverOptions, executor: Executor | None = None) -> Payoff:
+def payoff(
+    program: Program, names: Sequence[str], options: SolverOptions, *, start: Solution | None = None, executor: Executor | None = None
+) -> Payoff:
     """Make each objective best, then the others in turn.
 
     Args:
         program: with whatever is held beforehand.
         names: objectives, in order.
         options: of the solver; answers are brought to a vertex.
+        start: the vertex that is best in the first objective, where it is known.
         executor: spreads the rows.
 
     Raises:
         SolverError: as :func:`hinterland.plan.solve.solve`.
     """
-    orders = [(first, *(n for n in names if n != first)) for first in names]
-    work = partial(lexicographic, program, options=replace(options, crossover=True))
+    vertex = replace(options, crossover=True)
+    first = solve(replace(program, cost=program.objectives[names[0]], constant=0.0), vertex) if start is None else start
+    tasks = [((name, *(n for n in names if n != name)), None if k else first) for k, name in enumerate(names)]
     run: Callable[..., Iterable[Solution]] = map if executor is None else executor.map
-    found = tuple(run(work, orders))
+    found = tuple(run(partial(_row, program, vertex), tasks))
     values = np.array([[float(program.objectives[n] @ s.x) for n in names] for s in found])
-    return Payoff(tuple(names), values, found)
+    return Payoff(tuple(names), values, found, first)
 
 
-def lexicographic(program: Program, order: Sequence[str], *, options: SolverOptions) -> Solution:
+def _row(program: Program, options: SolverOptions, task: tuple[Sequence[str], Solution | None]) -> Solution:
+    order, start = task
+    return lexicographic(program, order, options=options, start=start)
+
+
+def lexicographic(program: Program, order: Sequence[str], *, options: SolverOptions, start: Solution | None = None) -> Solution:
     """Make the first objective best, among its best solutions the second, and so on.
 
     Where rounding leaves the fixed face empty, the row alone keeps the objective. The duals are those of the last objective's programme.
 
     Raises:
-        SolverError: what was reached before could not be kept.
+        SolverError: an objective has no best, or what was reached before could not be kept.
     """
     first, *rest = order
     held = loose = replace(program, cost=program.objectives[first], constant=0.0)
-    answer = solve(held, options)
+    answer = solve(held, options) if start is None else start
+    if answer.status not in ANSWERED:
+        raise SolverError(f"{first} could not be made best: {answer.status}")
     for name in rest:
-        if answer.status not in ANSWERED:
-            break
         held, loose = kept(held, answer, f"kept:{name}"), kept(loose, answer, f"kept:{name}", face=False)
         held, loose = (replace(p, cost=program.objectives[name]) for p in (held, loose))
         found = solve(held, options)

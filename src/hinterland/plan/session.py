@@ -21,7 +21,7 @@ Sides = Mapping[int, tuple[float, float]]
 
 PATIENCE = 1.0
 """How many times the seconds of a solution from nothing the next one may take from the last vertex."""
-SHORTEST = 2.0
+SHORTEST = 1.0
 """Seconds that it may take in any case."""
 GIVE_UP = 2
 """Failures after which a session solves everything anew."""
@@ -30,21 +30,25 @@ GIVE_UP = 2
 class Session:
     """One programme, solved again and again.
 
-    The first answer comes by the ladder of :func:`hinterland.plan.solve.solve`. Whole programmes, interior points and solvers that were asked for by name
+    The first answer comes by the ladder of :func:`hinterland.plan.solve.solve`, or goes on from a vertex that is given. Whole programmes, interior points and solvers that were asked for by name
     other than the simplex have no vertex to go on from: they are solved anew each time.
 
     Args:
         program: the programme; never changed.
         options: of the solver.
+        start: a vertex of a programme with the same columns, and the first of the rows, from which the first solution goes on.
     """
 
-    def __init__(self, program: Program, options: SolverOptions | None = None) -> None:
+    def __init__(self, program: Program, options: SolverOptions | None = None, start: Solution | None = None) -> None:
         self.program = program
         self.options = options or SolverOptions()
         self._solver: Any = None
         self._lines: list[str] = []
         self._seconds = 0.0
         self._failures = 0
+        if self.warm and start is not None and start.basis is not None:
+            self._open(_extended(start.basis, program.shape[0]))
+            self._seconds = sum(a.seconds for a in start.attempts)
 
     @property
     def warm(self) -> bool:
@@ -120,6 +124,12 @@ def changed(program: Program, cost: Floats | None, sides: Sides | None) -> Progr
             low[row], high[row] = below, above
         program = replace(program, row_lower=low, row_upper=high)
     return program
+
+
+def _extended(places: tuple[Places, Places], rows: int) -> tuple[Places, Places]:
+    """The basis of a programme with further rows, whose slacks are basic."""
+    columns, have = places
+    return columns, np.concatenate([have, np.ones(rows - len(have), dtype=np.int8)])
 
 
 def _basis(places: tuple[Places, Places]) -> Any:

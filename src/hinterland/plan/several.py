@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from hinterland.errors import EstimationError, Finding, InputError, did_you_mean, fail_if_any, listed
+from hinterland.plan.hold import Known
 from hinterland.plan.model import Model, build
 from hinterland.plan.objectives import AIMS
 from hinterland.plan.payoff import Payoff
@@ -19,6 +20,18 @@ MOST = 100
 def model_of(case: Problem | Plan) -> Model:
     """The model of a plan, or of a problem."""
     return case.model if isinstance(case, Plan) else build(case)
+
+
+def known_of(case: Problem | Plan, aim: str) -> Known | None:
+    """What a plan tells about its programme; ``None`` of a problem, of which nothing is known.
+
+    A plan that falls short of nothing and is best in ``aim`` is best among all that fall short of nothing as well.
+    """
+    if not isinstance(case, Plan):
+        return None
+    found, penalty = case.solution, float(case.model.program.penalty @ case.solution.x)
+    proven = case.objective == aim and found.status == "optimal" and (found.basis is not None or case.model.program.is_mixed)
+    return Known(penalty, found if proven else None)
 
 
 def counts_of(objectives: Sequence[str], points: int | Sequence[int]) -> tuple[int, ...]:
