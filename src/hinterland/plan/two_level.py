@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, SolverError
@@ -75,15 +76,14 @@ def two_level(problem: Problem, *, rounds: int = 2, options: SolverOptions | Non
     chosen = options or SolverOptions()
     above = aggregated(problem)
     made = build(above.problem)
-    limit = made.program.upper.copy()
-    log: list[dict[str, float]] = []
+    program, log = made.program, list[dict[str, float]]()
     while True:
         started = time.perf_counter()
-        answer = _optimum(replace(made.program, upper=limit), chosen, "the provinces")
+        answer = _optimum(program, chosen, "the provinces")
         top = settle(made, answer)
         parts = _planned([task(problem, above, top, region, chosen) for region in _provinces(problem)], executor)
-        flows, done = joined(problem, above, top, parts)
-        missed = float((top.moves - done).sum())
+        flows, able = joined(problem, above, top, parts)
+        missed = float(np.maximum(top.moves - np.minimum(*able), 0.0).sum())
         log.append(
             {
                 "objective_provinces": answer.objective,
@@ -94,8 +94,7 @@ def two_level(problem: Problem, *, rounds: int = 2, options: SolverOptions | Non
         )
         if missed <= TRACE * max(1.0, float(top.moves.sum())) or len(log) >= rounds:
             break
-        start, end, _ = made.program.columns["move"]
-        limit[start:end] = np.where(done < top.moves - TRACE, done, limit[start:end].reshape(done.shape)).ravel()
+        program = limited(program, top, able, len(log))
     plan = _of_cities(problem, flows, _greenfield(above, top, parts), chosen)
     note = Note("plan-two-levels", {"rounds": len(log), "missed": missed, "settled": float(top.moves.sum())})
     history = pl.DataFrame(log).with_row_index("round", offset=1)
@@ -137,20 +136,42 @@ def _optimum(program: Program, options: SolverOptions, who: str) -> Solution:
     return answer
 
 
-def joined(problem: Problem, above: Aggregation, top: Settled, parts: list[Share]) -> tuple[Floats, Floats]:
-    """[arc, year] moves of cities, and [arc of provinces, year] what both ends can do of what was settled.
+def limited(program: Program, top: Settled, able: tuple[Floats, Floats], number: int) -> Program:
+    """The provinces' model with what their cities could not do as a limit.
+
+    Where a province's cities could not send (receive) all that was settled of an industry, it sends (receives) by no year more than they could by then.
+    """
+    done, years = np.minimum(np.minimum(*able), top.moves), top.moves.shape[1]
+    for name, end, could in (("departures", "source", able[0]), ("arrivals", "host", able[1])):
+        cells = top.problem.links[f"arc.{end}"]
+        n = len(top.problem.index["cell"])
+        lost, most = _summed(np.maximum(top.moves - could, 0.0), cells, n), _summed(done, cells, n)
+        some = np.flatnonzero(lost.sum(axis=1) > TRACE * max(1.0, float(top.moves.sum())))
+        place = np.cumsum(np.bincount(cells, minlength=n) > 0) - 1
+        cell, by, year = (x.ravel() for x in np.meshgrid(np.arange(len(some)), np.arange(years), np.arange(years), indexing="ij"))
+        keep = year <= by
+        at = program.columns[name][0] + place[some][cell[keep]] * years + year[keep]
+        ones, rows = np.ones(int(keep.sum())), cell[keep] * years + by[keep]
+        matrix = sp.csr_array((ones, (rows, at)), shape=(len(some) * years, program.shape[1]))
+        most = np.cumsum(most[some], axis=1).ravel()
+        program = program.with_rows(matrix, np.full(len(most), -np.inf), most, f"able:{name}:{number}")
+    return program
+
+
+def joined(problem: Problem, above: Aggregation, top: Settled, parts: list[Share]) -> tuple[Floats, tuple[Floats, Floats]]:
+    """[arc, year] moves of cities; and, [arc of provinces, year], what sending and receiving cities can do of what was settled.
 
     A move between provinces is cut by the shares of the sending cities and of the receiving ones.
     """
     out, into = (_ends(above, top, parts, end) for end in ("source", "host"))
-    sums = [_summed(values, part, len(top.moves)) for part, _, values in (out, into)]
-    done = np.minimum(*sums)
+    able = _summed(out[2], out[0], len(top.moves)), _summed(into[2], into[0], len(top.moves))
+    done = np.minimum(np.minimum(*able), top.moves)
     pairs = pl.DataFrame({"part": out[0], "out": np.arange(len(out[0]))}).join(
         pl.DataFrame({"part": into[0], "into": np.arange(len(into[0]))}), on="part"
     )
     o, i, a = (pairs[c].to_numpy() for c in ("out", "into", "part"))
     shares_out, shares_in = (
-        np.divide(v, t[p], out=np.zeros_like(v), where=t[p] > 0) for (p, _, v), t in zip((out, into), sums, strict=True)
+        np.divide(v, t[p], out=np.zeros_like(v), where=t[p] > 0) for (p, _, v), t in zip((out, into), able, strict=True)
     )
     flows = np.zeros((len(problem.index["arc"]), len(problem.years)))
     at = arc_positions(problem, out[1][o], into[1][i])
@@ -158,7 +179,7 @@ def joined(problem: Problem, above: Aggregation, top: Settled, parts: list[Share
     for part in parts:
         inside = part.settled < 0
         flows[arc_positions(problem, part.source[inside], part.host[inside])] = part.moves[inside]
-    return flows, done
+    return flows, able
 
 
 def _ends(above: Aggregation, top: Settled, parts: list[Share], end: str) -> tuple[Positions, Positions, Floats]:
