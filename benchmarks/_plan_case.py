@@ -192,7 +192,14 @@ def _trade_tables(w: World, rng: np.random.Generator) -> Case:
     i, d, o = np.nonzero(w.flows)
     regions, industries = np.array(w.regions), np.array(w.industries)
     cost = distances(w.lon, w.lat)[o, d] / 1000.0 * rng.uniform(0.01, 0.05, w.size.industries)[i]
-    routes = {"industry": industries[i], "origin": regions[o], "destination": regions[d], "flow": w.flows[i, d, o], "cost": cost}
+    routes = {
+        "industry": industries[i],
+        "origin": regions[o],
+        "destination": regions[d],
+        "flow": w.flows[i, d, o],
+        "cost": cost,
+        "new": 0.1 * w.flows[i, d, o],
+    }
     keep_in, keep_out = w.imports.ravel() > 0, w.exports.ravel() > 0
     keys = {name: np.array(values) for name, values in cells_of(w).items()}
     imports = {name: v[keep_in] for name, v in keys.items()} | {"flow": w.imports.ravel()[keep_in]}
