@@ -35,6 +35,7 @@ class Data:
     low: Floats
     high: Floats
     there: NDArray[np.bool_]
+    import_low: Floats
     import_high: Floats
     export_high: Floats
     export_demand: Floats
@@ -101,7 +102,7 @@ def data(problem: Any) -> Data:
         np.array([[float(y <= e) for y in p.years] for e in phases]),
         np.stack([p["release_total"].values[n] * cells("capacity")[source][:, moving] for n in range(len(phases))], axis=-1),
         coefficients, cells("final_demand"), usual * np.maximum(1 - margin, 0), usual * (1 + margin) + new[..., None], there,
-        imports * scale[:, None] * (1 + margin), sold[..., None] * grown * (1 + margin), sold.sum(axis=0)[:, None] * grown,
+        imports * scale[:, None] * np.maximum(1 - margin, 0.0), imports * scale[:, None] * (1 + margin), sold[..., None] * grown * (1 + margin), sold.sum(axis=0)[:, None] * grown,
         intensity, p["limit"].sel(resource="carbon").transpose("region", "year").values, p["national_limit"].sel(resource="carbon").values,
         (p["business_environment"].values[:, None] * cells("absorption"))[hosts] if cells("absorption").ndim == 2
         else (p["business_environment"].transpose("region", "year").values[:, None] * cells("absorption"))[hosts],
@@ -139,7 +140,7 @@ def linopy_model(d: Data) -> Any:
     q = m.add_variables(
         array(d.low, *trade), array(d.high, *trade), name="q", coords=trade, mask=array(np.repeat(d.there[..., None], t, -1), *trade)
     )
-    imp = m.add_variables(0, array(d.import_high, *every), name="imp", coords=every, mask=array(d.import_high > 0, *every))
+    imp = m.add_variables(array(d.import_low, *every), array(d.import_high, *every), name="imp", coords=every, mask=array(d.import_high > 0, *every))
     exp = m.add_variables(0, array(d.export_high, *every), name="exp", coords=every, mask=array(d.export_high > 0, *every))
     short, over = (m.add_variables(0, name=n, coords=every) for n in ("short", "over"))
     sold = d.export_demand[:, 0] > 0
@@ -243,7 +244,7 @@ def pyomo_model(d: Data) -> Any:
     m.b = po.Var(place, good, year, bounds=lambda _, a, i, n: (0.0, None) if built[a, i, n] else none)
     m.cap, m.z = po.Var(place, good, year, bounds=(0.0, None)), po.Var(place, good, year, bounds=(0.0, None))
     m.q = po.Var(routes, year, bounds=lambda _, i, o, e, n: (d.low[i, o, e, n], d.high[i, o, e, n]))
-    m.imp = po.Var(bought, bounds=lambda _, a, i, n: (0.0, d.import_high[a, i, n]))
+    m.imp = po.Var(bought, bounds=lambda _, a, i, n: (d.import_low[a, i, n], d.import_high[a, i, n]))
     m.exp = po.Var(sold, bounds=lambda _, a, i, n: (0.0, d.export_high[a, i, n]))
     m.short, m.over = po.Var(place, good, year, bounds=(0.0, None)), po.Var(place, good, year, bounds=(0.0, None))
     asked = np.flatnonzero(d.export_demand[:, 0] > 0).tolist()
