@@ -78,10 +78,12 @@ def world(size: Size, seed: int) -> World:
     output = shares / shares.sum() * OUTPUT
     coefficients = _coefficients(rng, output)
     used = np.einsum("rij,rj->ri", coefficients, output)
+    coefficients *= np.minimum(1.0, 0.8 * output.sum(axis=0) / used.sum(axis=0))[None, :, None]
+    used = np.einsum("rij,rj->ri", coefficients, output)
     left = output.sum(axis=0) - used.sum(axis=0)
-    final = np.maximum(left, 0.02 * output.sum(axis=0)) * (weight / weight.sum() * rng.lognormal(0, 0.1, (k, n))).T
+    final = (weight[:, None] * rng.lognormal(0, 0.1, (n, k)) / weight.sum()) * left
     use = used + final * (left / final.sum(axis=0))
-    flows = _trade(size, output, np.maximum(use, 0.0), distances(lon, lat))
+    flows = _trade(size, output, use, distances(lon, lat))
     inflow, outflow = flows.sum(axis=2), flows.sum(axis=1)
     exports = output * np.where(rng.random((n, k)) < 0.5, rng.uniform(0.0, 0.08, (n, k)), 0.0)
     imports = output * np.where(rng.random((n, k)) < 0.5, rng.uniform(0.0, 0.08, (n, k)), 0.0)
@@ -116,8 +118,8 @@ def _trade(size: Size, supply: Floats, use: Floats, km: Floats) -> Floats:
         np.fill_diagonal(apart, -np.inf)
         least = np.sort(apart, axis=1)[:, -size.routes][:, None]
         kernel = np.where((apart >= least) | np.eye(n, dtype=bool), kernel, 0.0)
-        kernel += np.diag(np.diag(kernel))
-        for _ in range(60):
+        kernel += 4.0 * np.diag(np.diag(kernel))
+        for _ in range(300):
             kernel *= (use[:, i] / np.maximum(kernel.sum(axis=1), 1e-12))[:, None]
             kernel *= supply[:, i] / np.maximum(kernel.sum(axis=0), 1e-12)
         np.fill_diagonal(kernel, 0.0)
@@ -168,7 +170,7 @@ def _production(w: World, rng: np.random.Generator) -> Case:
     operating = (0.9 - inputs) * 0.6 * wages[:, None] * rng.lognormal(0, 0.05, (n, k))
     cells = {
         **cells_of(w),
-        "capacity": w.output.ravel(),
+        "capacity": 1.15 * w.output.ravel(),
         "capex": rng.uniform(0.6, 1.6, (n, k)).ravel(),
         "operating_cost": operating.ravel(),
     }
@@ -190,7 +192,14 @@ def _trade_tables(w: World, rng: np.random.Generator) -> Case:
     i, d, o = np.nonzero(w.flows)
     regions, industries = np.array(w.regions), np.array(w.industries)
     cost = distances(w.lon, w.lat)[o, d] / 1000.0 * rng.uniform(0.01, 0.05, w.size.industries)[i]
-    routes = {"industry": industries[i], "origin": regions[o], "destination": regions[d], "flow": w.flows[i, d, o], "cost": cost}
+    routes = {
+        "industry": industries[i],
+        "origin": regions[o],
+        "destination": regions[d],
+        "flow": w.flows[i, d, o],
+        "cost": cost,
+        "new": 0.1 * w.flows[i, d, o],
+    }
     keep_in, keep_out = w.imports.ravel() > 0, w.exports.ravel() > 0
     keys = {name: np.array(values) for name, values in cells_of(w).items()}
     imports = {name: v[keep_in] for name, v in keys.items()} | {"flow": w.imports.ravel()[keep_in]}
@@ -244,11 +253,88 @@ def _everything_else(w: World, rng: np.random.Generator) -> Case:
         "labour": pl.DataFrame(labour),
         "staffing": pl.DataFrame({"industry": np.repeat(w.industries, 2), "skill": skills * k, "value": staff.ravel()}),
         "infrastructure": pl.DataFrame(kinds),
-        "stocks": pl.DataFrame({"region": hosts * 2, "kind": np.repeat(kinds["kind"], len(hosts)), "value": (used * 1.02).T.ravel()}),
+        "stocks": pl.DataFrame({"region": hosts * 2, "kind": np.repeat(kinds["kind"], len(hosts)), "value": (used * 1.25).T.ravel()}),
         "requirements": pl.DataFrame({"kind": np.repeat(kinds["kind"], k), "industry": w.industries * 2, "value": need.ravel()}),
         "instruments": pl.DataFrame({"instrument": ["land", "tax"], "cap": [0.4, 0.5]}),
         "uptake": pl.DataFrame({**steps, "width": [0.2, 0.4, 0.2, 0.4]}),
         "budgets": pl.DataFrame({"region": [*hosts, None], "value": [*(w.output[: len(hosts)].sum(axis=1) * 0.03), w.output.sum() * 0.02]}),
-        "security": pl.DataFrame({**secure, "share": np.concatenate([share, share * 1.15])}),
+        "security": pl.DataFrame({**secure, "share": np.concatenate([share, share * 1.05])}),
         "jobs": pl.DataFrame({"region": hosts, "floor": people[: len(hosts)].sum(axis=1) * 0.6}),
+    }
+
+
+HOST_CITIES = (18, 1, 6, 8, 14, 6)
+"""Prefecture-level cities of Sichuan, Chongqing, Guizhou, Yunnan, Guangxi and Tibet: 53."""
+
+
+@dataclass(frozen=True)
+class Cities:
+    """How large a case of cities is: ``inputs`` says whether industries use each other's goods, ``pools`` in how many balances the sources are counted."""
+
+    sources: int = 240
+    industries: int = 96
+    years: int = 13
+    pools: int = 25
+    routes: int = 8
+    inputs: bool = False
+
+
+def cities(size: Cities = Cities(), seed: int = 0) -> Case:
+    """The tables of a case of cities: a nation of provinces cut into cities, whose goods are counted by province.
+
+    Six provinces of 53 cities receive, the others send. Every city makes every industry, in unequal measure; costs, wages and places are a city's own. Goods
+    of a province are pooled at its first city, and trade is between provinces. Without ``inputs`` what industries use of each other is in the demand for
+    their goods, as when a plan of provinces has settled it.
+    """
+    nation = Size(6 + size.pools, 6, size.industries, size.years, min(size.routes, 5 + size.pools), full=False)
+    made = world(nation, seed)
+    rng = np.random.default_rng(seed + 2)
+    counts = [*HOST_CITIES, *_spread(size.sources, size.pools)]
+    province = np.repeat(np.arange(len(counts)), counts)
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    share = rng.gamma(1.5, size=(len(province), size.industries)) + 0.02
+    share /= np.stack([np.bincount(province, weights=s) for s in share.T], axis=1)[province]
+    case = _sets(made, rng) | _production(made, rng) | _trade_tables(made, rng)
+    names = np.array([f"c{n:03d}" for n in range(len(province))])
+    centre = dict(zip(made.regions, names[first], strict=True))
+    host = province < 6
+    case["regions"] = pl.DataFrame({
+        "region": names, "source": ~host, "host": host, "pool": names[first][province],
+        "lon": made.lon[province] + rng.normal(0, 1.2, len(names)), "lat": made.lat[province] + rng.normal(0, 1.2, len(names)),
+    })  # fmt: skip
+    case["industries"] = case["industries"].with_columns(relocatable=True)
+    for table, columns in (
+        ("routes", ("origin", "destination")),
+        ("demand", ("region",)),
+        ("imports", ("region",)),
+        ("exports", ("region",)),
+        ("inputs", ("region",)),
+    ):
+        case[table] = case[table].with_columns(pl.col(c).replace_strict(centre) for c in columns)
+    if not size.inputs:
+        used = np.einsum("rij,rj->ri", made.coefficients, made.output).ravel()
+        case["demand"] = case["demand"].with_columns(pl.col("demand") + used)
+        del case["inputs"]
+    return case | _cities(made, rng, names, province, share)
+
+
+def _spread(total: int, parts: int) -> list[int]:
+    return [total // parts + (1 if n < total % parts else 0) for n in range(parts)]
+
+
+def _cities(w: World, rng: np.random.Generator, names: NDArray[np.str_], province: NDArray[np.int64], share: Floats) -> Case:
+    """What each city can make and at what cost, and the land that hosts have."""
+    n, k, host = len(names), w.size.industries, province < 6
+    capacity = 1.15 * w.output[province] * share
+    operating = np.where(host[:, None], rng.uniform(0.24, 0.32, (n, 1)), rng.uniform(0.28, 0.42, (n, 1))) * rng.lognormal(0, 0.1, (n, k))
+    absorption = np.where(host[:, None], 0.08 * capacity + 0.004 * w.output.mean(axis=0), np.nan)
+    land = rng.uniform(0.5, 2.0, k)
+    keys = {"region": np.repeat(names, k), "industry": np.tile(w.industries, n)}
+    limit = (capacity[host] @ land) * rng.uniform(1.1, 1.6, host.sum())
+    cells = {**keys, "capacity": capacity.ravel(), "capex": rng.uniform(0.6, 1.6, n * k), "operating_cost": operating.ravel()}
+    return {
+        "cells": pl.DataFrame({**cells, "absorption": absorption.ravel()}).with_columns(pl.col("absorption").fill_nan(None)),
+        "resources": pl.DataFrame({"resource": ["land"], "base": ["capacity"], "unit": ["km2"]}),
+        "intensities": pl.DataFrame({"resource": "land", "industry": w.industries, "value": land}),
+        "limits": pl.DataFrame({"resource": "land", "region": names[host], "value": limit}),
     }

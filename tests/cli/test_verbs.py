@@ -223,7 +223,7 @@ def test_simulate(tmp_path: Path, call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("plan", "s.toml"), "not-available-yet"),
+        (("stress", "s.toml"), "not-available-yet"),
         (("verify",), "not-available-yet"),
         (("rn",), "did you mean 'run'"),
         (("run", "--bad"), "No such option"),

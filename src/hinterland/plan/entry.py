@@ -240,7 +240,7 @@ def _notes(made: Model, answer: Solution) -> tuple[Note, ...]:
     if marked:
         out.append(Note("plan-illustrative", {"parameters": ", ".join(marked), "count": len(marked)}))
     short = float(made.program.penalty @ answer.x)
-    if short > NOISE:
+    if short > NOISE * max(1.0, 1e-3 * abs(answer.objective)):
         out.append(Note("plan-shortfalls", {"penalty": short}))
     if p.settings.off:
         out.append(Note("plan-off", {"families": ", ".join(p.settings.off)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,10 +79,13 @@ def build(problem: Problem, *, keep: bool = False) -> Model:
         return _arrays(b, keep)
 
 
+_BUILDING = threading.RLock()
+
+
 @contextmanager
 def strict() -> Iterator[None]:
-    """Linopy's strict semantics, for as long as a model is built."""
-    with linopy.options as options, warnings.catch_warnings():
+    """Linopy's strict semantics, for as long as a model is built; options and warnings are the process's, so that threads build one after another."""
+    with _BUILDING, linopy.options as options, warnings.catch_warnings():
         options.set_value(semantics="v1")
         warnings.filterwarnings("ignore", message="Sparse .CSR. backing densified", category=Warning)
         yield

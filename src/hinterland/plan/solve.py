@@ -28,7 +28,17 @@ DOUBTED = ("hipo",)
 """Solvers that have called programmes infeasible which others solved: the ladder asks the next one before it believes them."""
 LARGE_MIXED = 200_000
 """Nonzeros from which whole variables are chosen from the relaxation instead of by branch and bound."""
-_LADDERS: dict[str, tuple[str, ...]] = {"small": ("simplex", "ipx"), "large": ("hipo", "ipx", "simplex")}
+DENSE = 8.0
+"""Entries that an entry shares its column with, on average, from which a factor of the normal equations fills up.
+
+Technical coefficients tie the rows of a region and a year together, and trade those of a year: HiPO factors them, IPX does not. Measured on provinces with
+12 industries and 6 years (16 entries): IPX 3.3 s, HiPO 39 s; on cities without coefficients (3 entries): IPX 11.4 s, HiPO 9.9 s.
+"""
+_LADDERS: dict[str, tuple[str, ...]] = {
+    "small": ("simplex", "ipx"),
+    "large": ("hipo", "ipx", "simplex"),
+    "dense": ("ipx", "hipo", "simplex"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,8 @@ class SolverOptions:
     """How to solve.
 
     Attributes:
-        method: ``auto`` climbs a ladder: simplex then IPX for small programmes, HiPO, IPX, simplex for large ones; any other name asks for one solver only.
+        method: ``auto`` climbs a ladder: simplex then IPX for small programmes; HiPO, IPX, simplex for large ones, IPX first where columns are dense; any other name
+            asks for one solver only.
         crossover: whether an interior point is brought to a vertex; published results are.
         time_limit: seconds for each attempt.
         gap: relative gap at which a mixed-integer programme is done.
@@ -164,7 +175,15 @@ def _ladder(program: Program, options: SolverOptions) -> tuple[str, ...]:
         return ("mip",)
     if options.method != "auto":
         return (options.method,)
-    return _LADDERS["small" if program.matrix.nnz <= SMALL else "large"]
+    if program.matrix.nnz <= SMALL:
+        return _LADDERS["small"]
+    return _LADDERS["dense" if shared(program) >= DENSE else "large"]
+
+
+def shared(program: Program) -> float:
+    """Entries in the column of an entry of the matrix, on average."""
+    in_column = np.bincount(program.matrix.indices, minlength=program.shape[1]).astype(float)
+    return float((in_column**2).sum() / max(in_column.sum(), 1.0))
 
 
 def _attempt(program: Program, method: str, options: SolverOptions) -> Solution:

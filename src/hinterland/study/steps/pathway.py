@@ -8,8 +8,11 @@ from dataclasses import asdict
 import polars as pl
 
 from hinterland.errors import Finding
+from hinterland.labels import Note
 from hinterland.plan.advice import advice_frames
+from hinterland.plan.result import Plan
 from hinterland.plan.tables import PLAN_TABLES, shaped
+from hinterland.plan.validate import checked
 from hinterland.study.pathway import evidence_of, problem_to_solve, rules_of, scenarios_of, solver_options
 from hinterland.study.planning import asked
 from hinterland.study.step import Step, seed_of
@@ -23,11 +26,33 @@ def pathway(work: Workspace, step: Step) -> Output:
     frames = {**plan.tables, **advice_frames(plan, work.pathway_without_roles)}
     if work.calibration is not None:
         frames |= work.calibration.tables
-    parts = [*_parts(frames), ("notes", notes_table(step.id, plan.notes))]
+    parts = [*_parts(frames), ("notes", notes_table(step.id, (*plan.notes, validated(plan))))]
     findings = plan.problem.findings
     if findings:
         parts.append(("measure_findings", _findings("plan", findings)))
     return output(parts)
+
+
+def validated(plan: Plan) -> Note:
+    """What a second derivation of every rule from the plan's own tables finds: how many rows hold, or how many do not and by how much at most."""
+    sheet = checked(plan, tolerance=TOLERANCE)
+    broken = sheet.result()
+    rows = sum(sheet.checked.values())
+    if broken.is_empty():
+        return Note("plan-rules-hold", {"rows": rows, "tolerance": TOLERANCE})
+    worst = broken.row(0, named=True)
+    values = {
+        "rows": broken.height,
+        "all": rows,
+        "family": worst["family"],
+        "constraint": worst["constraint"],
+        "relative": worst["relative"],
+    }
+    return Note("plan-rules-broken", values)
+
+
+TOLERANCE = 1e-6
+"""Relative violation up to which a rule holds."""
 
 
 def pareto(work: Workspace, step: Step) -> Output:
