@@ -140,7 +140,9 @@ def linopy_model(d: Data) -> Any:
     q = m.add_variables(
         array(d.low, *trade), array(d.high, *trade), name="q", coords=trade, mask=array(np.repeat(d.there[..., None], t, -1), *trade)
     )
-    imp = m.add_variables(array(d.import_low, *every), array(d.import_high, *every), name="imp", coords=every, mask=array(d.import_high > 0, *every))
+    imp = m.add_variables(
+        array(d.import_low, *every), array(d.import_high, *every), name="imp", coords=every, mask=array(d.import_high > 0, *every)
+    )
     exp = m.add_variables(0, array(d.export_high, *every), name="exp", coords=every, mask=array(d.export_high > 0, *every))
     short, over = (m.add_variables(0, name=n, coords=every) for n in ("short", "over"))
     sold = d.export_demand[:, 0] > 0
