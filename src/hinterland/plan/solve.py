@@ -28,11 +28,12 @@ DOUBTED = ("hipo",)
 """Solvers that have called programmes infeasible which others solved: the ladder asks the next one before it believes them."""
 LARGE_MIXED = 200_000
 """Nonzeros from which whole variables are chosen from the relaxation instead of by branch and bound."""
-DENSE = 8.0
+DENSE = 5.0
 """Entries that an entry shares its column with, on average, from which a factor of the normal equations fills up.
 
 Technical coefficients tie the rows of a region and a year together, and trade those of a year: HiPO factors them, IPX does not. Measured on provinces with
-12 industries and 6 years (16 entries): IPX 3.3 s, HiPO 39 s; on cities without coefficients (3 entries): IPX 11.4 s, HiPO 9.9 s.
+12 industries and 6 years (16 entries): IPX 3.3 s, HiPO 39 s; smaller ones with every family (8 entries): IPX 0.9 s, HiPO 4.6 s; on cities without coefficients
+(3 entries): IPX 11.4 s, HiPO 9.9 s.
 """
 _LADDERS: dict[str, tuple[str, ...]] = {
     "small": ("simplex", "ipx"),
