@@ -127,7 +127,7 @@ def program_at(problem: Problem, scopes: Sequence[Change], factors: Floats, mode
     """The programme for these factors, built, with the objective of the problem and the prices of falling short of ``model``."""
     changes = [replace(c, factor=float(f)) for c, f in zip(scopes, factors, strict=True) if f != 1.0]
     with _ONE_AT_A_TIME:
-        made = build(multiplied(problem, changes)).program
+        made = build(multiplied(problem, changes), like=model).program
     if made.penalty.shape == model.program.penalty.shape:
         made = replace(made, penalty=model.program.penalty)
     return made.aimed_at(problem.settings.objective)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import linopy
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -41,6 +42,43 @@ class Column:
     binary: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A block of rows as arrays.
+
+    Attributes:
+        matrix: [m, columns so far].
+        lower, upper: [m] sides; infinite where a row has none, and both where nothing is in it.
+        labels: of its dimensions.
+    """
+
+    matrix: sp.csr_array
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    labels: tuple[pd.Index[Any], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """A linear expression as arrays: positions of variables, and their coefficients; and the expression itself where a model is kept."""
+
+    at: NDArray[np.int64]
+    values: NDArray[np.float64]
+    expression: Expression | None = None
+
+    @classmethod
+    def of(cls, expression: Expression, keep: bool) -> Terms:
+        """The terms of an expression, summed over its labels."""
+        data = (1 * expression).sum().data
+        at, values = data.vars.values.ravel(), data.coeffs.values.ravel()
+        known = at >= 0
+        return cls(at[known], np.nan_to_num(values[known]), expression if keep else None)
+
+    def vector(self, n: int) -> NDArray[np.float64]:
+        """[n] coefficients, summed by variable."""
+        return np.bincount(self.at, weights=self.values, minlength=n).astype(float)
+
+
 @dataclass(eq=False)
 class Building:
     """What families of constraints write to.
@@ -48,21 +86,25 @@ class Building:
     Attributes:
         problem: the data.
         model: the linopy model, sparse, in its strict semantics.
+        keep: whether the linopy model keeps the rows.
         variables: by name.
         columns, rows: what each block means.
-        costs: discounted cost by what it pays for, 100m yuan; each a linear expression.
-        penalties: price of each slack.
+        blocks: rows as arrays.
+        costs: discounted cost by what it pays for, 100m yuan.
+        prices: of each block of slacks.
         objectives: what else can be aimed at, each to be made small.
     """
 
     problem: Problem
     model: linopy.Model
+    keep: bool = False
     variables: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
-    costs: dict[str, Expression] = field(default_factory=dict)
-    penalties: list[Expression] = field(default_factory=list)
-    objectives: dict[str, Expression] = field(default_factory=dict)
+    blocks: dict[str, Block] = field(default_factory=dict)
+    costs: list[tuple[str, Terms]] = field(default_factory=list)
+    prices: dict[str, float] = field(default_factory=dict)
+    objectives: dict[str, Terms] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.variables[name]
@@ -159,26 +201,47 @@ class Building:
         short: tuple[str, ...] = ()
         if typical is not None:
             left, short = self._elastic(name, left, sign, unit, typical)
-        self.model.add_constraints(left, sign, right, name=name)
         self.rows[name] = Row(name, family, unit, sign, tuple(str(d) for d in left.coord_dims), short)
+        self.blocks[name] = self._rows(name, left, sign, right)
+
+    def _rows(self, name: str, left: Expression, sign: Sign, right: Any) -> Block:
+        """Rows as arrays; rows that linopy leaves out because nothing is in them are empty and free."""
+        rows = self.model.add_constraints(left, sign, right, name=name)
+        matrix, _, sides, senses = rows.to_matrix_with_rhs(self.model.variables.label_index)
+        active = np.asarray(rows.active_row_mask()).ravel()
+        sense, side = np.full(len(active), ""), np.zeros(len(active))
+        sense[active], side[active] = senses, sides
+        counts = np.zeros(len(active), dtype=np.int64)
+        matrix = sp.csr_array(matrix)
+        matrix.eliminate_zeros()
+        counts[active] = np.diff(matrix.indptr)
+        pointers = np.concatenate([[0], np.cumsum(counts)])
+        whole = sp.csr_array((matrix.data, matrix.indices, pointers), shape=(len(active), matrix.shape[1]))
+        labels = tuple(rows.indexes[d] for d in self.rows[name].dims)
+        if not self.keep:
+            self.model.remove_constraints(name)
+        free = sense == ""
+        return Block(whole, np.where((sense == "<") | free, -np.inf, side), np.where((sense == ">") | free, np.inf, side), labels)
 
     def _elastic(self, name: str, left: Expression, sign: Sign, unit: str, typical: float) -> tuple[Expression, tuple[str, ...]]:
         index = [left.indexes[d].rename(d) for d in left.coord_dims]
-        price = self.problem.settings.penalty / typical
         names: list[str] = []
         for side, helps in (("short", ">="), ("over", "<=")):
             if sign in (helps, "="):
                 slack = self.variable(f"{side}:{name}", *index, unit=unit, meaning=f"how far {name} is missed")
                 left = left + slack if side == "short" else left - slack
-                self.penalties.append(price * slack.sum())
+                self.prices[f"{side}:{name}"] = self.problem.settings.penalty / typical
                 names.append(f"{side}:{name}")
         return left, tuple(names)
 
     def charge(self, name: str, expression: Expression) -> None:
         """Add a discounted cost."""
         if hasattr(expression, "vars") or hasattr(expression, "labels"):
-            summed = (1 * expression).sum()
-            self.costs[name] = summed if name not in self.costs else self.costs[name] + summed
+            self.costs.append((name, Terms.of(expression, self.keep)))
+
+    def aim(self, name: str, expression: Expression) -> None:
+        """Add an objective, to be made small."""
+        self.objectives[name] = Terms.of(expression, self.keep)
 
     def by_year(self, values: Any) -> xr.DataArray:
         """Numbers by year as a labelled array."""

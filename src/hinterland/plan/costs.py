@@ -6,6 +6,8 @@ capital, Jorgenson 1963), so that late decisions are not put off for want of yea
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,15 +36,6 @@ def capital_charge(weights: NDArray[np.float64], wear: NDArray[np.float64], lead
     at = np.minimum(np.arange(n)[None, :] + lead[:, None], n)
     unit = (rate + wear) * (1 + rate) ** (lead.astype(float) - 1)
     return np.asarray(unit[:, None] * np.take_along_axis(tail, at, axis=1))
-
-
-def add_costs(b: Building) -> None:
-    """Every cost of the core; families have added theirs."""
-    production(b)
-    capital(b)
-    places(b)
-    people(b)
-    public_money(b)
 
 
 def production(b: Building) -> None:
@@ -107,3 +100,7 @@ def public_money(b: Building) -> None:
     spent = spending(b)
     if spent is not None and b.problem.settings.public_funds > 0:
         b.charge("public-funds", (b.problem.settings.public_funds * b.weights) * spent)
+
+
+COSTS: tuple[Callable[[Building], None], ...] = (production, capital, places, people, public_money)
+"""What adds the costs of the core; families have added theirs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +12,17 @@ from typing import Any
 import linopy
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, RunError, did_you_mean
-from hinterland.plan.algebra import Expression
 from hinterland.plan.building import Building, Column, Row
 from hinterland.plan.constraints import FAMILIES
-from hinterland.plan.costs import add_costs
-from hinterland.plan.objectives import add_objectives
+from hinterland.plan.constraints.family import Rows
+from hinterland.plan.costs import COSTS
+from hinterland.plan.objectives import OBJECTIVES
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Program
+from hinterland.plan.rebuild import Step, Trace, priced, rebuilt, run, spans, stacked
 from hinterland.plan.variables import add_core
 
 _LAST = ("C9",)
@@ -39,6 +39,7 @@ class Model:
         columns, rows: what each block of variables and rows means.
         labels: labels of each block's dimensions.
         costs: [n] coefficients of each part of the cost.
+        trace: what each step of building read and made; ``None`` where the arrays were changed afterwards.
         linopy: the model as linopy has it, for its text; ``None`` where it was not kept.
     """
 
@@ -48,6 +49,7 @@ class Model:
     rows: dict[str, Row]
     labels: dict[str, tuple[pd.Index[Any], ...]]
     costs: dict[str, NDArray[np.float64]]
+    trace: Trace | None = None
     linopy: linopy.Model | None = None
 
     def __repr__(self) -> str:
@@ -55,28 +57,38 @@ class Model:
         return f"Model({self.problem.settings.name}: {n} columns, {m} rows, {self.program.matrix.nnz} nonzeros, {int(self.program.integral.sum())} binaries)"
 
 
-def build(problem: Problem, *, keep: bool = False) -> Model:
+def build(problem: Problem, *, keep: bool = False, like: Model | None = None) -> Model:
     """The model of a problem.
 
     Args:
         problem: the data.
         keep: keep linopy's model, to write it as text.
+        like: a model of a problem with the same sets: what reads no number that differs is taken over from it (:mod:`hinterland.plan.rebuild`).
 
     Raises:
         InputError: families that cannot be left out, or an objective that the tables do not allow.
     """
+    if like is not None and not keep:
+        again = rebuilt(like, problem)
+        if again is not None:
+            return again
     fail_if_off_unknown(problem)
     with strict():
-        b = Building(problem, linopy.Model(sparse=True))
-        add_core(b)
-        for family in sorted(FAMILIES, key=lambda f: f.id in _LAST):
-            if family.kept or problem.has(family.id):
-                for rows in family.rows:
-                    rows(b)
-        add_costs(b)
-        add_objectives(b)
-        fail_if_objective_unknown(b, problem.settings.objective)
-        return _arrays(b, keep)
+        b = Building(problem, linopy.Model(sparse=True), keep)
+        done = [run(b, name, step) for name, step in steps(problem)]
+        fail_if_objective_unknown(problem, ("cost", *b.objectives))
+        return _arrays(b, done)
+
+
+def steps(problem: Problem) -> list[tuple[str, Rows]]:
+    """What builds the model, in order, by name: variables, families of constraints, costs, objectives."""
+    families = [f for f in sorted(FAMILIES, key=lambda f: f.id in _LAST) if f.kept or problem.has(f.id)]
+    return [
+        ("core", add_core),
+        *((f"{f.id} {rows.__name__}", rows) for f in families for rows in f.rows),
+        *((f"cost {charge.__name__}", charge) for charge in COSTS),
+        *((f"objective {aim.__name__}", aim) for aim in OBJECTIVES),
+    ]
 
 
 _BUILDING = threading.RLock()
@@ -110,85 +122,64 @@ def fail_if_off_unknown(problem: Problem) -> None:
         raise InputError(findings, "the case")
 
 
-def fail_if_objective_unknown(b: Building, name: str) -> None:
+def fail_if_objective_unknown(problem: Problem, known: Sequence[str]) -> None:
     """The objective must be one that the tables allow."""
-    if name in b.objectives:
+    name = problem.settings.objective
+    if name in known:
         return
     needs = {
-        "emissions": f"a resource {b.problem.settings.emissions!r} with intensities",
+        "emissions": f"a resource {problem.settings.emissions!r} with intensities",
         "resilience": "the table backup and regions with backup_tested",
         "equity": "hosts with population",
         "self-sufficiency": "the table security",
     }
     what = f"the objective {name!r} needs {needs.get(name, 'other tables')}"
-    raise InputError(
-        Finding("objective-not-possible", what, "argument objective", "add it, or aim at " + ", ".join(b.objectives)), "the case"
-    )
+    raise InputError(Finding("objective-not-possible", what, "argument objective", "add it, or aim at " + ", ".join(known)), "the case")
 
 
-def _arrays(b: Building, keep: bool) -> Model:
+def _arrays(b: Building, done: list[Step]) -> Model:
     """The model as arrays; coefficients that are 0 are left out."""
-    m = b.model
-    penalty = sum(b.penalties[1:], start=b.penalties[0]) if b.penalties else 0 * b["capacity"].sum()
-    m.add_objective(b.objectives[b.problem.settings.objective] + penalty)
-    matrices = m.matrices
-    n, kept = len(matrices.vlabels), np.asarray(matrices.clabels)
-    fail_if_masked(np.asarray(matrices.vlabels))
-    matrix = _all_rows(sp.csr_array(matrices.A), kept, _rows_of(m))
-    sense, right = np.full(matrix.shape[0], ""), np.zeros(matrix.shape[0])
-    sense[kept], right[kept] = np.asarray(matrices.sense), np.asarray(matrices.b, dtype=float)
+    fail_if_masked(np.asarray(b.model.variables.label_index.vlabels))
+    columns = spans({name: tuple(v.shape) for name, v in b.variables.items()})
+    n = sum(int(v.size) for v in b.variables.values())
+    costs, objectives, penalty = priced(done, columns, n)
+    lower, upper = (np.concatenate([_flat(v, side) for v in b.variables.values()]) for side in ("lower", "upper"))
+    integral = np.concatenate([np.full(c.size, b.columns[name].binary) for name, c in b.variables.items()])
+    blocks = {name: b.blocks[name] for name in b.rows}
     program = Program(
-        cost=np.asarray(matrices.c, dtype=float),
-        matrix=matrix,
-        row_lower=np.where((sense == "<") | (sense == ""), -np.inf, right),
-        row_upper=np.where((sense == ">") | (sense == ""), np.inf, right),
-        lower=np.asarray(matrices.lb, dtype=float),
-        upper=np.asarray(matrices.ub, dtype=float),
-        integral=np.asarray(matrices.vtypes) != "C",
+        cost=objectives[b.problem.settings.objective] + penalty,
+        **stacked(blocks, n),
+        lower=np.where(integral, 0.0, lower),
+        upper=np.where(integral, 1.0, upper),
+        integral=integral,
         constant=0.0,
-        columns=_blocks(m.variables),
-        rows=_blocks(m.constraints),
-        objectives={name: coefficients(e, n) for name, e in b.objectives.items()},
-        penalty=coefficients(penalty, n),
+        columns=columns,
+        rows=spans({name: tuple(len(i) for i in block.labels) for name, block in blocks.items()}),
+        objectives=objectives,
+        penalty=penalty,
     )
     labels = {name: tuple(v.indexes[d] for d in b.columns[name].dims) for name, v in b.variables.items()}
-    labels |= {f"row:{name}": tuple(m.constraints[name].indexes[d] for d in row.dims) for name, row in b.rows.items()}
-    costs = {name: coefficients(e, n) for name, e in b.costs.items()}
-    return Model(b.problem, program, b.columns, b.rows, labels, costs, m if keep else None)
+    labels |= {f"row:{name}": block.labels for name, block in blocks.items()}
+    if b.keep:
+        _aim(b)
+    trace = Trace(b.problem, program, b.model, b.variables, tuple(done), blocks)
+    return Model(b.problem, program, b.columns, b.rows, labels, costs, trace, b.model if b.keep else None)
+
+
+def _aim(b: Building) -> None:
+    """Give linopy's model its objective."""
+    name = b.problem.settings.objective
+    parts = [terms.expression for _, terms in b.costs] if name == "cost" else [b.objectives[name].expression]
+    slack = [price * b[block] for block, price in b.prices.items()]
+    first, *others = [(1 * e).sum() for e in (*(e for e in parts if e is not None), *slack)]
+    b.model.add_objective(sum(others, start=first))
+
+
+def _flat(variable: Any, side: str) -> NDArray[np.float64]:
+    return np.asarray(getattr(variable, side).values, dtype=float).ravel()
 
 
 def fail_if_masked(labels: NDArray[np.int64]) -> None:
     """Variables are numbered without holes, because no block is masked."""
     if not np.array_equal(labels, np.arange(len(labels))):
         raise RunError("a block of variables of the model is masked")
-
-
-def _rows_of(m: linopy.Model) -> int:
-    """Number of rows, with those that linopy leaves out because nothing is in them."""
-    return max((int(m.constraints[name].range[1]) for name in m.constraints), default=0)
-
-
-def _all_rows(matrix: sp.csr_array, kept: NDArray[np.int64], rows: int) -> sp.csr_array:
-    """The matrix with an empty row wherever linopy left one out, so that a block lies where its labels say."""
-    matrix.eliminate_zeros()
-    counts = np.zeros(rows, dtype=np.int64)
-    counts[kept] = np.diff(matrix.indptr)
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    return sp.csr_array((matrix.data, matrix.indices, pointers), shape=(rows, matrix.shape[1]))
-
-
-def _blocks(container: Any) -> dict[str, tuple[int, int, tuple[int, ...]]]:
-    """First and last (excluded) label of each block, and its shape."""
-    out = {}
-    for name in container:
-        start, end = container[name].range
-        out[name] = (int(start), int(end), tuple(int(s) for s in container[name].shape))
-    return out
-
-
-def coefficients(expression: Expression, n: int) -> NDArray[np.float64]:
-    """[n] coefficients of a linear expression, summed by variable."""
-    data = (1 * expression).data
-    at, values = data.vars.values.ravel(), data.coeffs.values.ravel()
-    keep = at >= 0
-    return np.bincount(at[keep], weights=np.nan_to_num(values[keep]), minlength=n).astype(float)

@@ -56,7 +56,7 @@ def with_moves(made: Model, problem: Problem, inside: Mask) -> Model:
         penalty=of(p.penalty, none),
     )
     labels = {**made.labels, "move": (some.index["arc"], some.index["year"])}
-    return replace(made, problem=some, program=program, labels=labels, costs=by_name(made.costs, "relocation"))
+    return replace(made, problem=some, program=program, labels=labels, costs=by_name(made.costs, "relocation"), trace=None)
 
 
 def _columns(program: Program, problem: Problem) -> sp.csr_array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -67,22 +67,25 @@ AIMS: Mapping[str, Aim] = MappingProxyType(
 """Every objective."""
 
 
-def add_objectives(b: Building) -> None:
-    """Every objective that the case's tables allow, as an expression to be made small."""
-    p = b.problem
-    zero = 0 * b["capacity"].sum()
-    b.objectives["cost"] = sum(b.costs.values(), start=zero)
-    b.objectives["value-added"] = ((-1 * p["value_added"] * b.weights) * b["output"]).sum()
-    name = f"use:{p.settings.emissions}"
+def value_added(b: Building) -> None:
+    """Discounted value added."""
+    b.aim("value-added", (-1 * b.problem["value_added"] * b.weights) * b["output"])
+
+
+def emissions(b: Building) -> None:
+    """Use of the emissions resource in decided years."""
+    name = f"use:{b.problem.settings.emissions}"
     if name in b:
-        b.objectives["emissions"] = b[name].sel(year=b.open).sum()
+        b.aim("emissions", b[name].sel(year=b.open))
+
+
+def resilience(b: Building) -> None:
+    """What fails in the worst loss of a region."""
     if "worst" in b:
-        b.objectives["resilience"] = (b.weights.sel(year=b.open) * b["worst"]).sum()
-    _equity(b)
-    _self_sufficiency(b)
+        b.aim("resilience", b.weights.sel(year=b.open) * b["worst"])
 
 
-def _equity(b: Building) -> None:
+def equity(b: Building) -> None:
     """The least value added per head is a variable that no host may undercut."""
     hosts = known_hosts(b)
     if not hosts.any():
@@ -94,10 +97,11 @@ def _equity(b: Building) -> None:
     made = value_added_per_head(b).sel(region=region, year=b.open)
     b.require("last", made - b["last"], ">=", 0, family="objective", unit="10k-yuan/person")
     weight = b.weights.sel(year=b.open)
-    b.objectives["equity"] = ((-1 * weight / weight.sum()) * b["last"]).sum()
+    b.aim("equity", (-1 * weight / weight.sum()) * b["last"])
 
 
-def _self_sufficiency(b: Building) -> None:
+def self_sufficiency(b: Building) -> None:
+    """Hosts' part in the national use of critical industries."""
     where = critical(b)
     if not where.any():
         return
@@ -105,4 +109,8 @@ def _self_sufficiency(b: Building) -> None:
     index = rows_where(where, p.index["industry"])
     made = made_by_hosts(b, where, index).sel(year=b.open)
     use = p["use"].sel(industry=index, year=b.open).transpose("industry", "year").values
-    b.objectives["self-sufficiency"] = (column(-1 / (np.maximum(use, 1e-9) * use.size), index, b.open) * made).sum()
+    b.aim("self-sufficiency", column(-1 / (np.maximum(use, 1e-9) * use.size), index, b.open) * made)
+
+
+OBJECTIVES: tuple[Callable[[Building], None], ...] = (value_added, emissions, resilience, equity, self_sufficiency)
+"""What adds each objective that the case's tables allow; cost is the sum of all costs."""

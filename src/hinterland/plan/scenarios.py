@@ -115,7 +115,7 @@ def models(problem: Problem, scenarios: Sequence[Scenario], model: Model | None 
     for s in scenarios:
         key = tuple(sorted(((c.scope, c.factor) for c in s.each if c.factor != 1), key=repr))
         if key not in built:
-            built[key] = build(multiplied(problem, s.each))
+            built[key] = build(multiplied(problem, s.each), like=next(iter(built.values()), None))
         out.append(built[key] if s.withdrawal is None else withdrawn(built[key], s.withdrawal))
     _fail_if_shapes_differ(out, scenarios)
     penalty = (out[0] if model is None else model).program.penalty

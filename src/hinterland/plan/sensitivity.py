@@ -15,7 +15,7 @@ from hinterland.labels import Note
 from hinterland.plan.entry import plan as solve_plan
 from hinterland.plan.entry import unit_of, with_duals
 from hinterland.plan.envelope import STEP, Optimum, derivative, optimum, same_structure
-from hinterland.plan.model import build
+from hinterland.plan.model import Model, build
 from hinterland.plan.problem import Problem
 from hinterland.plan.result import Plan
 from hinterland.plan.scaling import beyond, scalable, scaled
@@ -92,12 +92,12 @@ def sensitivities(
     _fail_if_unknown(exact, [r.name for r in ranges])
     at = optimum(plan.model.program, plan.solution, with_duals(plan.model, plan.solution, options))
     run: Callable[..., Iterable[Any]] = map if executor is None else executor.map
-    found = list(run(partial(_with_slope, plan.problem, plan.objective, at), ranges))
+    found = list(run(partial(_with_slope, plan.model, plan.objective, at), ranges))
     found.sort(key=lambda r: (-r.largest, r.name))
     chosen = [r for r in found if r.status in ("scaled", "structure-changes")]
     chosen = chosen[:exact] if isinstance(exact, int) else [r for r in chosen if r.name in exact]
     tasks = [(r, f) for r in chosen for f in (r.low, r.high) if f != 1.0]
-    solved = list(run(partial(_again, plan.problem, plan.objective, options), tasks))
+    solved = list(run(partial(_again, plan.model, plan.objective, options), tasks))
     ends = {(r.name, f): value - plan.solution.objective for (r, f), (value, _) in zip(tasks, solved, strict=True)}
     base = _outputs(plan)
     return Sensitivities(_effects(plan, found, ends), _changes(base, tasks, [o for _, o in solved]), _notes(plan, found))
@@ -129,20 +129,26 @@ def _fail_if_unknown(exact: int | Sequence[str], names: Sequence[str]) -> None:
         raise InputError(findings, "the sensitivities")
 
 
-def _with_slope(problem: Problem, objective: str, at: Optimum, one: _Range) -> _Range:
+def _with_slope(model: Model, objective: str, at: Optimum, one: _Range) -> _Range:
     """The derivative of the optimum by the factor of one parameter."""
     if one.status != "scaled":
         return one
-    below, above = (build(scaled(problem, one.name, f)).program.aimed_at(objective) for f in (1 - STEP, 1 + STEP))
+    below, above = (_scaled(model, one.name, f).program.aimed_at(objective) for f in (1 - STEP, 1 + STEP))
     if not (same_structure(below, at.program) and same_structure(above, at.program)):
         return replace(one, status="structure-changes")
     return replace(one, slope=derivative(at, below, above))
 
 
-def _again(problem: Problem, objective: str, options: SolverOptions | None, task: tuple[_Range, float]) -> tuple[float, pl.DataFrame]:
+def _scaled(model: Model, name: str, factor: float) -> Model:
+    """The model with a parameter multiplied: only what reads it is built again."""
+    return build(scaled(model.problem, name, factor), like=model)
+
+
+def _again(model: Model, objective: str, options: SolverOptions | None, task: tuple[_Range, float]) -> tuple[float, pl.DataFrame]:
     """The optimum and the outputs with a parameter multiplied."""
     one, factor = task
-    found = solve_plan(scaled(problem, one.name, factor), objective, options=options)
+    made = _scaled(model, one.name, factor)
+    found = solve_plan(made.problem, objective, options=options, model=made)
     return found.solution.objective, _outputs(found)
 
 
