@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 import xarray as xr
 
-from hinterland.plan.building import Block, Building, Sign, Terms
+from hinterland.plan.building import Block, Building, Column, Sign, Terms
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.schema import parameters
@@ -96,7 +96,7 @@ class Reading(Mapping[str, xr.DataArray]):
         return len(self.data)
 
 
-class _Differs(Exception):
+class _DiffersError(Exception):
     """The steps made other blocks than before."""
 
 
@@ -131,7 +131,7 @@ def rebuilt(like: Model, problem: Problem) -> Model | None:
         return None
     try:
         return _remade(like, trace, problem, changed)
-    except _Differs:
+    except _DiffersError:
         return None
 
 
@@ -178,8 +178,12 @@ class _Again(Building):
     ) -> Any:
         there = self.trace.variables.get(name)
         dims = tuple(str(i.name) for i in index)
-        if there is None or self.like.columns[name].dims != dims or any(not there.indexes[str(i.name)].equals(i) for i in index):
-            raise _Differs
+        if (
+            there is None
+            or self.like.columns[name] != Column(name, unit, dims, meaning, binary)
+            or any(not there.indexes[str(i.name)].equals(i) for i in index)
+        ):
+            raise _DiffersError
         if not binary:
             fresh = linopy.Model().add_variables(coords=list(index), name=name, lower=lower, upper=upper)
             self.bounds[name] = (fresh.lower.values.ravel().astype(float), fresh.upper.values.ravel().astype(float))
@@ -189,7 +193,7 @@ class _Again(Building):
     def _rows(self, name: str, left: Any, sign: Sign, right: Any) -> Block:
         made, before = super()._rows(name, left, sign, right), self.trace.blocks.get(name)
         if before is None or self.rows[name] != self.like.rows[name] or not _same_labels(made, before):
-            raise _Differs
+            raise _DiffersError
         return made
 
 
@@ -208,7 +212,7 @@ def _remade(like: Model, trace: Trace, problem: Problem, changed: frozenset[str]
                 b.begin(step)
                 done[i] = run(b, step.name, step.make)
                 if (done[i].columns, done[i].rows, set(done[i].prices)) != (step.columns, step.rows, set(step.prices)):
-                    raise _Differs
+                    raise _DiffersError
     n = trace.program.shape[1]
     costs, objectives, penalty = priced(done, trace.program.columns, n)
     fail_if_objective_unknown(problem, tuple(objectives))
