@@ -5,7 +5,7 @@ Everything stays sparse: linopy's ``groupby(...).sum()``, ``reindex`` and ``fill
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,7 @@ def total(expression: Expression, of: str, positions: NDArray[np.int64], over: p
     if not len(positions):
         return zero(expression, of, over)
     at = xr.DataArray(over.to_numpy()[positions], dims=[of], coords={of: expression.indexes[of]}, name=over.name)
-    summed = (1 * expression).groupby(at).sum()
-    return summed.reindex({over.name: over}).fillna(0)
+    return _on(linear(expression).groupby(at).sum(), {str(over.name): over})
 
 
 def zero(expression: Expression, of: str, over: pd.Index[Any]) -> xr.DataArray:
@@ -45,7 +44,7 @@ def zero(expression: Expression, of: str, over: pd.Index[Any]) -> xr.DataArray:
 
 def gather(expression: Expression, dim: str, positions: NDArray[np.int64], new: pd.Index[Any]) -> Expression:
     """Each label of ``new`` with what ``expression`` has at a position of ``dim``."""
-    taken = (1 * expression).isel({dim: xr.DataArray(positions, dims=[str(new.name)])})
+    taken = linear(expression).isel({dim: xr.DataArray(positions, dims=[str(new.name)])})
     return taken.drop_vars(dim).assign_coords({str(new.name): new})
 
 
@@ -57,16 +56,28 @@ def gathered(values: xr.DataArray, dim: str, positions: NDArray[np.int64], new: 
 def lag(expression: Expression, steps: int, years: pd.Index[Any], dim: str = "year") -> Expression:
     """What ``expression`` was ``steps`` years before: 0 in the first years."""
     if steps == 0:
-        return 1 * expression
+        return linear(expression)
     if steps >= len(years):
-        return 0 * (1 * expression)
-    earlier = (1 * expression).isel({dim: slice(0, len(years) - steps)}).assign_coords({dim: years[steps:]})
+        return 0 * expression
+    earlier = linear(expression).isel({dim: slice(0, len(years) - steps)}).assign_coords({dim: years[steps:]})
     return earlier.reindex({dim: years}).fillna(0)
 
 
 def spread(expression: Expression, **over: pd.Index[Any]) -> Expression:
     """An expression of some labels, on all labels of a dimension: 0 elsewhere."""
-    return (1 * expression).reindex(over).fillna(0)
+    return _on(linear(expression), over)
+
+
+def linear(expression: Expression) -> Expression:
+    """A variable as an expression; an expression as it is."""
+    return expression.to_linexpr() if hasattr(expression, "to_linexpr") else expression
+
+
+def _on(expression: Expression, over: Mapping[str, pd.Index[Any]]) -> Expression:
+    """The expression on all labels of some dimensions, in their order: 0 where it has none."""
+    if all(expression.indexes[d].equals(index) for d, index in over.items()):
+        return expression
+    return expression.reindex(over).fillna(0)
 
 
 def rows_where(mask: NDArray[np.bool_], index: pd.Index[Any]) -> pd.Index[Any]:

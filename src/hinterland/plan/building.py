@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import xarray as xr
 from numpy.typing import NDArray
 
-from hinterland.plan.algebra import Expression, column, rows_where
+from hinterland.plan.algebra import Expression, column, linear, rows_where
 from hinterland.plan.problem import Problem
 
 Sign = Literal["<=", ">=", "="]
@@ -69,7 +69,7 @@ class Terms:
     @classmethod
     def of(cls, expression: Expression, keep: bool) -> Terms:
         """The terms of an expression, summed over its labels."""
-        data = (1 * expression).sum().data
+        data = linear(expression).sum().data
         at, values = data.vars.values.ravel(), data.coeffs.values.ravel()
         known = at >= 0
         return cls(at[known], np.nan_to_num(values[known]), expression if keep else None)
