@@ -5,14 +5,18 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 
+import linopy
 import numpy as np
+import pandas as pd
 import pytest
 from cases import every
 
 import hinterland as hl
 from hinterland.errors import InputError
+from hinterland.plan.algebra import column, spread
+from hinterland.plan.building import Building
 from hinterland.plan.changes import Change, multiplied
-from hinterland.plan.model import Model, build
+from hinterland.plan.model import Model, build, strict
 from hinterland.plan.moves import with_moves
 from hinterland.plan.problem import Problem
 from hinterland.plan.rebuild import differing, rebuilt
@@ -107,3 +111,17 @@ def test_models_with_other_moves_have_no_trace(every_problem: Problem, tiny_prob
     assert moved.trace is None
     assert rebuilt(moved, tiny_problem) is None
     assert_same(build(tiny_problem, like=moved), made)
+
+
+def test_rows_with_nothing_in_them_keep_their_place(tiny_problem: Problem) -> None:
+    """Of rows on a, b and c only b has a variable: linopy leaves the others out of its matrix, the block does not."""
+    some, every_label = pd.Index(["b"], name="place"), pd.Index(["a", "b", "c"], name="place")
+    with strict():
+        b = Building(tiny_problem, linopy.Model(sparse=True))
+        x = b.variable("x", some, unit="1", meaning="a variable")
+        b.require("rows", spread(2 * x, place=every_label), "<=", column([1.0, 6.0, 2.0], every_label), family="C1", unit="1")
+    block = b.blocks["rows"]
+    assert block.matrix.toarray().tolist() == [[0.0], [2.0], [0.0]]
+    assert block.upper[1] == 6.0
+    assert (block.lower == -np.inf).all()
+    assert block.labels[0].tolist() == ["a", "b", "c"]

@@ -207,16 +207,17 @@ class Building:
     def _rows(self, name: str, left: Expression, sign: Sign, right: Any) -> Block:
         """Rows as arrays; rows that linopy leaves out because nothing is in them are empty and free."""
         rows = self.model.add_constraints(left, sign, right, name=name)
-        matrix, _, sides, senses = rows.to_matrix_with_rhs(self.model.variables.label_index)
-        active = np.asarray(rows.active_row_mask()).ravel()
-        sense, side = np.full(len(active), ""), np.zeros(len(active))
+        matrix, places, sides, senses = rows.to_matrix_with_rhs(self.model.variables.label_index)
+        start, end = rows.range
+        active = np.asarray(places) - start
+        sense, side = np.full(end - start, ""), np.zeros(end - start)
         sense[active], side[active] = senses, sides
-        counts = np.zeros(len(active), dtype=np.int64)
+        counts = np.zeros(end - start, dtype=np.int64)
         matrix = sp.csr_array(matrix)
         matrix.eliminate_zeros()
         counts[active] = np.diff(matrix.indptr)
         pointers = np.concatenate([[0], np.cumsum(counts)])
-        whole = sp.csr_array((matrix.data, matrix.indices, pointers), shape=(len(active), matrix.shape[1]))
+        whole = sp.csr_array((matrix.data, matrix.indices, pointers), shape=(end - start, matrix.shape[1]))
         labels = tuple(rows.indexes[d] for d in self.rows[name].dims)
         if not self.keep:
             self.model.remove_constraints(name)
