@@ -1,7 +1,8 @@
 """Planning: read, build and solve, beside the same programme in plain linopy (dense labelled arrays, as PyPSA writes models) and in Pyomo.
 
-Run: ``python benchmarks/plan.py [--large] [--full] [--cities N]``. By default some 16 thousand columns, where Pyomo is feasible too; ``--large`` is the core of
-provinces at 0.3 million columns without Pyomo; ``--full`` ours alone with every family; ``--cities N`` column generation with N industries of 293 cities.
+Run: ``python benchmarks/plan.py [--large] [--full] [--again] [--cities N]``. By default some 16 thousand columns, where Pyomo is feasible too; ``--large`` is the core of
+provinces at 0.3 million columns without Pyomo; ``--full`` ours alone with every family; ``--again`` builds the small case again with five
+parameters changed in turn, as derivatives need it; ``--cities N`` column generation with N industries of 293 cities.
 
 Each contender gets the arrays of one problem. *Build* ends when HiGHS holds the programme; *solve* is HiGHS with the same options. The answer is the objective,
 which must agree within 1e-6.
@@ -110,6 +111,43 @@ def pyomo(size: str) -> None:
     _timed(f"Pyomo {size}", build, solve)
 
 
+AGAIN = ("capex", "operating_cost", "demand", "coefficient", "capacity")
+"""Parameters that are changed in turn: read by one part of the cost, or by half of the model."""
+
+
+def again(like: bool) -> None:
+    """Build anew or again with each of a few parameters a little larger; the answer is the sum of all coefficients of cost."""
+    import hinterland as hl
+    from hinterland.plan.model import build
+    from hinterland.plan.scaling import scaled
+
+    problem = hl.read_problem(provinces(SMALL))
+    first = build(problem)
+    changed = [scaled(problem, name, 1.0001) for name in AGAIN]
+    start = time.process_time()
+    made = [build(p, like=first if like else None) for p in changed]
+    seconds = time.process_time() - start
+    answer = sum(float(m.program.cost.sum() + m.program.matrix.sum()) for m in made)
+    report("built again" if like else "built anew", seconds, answer, f"{first.program.shape[1]:,} columns, {len(AGAIN)} parameters; ")
+
+
+def again_linopy() -> None:
+    """Plain linopy has no way to build a part again: the same programme is built whole."""
+    import linopy
+
+    import hinterland as hl
+    from hinterland.plan.scaling import scaled
+
+    linopy.options.set_value(semantics="v1")
+    problem = hl.read_problem(provinces(SMALL))
+    given = [data(scaled(problem, name, 1.0001)) for name in AGAIN]
+    linopy_model(given[0])
+    start = time.process_time()
+    for d in given:
+        linopy_model(d)
+    report("linopy, dense, anew", time.process_time() - start, float("nan"))
+
+
 def by_columns(industries: int) -> None:
     import hinterland as hl
     from hinterland.plan.columns import Generation, solve_by_columns
@@ -135,12 +173,19 @@ RUNS: dict[str, Callable[[], None]] = {
 }
 
 
+RUNS |= {"built again": lambda: again(True), "built anew": lambda: again(False), "linopy, dense, anew": again_linopy}
+
+
 def main() -> None:
     if "--only" in sys.argv:
         RUNS[sys.argv[sys.argv.index("--only") + 1]]()
         return
     if "--cities" in sys.argv:
         by_columns(int(sys.argv[sys.argv.index("--cities") + 1]))
+        return
+    if "--again" in sys.argv:
+        modules = {"built again": "hinterland", "built anew": "hinterland", "linopy, dense, anew": "linopy"}
+        table(f"Planning, {len(AGAIN)} parameters changed in turn: CPU seconds", contend(__file__, modules), "built again")
         return
     size = "full" if "--full" in sys.argv else "core" if "--large" in sys.argv else "small"
     modules = {"full": {}, "core": {"linopy, dense core": "linopy"}, "small": {"linopy, dense small": "linopy", "Pyomo small": "pyomo"}}[
