@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pathway_record import frames, write
 
 from hinterland.labels import LANGUAGES, Language
+from hinterland.report.advice import advice_table
 from hinterland.report.advice_record import Source
 from hinterland.report.blocks import Bullets, Chart, Heading, Prose
 from hinterland.report.chapters import document
@@ -222,6 +224,35 @@ def test_every_topic_is_told(whole: Record) -> None:
 def test_what_is_said(whole: Record, language: Language, text: str) -> None:
     speaker = Speaker(language)
     assert text in "\n".join(speaker.sentence(s.sentence) for s in statements(PlanWords(whole, speaker)))
+
+
+def test_the_record_alone_tells_what_the_chapter_says(whole: Record) -> None:
+    """Table ``advice``: every statement of the chapter in both languages, with its rule and rows that the record holds, and what its numbers rest on."""
+    frame = advice_table(whole)
+    assert frame["number"].to_list() == list(range(1, frame.height + 1))
+    for language, column in (("en", "text"), ("zh", "text_zh")):
+        speaker = Speaker(language)
+        said = statements(PlanWords(whole, speaker))
+        assert frame[column].to_list() == [speaker.sentence(s.sentence) for s in said]
+        assert frame["topic"].to_list() == [f"pathway-{s.topic}" for s in said]
+    for row in frame.iter_rows(named=True):
+        sources = json.loads(row["sources"])
+        assert sources
+        assert all(Source(s["table"], s["where"]).rows(whole).height for s in sources)
+        past = row["rule"] == "pathway.phase_past"
+        assert row["basis"] == ("observed" if past else "illustrative")
+        assert (row["grade"], row["outcome"]) == (None, None)
+    assert frame.filter(basis="observed").height == 1
+
+
+def test_advice_of_a_plan_without_examples_rests_on_the_plan(made: Made) -> None:
+    frame = advice_table(made(illustrative=False))
+    assert set(frame["basis"]) == {"plan", "observed"}
+    assert not frame["text"].str.contains(SIGN, literal=True).any()
+
+
+def test_records_without_a_plan_give_no_advice_on_one(made: Made) -> None:
+    assert advice_table(made(without=tuple(frames()))).height == 0
 
 
 def test_names_come_from_the_case_then_from_the_labels(whole: Record) -> None:
