@@ -19,6 +19,7 @@ RUN = (
     "tutorial/first-study.md",
     "reference/python.md",
     "how-to/own-data.md",
+    "how-to/plan.md",
     "how-to/plan-under-uncertainty.md",
     "how-to/measure.md",
     "how-to/choose-estimator.md",

@@ -235,6 +235,108 @@ def test_a_budget_is_passed_where_money_is_worth_more_than_its_price(
     assert validate(made).height == 0
 
 
+def roads_and_parks() -> Case:
+    """Chips upland take 3 of parks a unit, of which there are 80 that wear by a quarter a year; half of all investment shall go to roads, of which 1 a year is built."""
+    change = both(
+        table("years", year=[2026, 2027]),
+        table(
+            "infrastructure",
+            kind=["road", "park"],
+            lead=[1, 1],
+            depreciation=[0.25] * 2,
+            service=[4.0] * 2,
+            public=[0.0] * 2,
+            limit=[1.0, None],
+        ),
+        table("stocks", region=["upland"], kind=["park"], value=[80.0]),
+        table("requirements", kind=["park"], industry=["chips"], value=[3.0]),
+        table("gates", gate=["roads"], phase=["all"], kind=["investment-share"], group=["road"], value=[0.5]),
+        put("regions", host=[False, False, True]),
+    )
+    return change(still())
+
+
+def test_a_share_of_investment_is_missed_where_other_infrastructure_is_needed_more() -> None:
+    """20 of chips take 60 of parks: the 80 are 60 in 2026 and 45 in 2027, when 15 are wanted. A yuan brings 4 of them, so 15 / 4 = 3.75 are spent in 2026.
+
+    To keep the share, roads would have to get as much, and get 1 at most: half of 1 + 3.75 is 2.375, and 1.375 is missing. A yuan less for parks brings the
+    share nearer by a half, worth 10 at the price of 20, and leaves 4 of service short, worth 4 × 20 / 3 = 26.7: parks are built. A yuan more for roads costs
+    less than 1 and brings the share nearer by a half: the whole 1 is spent. The gate speaks of a phase and of all hosts: its row has no place and no year.
+    """
+    made = plan(read_problem(roads_and_parks()))
+    spent = made.infrastructure.filter(pl.col("investment") > 1e-9)
+    assert sorted(spent.select("region", "kind", "year").rows()) == [("upland", "park", 2026), ("upland", "road", 2026)]
+    assert spent.sort("kind")["investment"].to_list() == pytest.approx([3.75, 1.0])
+    row = made.shortfalls.to_dicts()
+    assert [(r["constraint"], r["family"], r["side"], r["unit"]) for r in row] == [("gate:roads", "C20", "short", "100m-yuan")]
+    assert row[0]["value"] == pytest.approx(0.5 * (1 + 3.75) - 1)
+    assert [row[0][k] for k in ("region", "industry", "kind", "phase", "year")] == [None] * 5
+    assert validate(made).height == 0
+    assert "Gate of the phase (roads): the whole is short of 1.375 hundred million yuan." in made.explain()
+    assert "阶段门槛（roads）：总体缺 1.375 亿元。" in made.explain("zh")
+
+
+def test_a_share_of_investment_that_can_be_kept_is_kept() -> None:
+    """As above, but as much may be spent on roads as on parks: 3.75 each, which costs less than the share is worth."""
+    case = roads_and_parks()
+    made = plan(read_problem({**case, "infrastructure": case["infrastructure"].with_columns(limit=pl.lit(None, dtype=pl.Float64))}))
+    assert made.shortfalls.height == 0
+    assert made.infrastructure.filter(year=2026, region="upland").sort("kind")["investment"].to_list() == pytest.approx([3.75, 3.75])
+
+
+def dirty_and_clean(years: list[int]) -> Case:
+    """Inland and upland want 20 more of chips than they have from the second year on, and may build them; a unit upland takes 6 of carbon, inland 3."""
+    wanted = {("coast", "chips"): 100.0, ("inland", "chips"): 10.0, ("upland", "chips"): 20.0}
+    more = {("inland", "chips"): 20.0, ("upland", "chips"): 20.0}
+    rows = [(*k, y, wanted.get(k, 0.0) + (more.get(k, 0.0) if y > years[0] else 0.0)) for y in years for k in wanted]
+    change = both(
+        table("years", year=years),
+        put("industries", lead=1),
+        table(
+            "paths",
+            parameter=["greenfield_limit"] * 3,
+            region=[None, "inland", "upland"],
+            industry=[None, "chips", "chips"],
+            value=[0.0, 99.0, 99.0],
+        ),
+        table("resources", resource=["carbon"], base=["output"]),
+        table("intensities", resource=["carbon"] * 2, industry=["chips"] * 2, region=["inland", "upland"], value=[3.0, 6.0]),
+        table("gates", gate=["clean"], phase=["all"], kind=["clean"], value=[5.0], resource=["carbon"]),
+    )
+    demand = pl.DataFrame(rows, schema=["region", "industry", "year", "demand"], orient="row")
+    return {**change(still()), "demand": demand}
+
+
+def test_a_dirty_cell_is_built_where_goods_would_run_out_for_years() -> None:
+    """No cell may be built that takes more than 5 of carbon a unit: upland takes 6. Nobody trades, so that its 20 more must be made there, or are missing.
+
+    Built in 2026 they serve in 2027 and 2028. A unit against the gate costs the price of 20 once, and with its capital less than 22; a unit missing in both
+    years costs 20 twice: 20 are built, against the gate. Inland takes 3, and its 20 are no matter of the gate.
+    """
+    made = plan(read_problem(dirty_and_clean([2026, 2027, 2028])))
+    built = made.capacity.filter(pl.col("greenfield") > 1e-9).sort("region")
+    assert built.select("region", "industry", "year").rows() == [("inland", "chips", 2026), ("upland", "chips", 2026)]
+    assert built["greenfield"].to_list() == pytest.approx([20.0, 20.0])
+    row = made.shortfalls.to_dicts()
+    assert [(r["constraint"], r["family"], r["side"], r["unit"]) for r in row] == [("gate:clean", "C20", "over", "100m-yuan")]
+    assert row[0]["value"] == pytest.approx(20.0)
+    assert [row[0][k] for k in ("region", "industry", "year")] == ["upland", "chips", 2026]
+    assert validate(made).height == 0
+    assert "Gate of the phase (clean): upland, chips, 2026 goes over by 20 hundred million yuan." in made.explain()
+    assert "阶段门槛（clean）：upland、chips、2026超出 20 亿元。" in made.explain("zh")
+
+
+def test_a_dirty_cell_is_not_built_where_goods_would_run_out_for_one_year() -> None:
+    """In two years what is built serves once: a unit against the gate costs 20 and its capital, a unit missing 20. The gate holds, and 20 are missing in 2027."""
+    made = plan(read_problem(dirty_and_clean([2026, 2027])))
+    assert made.capacity.filter(pl.col("greenfield") > 1e-9).select("region").rows() == [("inland",)]
+    row = made.shortfalls.to_dicts()
+    assert [(r["constraint"], r["region"], r["industry"], r["year"], r["side"]) for r in row] == [
+        ("balance", "upland", "chips", 2027, "short")
+    ]
+    assert row[0]["value"] == pytest.approx(20.0)
+
+
 def test_every_constraint_that_gives_way_was_made_to(every_plan: Plan) -> None:
     tested = {c.split(":")[0] for c, *_ in AMBITIONS} | {"budget", "national_budget"}
     assert {name.split(":")[0] for name, row in every_plan.model.rows.items() if row.short} <= tested

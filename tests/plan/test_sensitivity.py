@@ -163,7 +163,7 @@ def test_shadow_prices_by_hand() -> None:
     assert cap["price"] == pytest.approx(0.1)
     assert (cap["natural"], cap["natural_unit"]) == (pytest.approx(1000.0), "yuan per tonne")
     assert (cap["year"], cap["sense"], cap["undiscounted"]) == (2027, "<=", True)
-    assert "0.1 100 million yuan" in cap["said"]
+    assert "0.1 hundred million yuan" in cap["said"]
     assert "亿元" in hl.shadow_prices(plan, "zh").row(by_predicate=pl.col("constraint") == "national:carbon", named=True)["said"]
 
 

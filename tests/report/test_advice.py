@@ -265,6 +265,7 @@ def test_the_table_of_the_record(record: Record) -> None:
     frame = advice_table(record)
     assert frame["number"].to_list() == list(range(1, frame.height + 1))
     assert set(frame["grade"].drop_nulls()) <= set(GRADES)
+    assert set(frame["basis"]) == {"estimates"}
     for sources in frame["sources"]:
         for source in json.loads(sources):
             assert Source(source["table"], source["where"]).rows(record).height

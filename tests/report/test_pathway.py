@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pathway_record import frames, write
 
 from hinterland.labels import LANGUAGES, Language
+from hinterland.report.advice import advice_table
 from hinterland.report.advice_record import Source
 from hinterland.report.blocks import Bullets, Chart, Heading, Prose
 from hinterland.report.chapters import document
@@ -22,7 +24,7 @@ from hinterland.report.pathway import pathway
 from hinterland.report.pathway_said import TOPICS, state
 from hinterland.report.pathway_statements import statements
 from hinterland.report.pathway_words import SIGN, PlanWords
-from hinterland.report.record import Record
+from hinterland.report.record import Record, read_record
 from hinterland.report.sentences import Sentence, Speaker
 from hinterland.report.table import Table
 
@@ -182,6 +184,60 @@ def test_without_examples_nothing_is_marked(made: Made) -> None:
                 assert not any(SIGN in speaker.sentence(s) for s in block.items)
 
 
+# --------------------------------------------------------------------------------------------------------------------------- specks
+
+
+def speckled(folder: Path) -> Record:
+    """The record with what an interior point leaves: clothing of 0.001 to Guizhou in 2029, 0.00001 for training there, a hundredth of a person trained."""
+    write(folder)
+
+    def put(name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        path = folder / "tables" / f"plan_{name}.parquet"
+        before = pl.read_parquet(path)
+        change(before).select(before.columns).cast(dict(before.schema)).write_parquet(path)  # type: ignore[arg-type]
+
+    def more(frame: pl.DataFrame, **row: object) -> pl.DataFrame:
+        return pl.concat([frame, frame.head(1).with_columns(**{k: pl.lit(v) for k, v in row.items()})], how="vertical_relaxed")
+
+    there = (pl.col("host") == "520000") & (pl.col("phase") == "three")
+    whole_or_cloth = there & ((pl.col("level") == "all") | (pl.col("group") == "labour-intensive") | (pl.col("industry") == "cloth"))
+    put("flows", lambda f: more(f, source="330000", host="520000", industry="cloth", year=2029, value=1e-3))
+    put("pathway", lambda f: f.with_columns(moved=pl.when(whole_or_cloth).then(pl.col("moved") + 1e-3).otherwise("moved")))
+    put("support_needed", lambda f: more(f, host="520000", phase="three", kind="training", amount=1e-5, public=1e-5))
+    put("jobs", lambda f: f.with_columns(trained=pl.when(pl.col("trained") == 0).then(1e-6).otherwise("trained")))
+    return read_record(folder)
+
+
+def test_specks_are_not_shown_and_their_sum_is_told(tmp_path: Path) -> None:
+    record = speckled(tmp_path)
+    tables, plain = blocks_of(record, "en", Table), blocks_of(write(tmp_path / "plain"), "en", Table)
+    for key, n, amount in (("hosts", 1, "0.0010*"), ("first-moves", 1, "0.0010*"), ("groups", 1, "0.0010*"), ("support", 1, "0.000010*")):
+        shown, without = tables[key], plain[key]
+        assert isinstance(shown, Table)
+        assert isinstance(without, Table)
+        assert shown.rows == without.rows, key
+        told = [note for note in shown.notes if note not in without.notes]
+        assert [note.startswith(f"Amounts too small to be shown, and 0 or left out here: {n}, together {amount}.") for note in told] == [
+            True
+        ], told
+    charts, before = blocks_of(record, "zh", Chart), blocks_of(write(tmp_path / "plain"), "zh", Chart)
+    assert charts["map-3"].data.rows() == before["map-3"].data.rows()  # type: ignore[attr-defined]
+    assert "过小而记作 0 或略去的数额：1 个，合计 0.0010*" in charts["map-3"].subtitle  # type: ignore[attr-defined]
+    assert "过小" not in charts["map-2"].subtitle  # type: ignore[attr-defined]
+
+
+def test_what_is_too_small_is_no_statement(tmp_path: Path) -> None:
+    """Sentences on the phases and on support name what they named before; sums of a phase hold everything."""
+    record = speckled(tmp_path)
+    for language in LANGUAGES:
+        speaker = Speaker(language)
+        said, before = (
+            [speaker.sentence(s.sentence) for s in statements(PlanWords(r, speaker))] for r in (record, write(tmp_path / language))
+        )
+        assert [re.sub(r"\.0+\*", "*", text) for text in said] == before
+    assert record.tables["plan_flows"]["value"].min() == 1e-3
+
+
 # ------------------------------------------------------------------------------------------------------------------------- sentences
 
 
@@ -222,6 +278,35 @@ def test_every_topic_is_told(whole: Record) -> None:
 def test_what_is_said(whole: Record, language: Language, text: str) -> None:
     speaker = Speaker(language)
     assert text in "\n".join(speaker.sentence(s.sentence) for s in statements(PlanWords(whole, speaker)))
+
+
+def test_the_record_alone_tells_what_the_chapter_says(whole: Record) -> None:
+    """Table ``advice``: every statement of the chapter in both languages, with its rule and rows that the record holds, and what its numbers rest on."""
+    frame = advice_table(whole)
+    assert frame["number"].to_list() == list(range(1, frame.height + 1))
+    for language, column in (("en", "text"), ("zh", "text_zh")):
+        speaker = Speaker(language)
+        said = statements(PlanWords(whole, speaker))
+        assert frame[column].to_list() == [speaker.sentence(s.sentence) for s in said]
+        assert frame["topic"].to_list() == [f"pathway-{s.topic}" for s in said]
+    for row in frame.iter_rows(named=True):
+        sources = json.loads(row["sources"])
+        assert sources
+        assert all(Source(s["table"], s["where"]).rows(whole).height for s in sources)
+        past = row["rule"] == "pathway.phase_past"
+        assert row["basis"] == ("observed" if past else "illustrative")
+        assert (row["grade"], row["outcome"]) == (None, None)
+    assert frame.filter(basis="observed").height == 1
+
+
+def test_advice_of_a_plan_without_examples_rests_on_the_plan(made: Made) -> None:
+    frame = advice_table(made(illustrative=False))
+    assert set(frame["basis"]) == {"plan", "observed"}
+    assert not frame["text"].str.contains(SIGN, literal=True).any()
+
+
+def test_records_without_a_plan_give_no_advice_on_one(made: Made) -> None:
+    assert advice_table(made(without=tuple(frames()))).height == 0
 
 
 def test_names_come_from_the_case_then_from_the_labels(whole: Record) -> None:

@@ -22,7 +22,10 @@ from hinterland.plan.solve import Solution, SolverOptions, solve
 __all__ = ["Plan", "plan"]
 
 NOISE = 1e-6
-"""Amounts below this part of the largest of their block are rounding of the solver."""
+"""Amounts below this part of the largest of their block are rounding of the solver, and are no rows of moves, trade and support.
+
+An answer that is no vertex leaves amounts above it that nobody decided; the frames keep them, and :mod:`hinterland.plan.specks` says what is shown.
+"""
 
 
 def plan(problem: Problem, objective: str | None = None, *, options: SolverOptions | None = None, model: Model | None = None) -> Plan:

@@ -8,7 +8,7 @@ from hinterland.labels import Language, catalogue, text
 from hinterland.plan.entry import unit_of
 from hinterland.plan.frames import PLACES
 from hinterland.plan.result import Plan
-from hinterland.plan.words import said, where
+from hinterland.plan.words import said, unit_said, where
 from hinterland.units import UNITS, find_unit
 
 __all__ = ["shadow_prices"]
@@ -78,13 +78,12 @@ def _one(unit: str) -> tuple[float, str]:
 
 
 def _sentence(row: dict[str, object], sense: str, price: float, money: str, language: Language) -> str:
-    words = catalogue(language)
     return text(
         f"plan.price.{_SENSES[sense]}",
         language,
         constraint=said(str(row["constraint"]), language),
         where=where(row, language),
-        unit=words.get(f"unit.{row['unit']}", str(row["unit"])),
+        unit=catalogue(language).get(f"unit.{row['unit']}", str(row["unit"])),
         price=f"{price:,.4g}",
-        money=words.get(f"unit.{money}", money),
+        money=unit_said(money, language),
     )

@@ -27,7 +27,7 @@ def binding(plan: Plan) -> pl.DataFrame:
 
 def _status(plan: Plan, language: Language) -> str:
     value = plan.objectives.filter(pl.col("objective") == plan.objective)
-    unit = catalogue(language).get(f"unit.{value['unit'][0]}", value["unit"][0])
+    unit = unit_said(value["unit"][0], language)
     aim = catalogue(language).get(f"plan.objective.{plan.objective}", plan.objective)
     state = text(f"plan.status.{plan.status}", language)
     return text("plan.said.status", language, status=state, aim=aim, value=f"{value['value'][0]:,.4g}", unit=unit, gap=f"{plan.gap:.2g}")
@@ -40,14 +40,20 @@ def _shortfall(row: dict[str, object], language: Language) -> str:
         constraint=said(str(row["constraint"]), language),
         where=where(row, language),
         amount=f"{row['value']:,.4g}",
-        unit=catalogue(language).get(f"unit.{row['unit']}", str(row["unit"])),
+        unit=unit_said(str(row["unit"]), language),
     )
 
 
 def _binding(row: dict[str, object], language: Language) -> str:
-    unit = catalogue(language).get(f"unit.{row['unit']}", str(row["unit"]))
+    unit = unit_said(str(row["unit"]), language)
     name = said(str(row["constraint"]), language)
     return text("plan.said.binding", language, constraint=name, rows=row["rows"], most=f"{row['most']:,.4g}", unit=unit)
+
+
+def unit_said(unit: str, language: Language) -> str:
+    """A unit in words behind a number: none that begins with a digit, where it has such words; the unit itself where it has none."""
+    known = catalogue(language)
+    return known.get(f"plan_unit.{unit}", known.get(f"unit.{unit}", unit))
 
 
 def said(constraint: str, language: Language) -> str:

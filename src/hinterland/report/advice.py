@@ -10,7 +10,8 @@ from hinterland.labels import LANGUAGES
 from hinterland.report import tables
 from hinterland.report.advice_actions import actions, limits
 from hinterland.report.advice_evidence import CHECKS, Evidence
-from hinterland.report.advice_record import TOPICS, Statement, frame
+from hinterland.report.advice_plan import plan_rows
+from hinterland.report.advice_record import TOPICS, Statement, effect_rows, frame
 from hinterland.report.advice_rules import by_channel, by_group, by_moderator, displaced, effects, family, graded
 from hinterland.report.blocks import Block, Bullets, Heading, Prose
 from hinterland.report.description import own_labels
@@ -30,9 +31,10 @@ def statements(record: Record) -> tuple[Statement, ...]:
 
 
 def advice_table(record: Record) -> pl.DataFrame:
-    """The statements as table ``advice`` of the record, in both languages."""
+    """Every statement as table ``advice`` of the record, in both languages: what follows from the effects, then what follows from the plan."""
     labels = own_labels(record)
-    return frame(statements(record), {language: Speaker(language, labels) for language in LANGUAGES})
+    speakers: dict[str, Speaker] = {language: Speaker(language, labels) for language in LANGUAGES}
+    return frame([*effect_rows(statements(record), speakers), *plan_rows(record, speakers)])
 
 
 def advice(record: Record, speaker: Speaker, _: str) -> tuple[Block, ...]:

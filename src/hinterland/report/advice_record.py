@@ -72,21 +72,36 @@ def worst(*grades: Grade) -> Grade:
     return max(grades, key=GRADES.index)
 
 
-def frame(statements: Sequence[Statement], speakers: Mapping[str, Speaker]) -> pl.DataFrame:
-    """Table ``advice`` of the record: one row per statement, with its words in both languages and its sources as JSON."""
-    return pl.DataFrame(
-        [
-            {
-                "number": i + 1,
-                "topic": s.topic,
-                "outcome": s.outcome,
-                "rule": s.rule,
-                "grade": s.grade,
-                "text": speakers["en"].sentence(s.sentence),
-                "text_zh": speakers["zh"].sentence(s.sentence),
-                "sources": json.dumps([{"table": x.table, "where": dict(x.where)} for x in s.sources], ensure_ascii=False),
-            }
-            for i, s in enumerate(statements)
-        ],
-        schema={"number": pl.Int64, **dict.fromkeys(("topic", "outcome", "rule", "grade", "text", "text_zh", "sources"), pl.String)},
-    )
+def row(
+    topic: str, outcome: str | None, key: str, sources: Sequence[Source], words: tuple[str, str], **of: str | None
+) -> dict[str, str | None]:
+    """One row of table ``advice``, but for its number: the rule by its ``key``, ``words`` in English and Chinese, sources as JSON; ``of``: grade and basis."""
+    listed = json.dumps([{"table": x.table, "where": dict(x.where)} for x in sources], ensure_ascii=False)
+    text, text_zh = words
+    return {
+        "topic": topic,
+        "outcome": outcome,
+        "rule": key,
+        "grade": None,
+        "basis": None,
+        "text": text,
+        "text_zh": text_zh,
+        "sources": listed,
+        **of,
+    }
+
+
+def effect_rows(statements: Sequence[Statement], speakers: Mapping[str, Speaker]) -> list[dict[str, str | None]]:
+    """Statements about effects as rows of table ``advice``: they rest on estimates."""
+    made = []
+    for s in statements:
+        words = (speakers["en"].sentence(s.sentence), speakers["zh"].sentence(s.sentence))
+        made.append(row(s.topic, s.outcome, s.rule, s.sources, words, grade=s.grade, basis="estimates"))
+    return made
+
+
+def frame(listed: Sequence[Mapping[str, str | None]]) -> pl.DataFrame:
+    """Table ``advice`` of the record: one row per statement, numbered from 1."""
+    columns = ("topic", "outcome", "rule", "grade", "basis", "text", "text_zh", "sources")
+    made = pl.DataFrame(listed, schema=dict.fromkeys(columns, pl.String))
+    return made.select(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("number"), *columns)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import polars as pl
 
+from hinterland.plan.specks import NOTHING, Left
 from hinterland.report import pathway_choice_figures, pathway_choices, pathway_conditions, pathway_figures, pathway_method, pathway_tables
 from hinterland.report.blocks import Block, Bullets, Chart, Heading, Prose
 from hinterland.report.digits import count
 from hinterland.report.pathway_conditions import need
 from hinterland.report.pathway_said import TOPICS, Said
+from hinterland.report.pathway_specks import rows_without_specks, told
 from hinterland.report.pathway_statements import statements
 from hinterland.report.pathway_words import PlanWords
 from hinterland.report.record import Record
@@ -109,11 +111,12 @@ def _goals(words: PlanWords) -> list[Block]:
 def _path(words: PlanWords) -> list[Block]:
     """Bars, maps and areas of the pathway, and its tables."""
     blocks: list[Block | None] = []
-    data = pathway_figures.timeline_data(words) if words.rows("capacity").height and words.phases.height else pl.DataFrame()
+    dated = bool(words.rows("capacity").height and words.phases.height)
+    data, small = pathway_figures.timeline_data(words) if dated else (pl.DataFrame(), NOTHING)
     if data.height and float((data["moved"] + data["new"]).sum()) > 0:
-        blocks.append(_chart(words, "gantt", pathway_figures.gantt(data, words), data))
+        blocks.append(_chart(words, "gantt", pathway_figures.gantt(data, words), data, small))
     blocks += _maps(words)
-    held = pathway_figures.capacity_data(words) if words.rows("capacity").height and words.phases.height else pl.DataFrame()
+    held = pathway_figures.capacity_data(words) if dated else pl.DataFrame()
     if held.height:
         blocks.append(_chart(words, "capacity", pathway_figures.capacities(held, words), held))
     blocks += [pathway_tables.hosts(words), pathway_tables.groups(words), pathway_tables.first_moves(words)]
@@ -130,25 +133,28 @@ def _maps(words: PlanWords) -> list[Block]:
     made: list[Block] = []
     for number, row in enumerate(words.phases.iter_rows(named=True), 1):
         rows = placed.filter(phase=row["phase"]).group_by("source", "host").agg(pl.col("value").sum())
-        rows = rows.sort("value", "source", "host", descending=[True, False, False])
+        rows, small = rows_without_specks(words, rows.sort("value", "source", "host", descending=[True, False, False]), "value")
         if rows.height:
             unit = words.unit("100m-yuan") + words.sign
             figure = flow_map(rows, named, words.speaker, unit=unit)
-            made.append(_chart(words, "map", figure, rows, suffix=f"-{number}", span=words.span(row)))
+            made.append(_chart(words, "map", figure, rows, small, suffix=f"-{number}", span=words.span(row)))
     return made
 
 
-def _chart(words: PlanWords, key: str, figure: object, data: pl.DataFrame, *, suffix: str = "", **values: Value) -> Chart:
-    """A figure of the chapter: what is measured, its unit, and what the mark means."""
+def _chart(
+    words: PlanWords, key: str, figure: object, data: pl.DataFrame, small: Left = NOTHING, *, suffix: str = "", **values: Value
+) -> Chart:
+    """A figure of the chapter: what is measured, its unit, what the mark means, and what is too small to be drawn."""
     ui = words.speaker.ui
     title, alt = (ui(f"{kind}.pathway_{key}", **values) for kind in ("title", "alt"))
-    subtitle = words.measured(ui(f"subtitle.pathway_{key}_figure", money=words.money()))
+    measured = words.measured(ui(f"subtitle.pathway_{key}_figure", money=words.money()))
+    subtitle = " ".join((measured, *told(words, small)))
     return Chart(f"pathway-{key}{suffix}", title + words.sign, subtitle, alt, figure, data)  # type: ignore[arg-type]
 
 
 def _support(words: PlanWords) -> list[Block]:
     """Money by phase and instrument."""
-    data = pathway_figures.support_data(words)
+    data, small = pathway_figures.support_data(words)
     blocks: list[Block | None] = []
     if data.height:
         kinds = (
@@ -157,7 +163,7 @@ def _support(words: PlanWords) -> list[Block]:
             .sort("amount", "kind", "instrument", descending=[True, False, False])
         )
         named = {(k, i): need(words, k, i) for k, i, _ in kinds.iter_rows()}
-        blocks.append(_chart(words, "spending", pathway_figures.support(data, words, named), data))
+        blocks.append(_chart(words, "spending", pathway_figures.support(data, words, named), data, small))
     return _part(words, "support", [*blocks, pathway_conditions.support(words)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from hinterland.report.digits import MISSING, compact, number, share
+from hinterland.report.pathway_specks import jobs_without_specks, rows_without_specks
 from hinterland.report.pathway_tables import fresh, left, numbers, table
 from hinterland.report.pathway_words import PlanWords, change
 from hinterland.report.table import Heading, Row, Table
@@ -26,8 +27,9 @@ def support(words: PlanWords) -> Table | None:
     frame = words.rows("support_needed")
     if not frame.height:
         return None
+    amounts, small = rows_without_specks(words, frame, "amount", within=["side", "kind"])
     rows, before = [], ("", "")
-    for (host, _), part in frame.group_by("host", "phase", maintain_order=True):
+    for (host, _), part in amounts.group_by("host", "phase", maintain_order=True):
         for row in part.sort("side", maintain_order=True).iter_rows(named=True):
             name, span = words.said("host", host), words.span(row)
             asked = row["side"] == "need"
@@ -43,7 +45,7 @@ def support(words: PlanWords) -> Table | None:
             rows.append(Row(cells))
             before = (name, span)
     headings = [*left(words, "host", "phase", "need"), *numbers(words, "amount", "public", "there", "per_unit")]
-    return table(words, "support", headings, rows, "pathway_support")
+    return table(words, "support", headings, rows, "pathway_support", left_out=small)
 
 
 def restrictions(words: PlanWords) -> Table | None:
@@ -145,16 +147,18 @@ def jobs(words: PlanWords) -> Table | None:
     frame = frame.filter(pl.col("role") != "other").sort("role", maintain_order=True) if frame.height else frame
     if not frame.height:
         return None
+    counts = ["displaced", "brought", "created", "trained"]
+    frame, small = jobs_without_specks(frame, counts)
     rows, before = [], ""
     for row in frame.iter_rows(named=True):
         name = words.speaker.ui("mark.pathway_part_text", name=words.said("region", row["region"]), part=words.said("part", row["role"]))
         plain = [compact(row[c], 3) for c in ("employed_first", "employed_last")]
-        moved = [compact(row[c], 3) for c in ("displaced", "brought", "created", "trained")]
+        moved = [compact(row[c], 3) for c in counts]
         rows.append(Row((fresh(name, before), words.span(row), *plain, change(row["change"]), *moved)))
         before = name
     headings = left(words, "region", "phase")
-    headings += numbers(words, "employed_first", "employed_last", "change", "displaced", "brought", "created", "trained")
-    return table(words, "jobs", headings, rows, "pathway_jobs", subtitle=words.speaker.ui("subtitle.pathway_people"))
+    headings += numbers(words, "employed_first", "employed_last", "change", *counts)
+    return table(words, "jobs", headings, rows, "pathway_jobs", subtitle=words.speaker.ui("subtitle.pathway_people"), left_out=small)
 
 
 def structure(words: PlanWords) -> Table | None:

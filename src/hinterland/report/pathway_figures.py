@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from hinterland.plan.specks import NOTHING, Left
 from hinterland.report.digits import compact
+from hinterland.report.pathway_specks import rows_without_specks, without_specks
 from hinterland.report.pathway_words import PlanWords
 from hinterland.report.style import BLUE, CYCLE, INK, MUTED, ORANGE, RULE, SKY, WIDTH, drawing
 
@@ -51,8 +53,8 @@ def ground(axes: Axes, words: PlanWords) -> None:
         axes.axvline(row["last_year"] + 0.5, color=RULE, linewidth=0.6, zorder=0)
 
 
-def timeline_data(words: PlanWords) -> pl.DataFrame:
-    """``host``, ``label``, ``year``, ``moved``, ``new``: capacity decided by host, group (industry without groups) and year."""
+def timeline_data(words: PlanWords) -> tuple[pl.DataFrame, Left]:
+    """``host``, ``label``, ``year``, ``moved``, ``new``: capacity decided by host, group (industry without groups) and year; and what is too small for it."""
     frame = words.rows("capacity").filter(pl.col("region").is_in(words.hosts))
     groups = words.rows("groups")
     frame = frame.rename({"region": "host"})
@@ -60,14 +62,16 @@ def timeline_data(words: PlanWords) -> pl.DataFrame:
     made = labelled.group_by("host", "year", label="group").agg(moved=pl.col("arrivals").sum(), new=pl.col("greenfield").sum())
     labels = groups["group"].unique(maintain_order=True) if groups.height else made["label"].unique().sort()
     order = pl.Enum(labels.to_list())
-    return made.sort("host", pl.col("label").cast(order), "year").select("host", "label", "year", "moved", "new")
+    return without_specks(
+        words, made.sort("host", pl.col("label").cast(order), "year").select("host", "label", "year", "moved", "new"), ["moved", "new"]
+    )
 
 
 def gantt(data: pl.DataFrame, words: PlanWords) -> Figure:
     """One panel per host, one row per group: bars over the years, as high as what is decided in the year.
 
     Args:
-        data: of :func:`timeline_data`.
+        data: the frame of :func:`timeline_data`.
         words: names and phases.
     """
     labels = data["label"].unique(maintain_order=True).to_list()
@@ -171,11 +175,13 @@ def capacities(data: pl.DataFrame, words: PlanWords) -> Figure:
     return figure
 
 
-def support_data(words: PlanWords) -> pl.DataFrame:
-    """``host``, ``phase``, ``kind``, ``instrument``, ``amount``: money that is needed."""
+def support_data(words: PlanWords) -> tuple[pl.DataFrame, Left]:
+    """``host``, ``phase``, ``kind``, ``instrument``, ``amount``: money that is needed; and what is too small for it."""
     frame = words.rows("support_needed")
     frame = frame.filter(side="need") if frame.height else frame
-    return frame.select("host", "phase", "kind", "instrument", "amount") if frame.height else frame
+    if not frame.height:
+        return frame, NOTHING
+    return rows_without_specks(words, frame.select("host", "phase", "kind", "instrument", "amount"), "amount", within=["kind"])
 
 
 def support(data: pl.DataFrame, words: PlanWords, named: Mapping[tuple[str, str | None], str]) -> Figure:

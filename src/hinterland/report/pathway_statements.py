@@ -9,6 +9,7 @@ import polars as pl
 from hinterland.report.advice_record import Source
 from hinterland.report.digits import compact
 from hinterland.report.pathway_said import TOPICS, Said, state
+from hinterland.report.pathway_specks import jobs_without_specks, rows_without_specks
 from hinterland.report.pathway_statements_several import choice, compared, doubt
 from hinterland.report.pathway_words import PlanWords
 from hinterland.report.sentences import Listed, Sentence, Value, say
@@ -54,14 +55,14 @@ def _first(words: PlanWords, row: dict[str, object]) -> Sentence:
 
 
 def phases(words: PlanWords) -> Iterator[Said]:
-    """How much moves and is built in each phase, and the group (or industry) and host that most of it is of."""
+    """How much moves and is built in each phase, and the group (or industry) and host that most of it is of; nothing where all of it is too small."""
     level = "group" if words.rows("pathway", level="group").height else "industry"
     frame = words.rows("pathway")
-    for phase in words.phases["phase"]:
-        rows = frame.filter(level="all", phase=phase).with_columns(new=pl.col("moved") + pl.col("greenfield"))
+    whole = frame.filter(level="all").with_columns(new=pl.col("moved") + pl.col("greenfield"))
+    told = rows_without_specks(words, whole.filter(pl.col("new") > 0), "new")[0]["phase"].to_list()
+    for phase in (p for p in words.phases["phase"] if p in told):
+        rows = whole.filter(phase=phase)
         total = float(rows["new"].sum())
-        if total <= 0:
-            continue
         part = frame.filter(level=level, phase=phase).with_columns(new=pl.col("moved") + pl.col("greenfield"))
         lead = part.group_by(level).agg(pl.col("new").sum()).sort("new", level, descending=[True, False])
         largest = rows.sort("new", "host", descending=[True, False])
@@ -85,18 +86,17 @@ def support(words: PlanWords) -> Iterator[Said]:
     frame = words.rows("support_needed", side="need")
     if not frame.height:
         return
-    for phase in words.phases["phase"]:
+    large = rows_without_specks(words, frame, "amount", within=["kind"])[0]
+    for phase in (p for p in words.phases["phase"] if p in large["phase"].to_list()):
         rows = frame.filter(phase=phase)
-        if not rows.height:
-            continue
-        kinds = rows.group_by("kind").agg(pl.col("public").sum()).sort("public", "kind", descending=[True, False])
+        kinds = large.filter(phase=phase).group_by("kind").agg(pl.col("public").sum()).sort("public", "kind", descending=[True, False])
         kinds = kinds.filter(pl.col("public") > 0)
         parts = [Sentence("pathway.support_part", {"kind": words.both("need", k), "amount": words.amount(v)}) for k, v in kinds.iter_rows()]
         span = words.span(rows.row(0, named=True))
         values: dict[str, Value] = {"span": span, "amount": words.amount(float(rows["public"].sum())), "parts": Listed(tuple(parts))}
         where = {"phase": phase, "side": "need"}
         yield state(words, "support", Sentence("pathway.support", values), Source("plan_support_needed", where))
-        paid = rows.filter(kind="support")
+        paid = large.filter(phase=phase, kind="support")
         if paid.height and float(paid["capacity"].sum()) > 0:
             brought = float(paid["capacity"].sum())
             values = {"span": span, "brought": words.amount(brought), "per_unit": words.amount(float(paid["amount"].sum()) / brought)}
@@ -147,7 +147,7 @@ def people(words: PlanWords) -> Iterator[Said]:
     """Jobs that leave sources, and jobs that come to hosts, in decided phases."""
     frame = words.rows("jobs")
     rows = frame.filter(~pl.col("observed")) if frame.height else frame
-    if not rows.height or float(rows["displaced"].sum()) <= 0:
+    if not rows.height or float(jobs_without_specks(rows, ["displaced"])[0]["displaced"].sum()) <= 0:
         return
     gone, at_hosts = rows.filter(pl.col("displaced") > 0), rows.filter(pl.col("region").is_in(words.hosts))
     by = gone.group_by("region").agg(pl.col("displaced").sum()).sort("displaced", "region", descending=[True, False])

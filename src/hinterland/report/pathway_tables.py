@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import polars as pl
 
+from hinterland.plan.specks import NOTHING, Left
 from hinterland.report.digits import MISSING, compact, count, share
+from hinterland.report.pathway_specks import decided, told, without_specks
 from hinterland.report.pathway_words import PlanWords, change
 from hinterland.report.table import Heading, Row, Table
 
@@ -16,10 +18,18 @@ MOST, PAPER = 60, 30
 
 
 def table(
-    words: PlanWords, key: str, headings: list[Heading], rows: list[Row], *notes: str, subtitle: str | None = None, decided: bool = True
+    words: PlanWords,
+    key: str,
+    headings: list[Heading],
+    rows: list[Row],
+    *notes: str,
+    subtitle: str | None = None,
+    decided: bool = True,
+    left_out: Left = NOTHING,
 ) -> Table:
-    """A table of the chapter, shortened where it is long. ``decided``: its numbers are the plan's, and marked."""
+    """A table of the chapter, shortened where it is long. ``decided``: its numbers are the plan's, and marked; ``left_out``: what is too small to be shown."""
     said = words.notes(*notes) if decided else tuple(words.speaker.ui(f"note.{n}") for n in notes)
+    said = (*said, *told(words, left_out))
     sub = words.money() if subtitle is None else subtitle
     whole = Table(f"pathway-{key}", words.speaker.ui(f"title.pathway_{key.replace('-', '_')}"), tuple(headings), tuple(rows), sub, said)
     return shortened(whole, words)
@@ -102,7 +112,8 @@ def shortfalls(words: PlanWords) -> Table:
 def hosts(words: PlanWords) -> Table:
     """By host and phase: what moves in, from whom, what is built, and what capacity becomes."""
     rows, before = [], ""
-    for row in words.rows("pathway", level="all").iter_rows(named=True):
+    frame, small = without_specks(words, words.rows("pathway", level="all"), ["moved", "greenfield"])
+    for row in frame.iter_rows(named=True):
         host = words.said("host", row["host"])
         cells = (
             fresh(host, before),
@@ -119,7 +130,7 @@ def hosts(words: PlanWords) -> Table:
         before = host
     headings = [*left(words, "host", "phase"), *numbers(words, "moved"), *left(words, "from"), *numbers(words, "new")]
     headings += numbers(words, "start", "end", "change", "share_of_hosts")
-    return table(words, "hosts", headings, rows, "pathway_decided_in")
+    return table(words, "hosts", headings, rows, "pathway_decided_in", left_out=small)
 
 
 def senders(words: PlanWords, row: dict[str, object]) -> str:
@@ -136,7 +147,8 @@ def senders(words: PlanWords, row: dict[str, object]) -> str:
 def groups(words: PlanWords) -> Table | None:
     """By host and group (industries where the case has no groups): what is decided in each phase, and capacity at its end."""
     level = "group" if words.rows("pathway", level="group").height else "industry"
-    frame = words.rows("pathway", level=level).with_columns(new=pl.col("moved") + pl.col("greenfield"))
+    frame, small = without_specks(words, words.rows("pathway", level=level), ["moved", "greenfield"])
+    frame = frame.with_columns(new=pl.col("moved") + pl.col("greenfield"))
     active = pl.col("new").sum().over("host", level) > 0
     frame = frame.filter(active)
     if not frame.height:
@@ -153,7 +165,7 @@ def groups(words: PlanWords) -> Table | None:
     for row in words.phases.iter_rows(named=True):
         headings += [Heading(words.heading(k), "right", words.span(row)) for k in ("decided", "end")]
     notes = ("pathway_decided_in", "pathway_groups") if level == "group" else ("pathway_decided_in",)
-    return table(words, "groups", headings, rows, *notes)
+    return table(words, "groups", headings, rows, *notes, left_out=small)
 
 
 def first_moves(words: PlanWords) -> Table | None:
@@ -179,7 +191,7 @@ def first_moves(words: PlanWords) -> Table | None:
         before = host
     headings = [*left(words, "host", "kind"), Heading(words.speaker.ui("col.rank")), *left(words, "industry", "since", "source")]
     headings += numbers(words, "first_value", "total")
-    return table(words, "first-moves", headings, rows, "pathway_first_moves")
+    return table(words, "first-moves", headings, rows, "pathway_first_moves", left_out=decided(words))
 
 
 _FIRST = 5

@@ -194,7 +194,7 @@ TABLES: Mapping[str, Schema] = MappingProxyType(
         **HETEROGENEITY,
         **MATCHING,
         **CURVE_TABLES,
-        ADVICE: _columns("topic outcome rule grade text text_zh sources", number=_WHOLE),
+        ADVICE: _columns("topic outcome rule grade basis text text_zh sources", number=_WHOLE),
         "notes": _columns("scope code values"),
         "truth": _columns("parameter effects_id term", value=_REAL, definition=_TEXT, definition_zh=_TEXT),
     }

@@ -7,6 +7,7 @@ import json
 import polars as pl
 
 from hinterland.plan.advice.view import View, leveled
+from hinterland.plan.specks import region_sizes, specks
 from hinterland.plan.tables import shaped
 
 _KEYS = ("level", "host", "phase", "group", "industry")
@@ -65,9 +66,12 @@ def _sources(view: View) -> pl.DataFrame:
 def first_moves(view: View) -> pl.DataFrame:
     """Table ``plan_first_moves``: the first year of each host and industry, ranked by that year and then by what is decided in it.
 
-    Moves (``move``) and new plants (``new``) are ranked apart. What was observed is past and has no rank.
+    Moves (``move``) and new plants (``new``) are ranked apart. What was observed is past and has no rank. An amount that is too small to be told
+    (:mod:`hinterland.plan.specks`) makes no year the first, and is not in the sums.
     """
-    found = pl.concat([_moves(view), _new(view)])
+    known = region_sizes(view.plan.capacity).rename({"region": "host"})
+    parts = [part.join(known, on="host", how="left") for part in (_moves(view), _new(view))]
+    found = pl.concat([part.filter(~specks("value", "size")) for part in parts])
     keys = ("host", "kind", "industry", "observed")
     first = pl.col("year") == pl.col("year").min()
     rows = found.group_by(keys).agg(
