@@ -12,6 +12,7 @@ from string import Formatter
 import pytest
 
 from hinterland.labels import LANGUAGES, Note, catalogue
+from hinterland.plan.schema import parameters
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "hinterland"
 ONE_LANGUAGE = {("en", "zh"): "_en", ("zh", "en"): "_zh"}
@@ -87,6 +88,14 @@ def test_every_note_has_its_words() -> None:
     used = list(note_codes())
     assert len(used) > 50
     assert [(code, place) for code, place in used if not any(re.fullmatch(code, k) for k in known)] == []
+
+
+def test_every_parameter_of_a_case_has_its_words() -> None:
+    """As reports name it; and none that no case can hold."""
+    for language in LANGUAGES:
+        known = {k.removeprefix("plan_parameter.") for k in catalogue(language) if k.startswith("plan_parameter.")}
+        assert sorted(set(parameters()) - known) == [], f"add these to labels/{language}/plan_parameters.toml"
+        assert sorted(known - set(parameters())) == []
 
 
 def test_a_reason_that_is_a_finding_is_said_in_words() -> None:

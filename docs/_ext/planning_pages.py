@@ -63,8 +63,11 @@ A case is a folder with one file for each table (`.csv`, `.parquet` or `.xlsx`),
 * `paths` gives values of any parameter by place or year, over what its own table says.
 * Numbers are in the unit named here, or in the one that `[units]` of `case.toml` names for the parameter.
 * An empty cell of a limit means that there is no limit.
-* `provenance` says for each parameter where it comes from: `observed`, `derived`, `estimated` or `illustrative`; `low` and `high` multiply the whole parameter in
+* `provenance` says for each parameter where it comes from: `observed`, `derived`, `estimated` or `illustrative`; `low` and `high` multiply the parameter in
   analyses of sensitivity. What is illustrative is marked wherever it is shown.
+* A parameter by resource, skill, kind of infrastructure, instrument, agreement, gate, role, market or phase may have a row of `provenance` for each of its labels:
+  `of` names them, joined by `;`, and a row without speaks of all that no other row names. `intensity` may be `derived` of carbon and `illustrative` of land.
+  A parameter counts as illustrative where any part of it is.
 
 ## Settings
 

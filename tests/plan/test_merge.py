@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -123,6 +125,36 @@ def test_a_plan_of_merged_regions_keeps_every_rule(together: Problem) -> None:
 
     plan = hl.plan(together.with_settings(off=["C11", "C12", "C13"]))
     assert plan.status == "optimal" and validate(plan).is_empty()
+
+
+def pooled(case: dict[str, pl.DataFrame], member: str, centre: str) -> dict[str, pl.DataFrame]:
+    """The case with one region in the pool of another, without what only a centre may say."""
+    pool = pl.when(pl.col("region") == member).then(pl.lit(centre)).alias("pool")
+    routes = case["routes"].filter((pl.col("origin") != member) & (pl.col("destination") != member))
+    inputs = case["inputs"].filter(pl.col("region").ne_missing(pl.lit(member)))
+    return {**case, "regions": case["regions"].with_columns(pool), "routes": routes, "inputs": inputs}
+
+
+def test_pools_stand_beside_merged_regions() -> None:
+    """Members keep their centre where other regions are merged, and the plan keeps the balance of their pool, derived from the table's names."""
+    from hinterland.plan.validate import checked
+
+    problem = hl.read_problem(pooled(merge(two_more()), "plain", "hill"), settings={"off": ("C11", "C12", "C13")})
+    names = [str(r) for r in problem.index["region"]]
+    assert [names[i] for i in problem.links["region.pool"]] == ["east", "far", "hill", "hill"]
+    plan = hl.plan(problem)
+    sheet = checked(plan)
+    assert sheet.result().is_empty()
+    output = pl.when((pl.col("region") == "plain") & (pl.col("year") == 2028)).then(pl.col("output") + 1.0).otherwise(pl.col("output"))
+    broken = checked(replace(plan, capacity=plan.capacity.with_columns(output))).result()
+    assert {"hill, chips", "hill, cloth", "hill, power"} <= set(broken.filter(pl.col("constraint") == "balance")["where"])
+
+
+def test_members_of_pools_are_not_merged() -> None:
+    with pytest.raises(hl.InputError) as caught:
+        hl.read_problem(pooled(merge(two_more()), "steppe", "north"))
+    assert [f.code for f in caught.value.findings] == ["merge-decided"]
+    assert "'north', 'steppe'" in caught.value.findings[0].what
 
 
 @pytest.mark.parametrize(("region", "name", "code"), [("hill", "far", "merge-decided"), ("north", "east", "merge-into-other")])

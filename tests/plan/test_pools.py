@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from tests.plan.cases import every, tiny
@@ -44,17 +46,75 @@ def test_balances_are_of_pools() -> None:
     assert "pooled_output" not in build(hl.read_problem(tiny())).rows
 
 
-def test_coefficients_and_trade_of_pools_are_checked_without_the_model() -> None:
-    """Inputs, imports and value added of a pooled case pass the check that computes them anew; a plan that breaks the pool's balance does not."""
+@pytest.fixture(scope="module")
+def trading() -> hl.Plan:
+    """Cloth takes a tenth of its output of chips; the south, which is no centre, imports chips and exports cloth."""
     case = pooled_tiny()
     case["inputs"] = pl.DataFrame({"industry": ["chips"], "using": ["cloth"], "coefficient": [0.1]})
     case["imports"] = pl.DataFrame({"region": ["south"], "industry": ["chips"], "flow": [12.0]})
-    problem = hl.read_problem(case)
-    plan = hl.plan(problem)
+    case["exports"] = pl.DataFrame({"region": ["south"], "industry": ["cloth"], "market": ["sea"], "flow": [3.0]})
+    return hl.plan(hl.read_problem(case))
+
+
+def test_coefficients_and_trade_of_pools_are_checked_without_the_model(trading: hl.Plan) -> None:
+    """Inputs, imports, exports and value added of a pooled case pass the check that computes them anew."""
+    problem, plan = trading.problem, trading
     assert validate(plan).is_empty()
     assert len(problem.index["input"]) == 2
     assert problem["value_added"].sel(cell="south/cloth").values == pytest.approx(0.9)
     assert plan.abroad.height
+
+
+def moved_by(plan: hl.Plan, frame: str, column: str, amount: float, **where: object) -> hl.Plan:
+    """The plan with a number of one row of a frame raised."""
+    table: pl.DataFrame = getattr(plan, frame)
+    row = pl.all_horizontal(pl.col(k).eq_missing(pl.lit(v)) for k, v in where.items())
+    assert table.filter(row).height == 1
+    return replace(plan, **{frame: table.with_columns(pl.when(row).then(pl.col(column) + amount).otherwise(pl.col(column)).alias(column))})
+
+
+def balances(plan: hl.Plan) -> dict[tuple[str, int], float]:
+    """Balances that do not hold, by their cell and year: how far they are off."""
+    rows = validate(plan).filter(pl.col("constraint") == "balance")
+    assert set(rows["family"]) <= {"C4"}
+    return {(w, y): v for w, y, v in rows.select("where", "year", "violation").iter_rows()}
+
+
+@pytest.mark.parametrize(
+    ("frame", "column", "where", "broken"),
+    [
+        ("capacity", "output", {"region": "south", "industry": "cloth"}, {"cloth": 1.0, "chips": 0.1}),
+        ("capacity", "output", {"region": "north", "industry": "chips"}, {"chips": 1.0}),
+        ("abroad", "imports", {"region": "south", "industry": "chips", "market": None}, {"chips": 1.0}),
+        ("abroad", "exports", {"region": "south", "industry": "cloth", "market": "sea"}, {"cloth": 1.0}),
+    ],
+)
+def test_a_broken_balance_of_a_pool_is_caught_at_its_centre(
+    trading: hl.Plan, frame: str, column: str, where: dict[str, object], broken: dict[str, float]
+) -> None:
+    """A unit more of what any member makes, buys or sells leaves the pool's balance off by that unit, and by what it takes of inputs, in that year."""
+    found = balances(moved_by(trading, frame, column, 1.0, year=2027, **where))
+    assert found == {(f"north, {i}", 2027): pytest.approx(v, abs=1e-6) for i, v in broken.items()}
+
+
+def test_trade_that_a_pool_does_not_send_is_caught_at_both_ends(trading: hl.Plan) -> None:
+    row = trading.trade.filter((pl.col("origin") == "inland") & (pl.col("industry") == "chips") & (pl.col("year") == 2027))
+    assert row["destination"].to_list() == ["north"]
+    found = balances(moved_by(trading, "trade", "value", 1.0, origin="inland", destination="north", industry="chips", year=2027))
+    assert found == {(f"{r}, chips", 2027): pytest.approx(1.0, abs=1e-6) for r in ("inland", "north")}
+
+
+def test_what_one_member_makes_for_another_breaks_no_balance(trading: hl.Plan) -> None:
+    one = moved_by(trading, "capacity", "output", 1.0, region="south", industry="cloth", year=2027)
+    assert balances(moved_by(one, "capacity", "output", -1.0, region="north", industry="cloth", year=2027)) == {}
+
+
+def test_pools_are_those_of_the_table_and_not_of_the_model(trading: hl.Plan) -> None:
+    """The same plan breaks the balances of cities that the table does not pool, whatever the model took for pools."""
+    p = trading.problem
+    alone = replace(p, text={**p.text, "region": p.text["region"].drop("pool")})
+    broken = {place for place, _ in balances(replace(trading, problem=alone))}
+    assert {"south, chips", "south, cloth"} <= broken
 
 
 def test_a_pool_of_cities_shares_final_demand_growth() -> None:

@@ -264,7 +264,7 @@ def test_arcs_lead_from_sources_with_capacity_to_hosts_and_cost_more_the_farther
 
 def test_provenance_is_kept_and_illustrative_parameters_are_a_note(every_problem: Problem, every_plan: Any) -> None:
     table = every_problem.provenance
-    assert table.columns == ["parameter", "basis", "source", "low", "high", "note", "note_zh"]
+    assert table.columns == ["parameter", "of", "basis", "source", "low", "high", "note", "note_zh"]
     assert table.filter(pl.col("parameter") == "capacity")["source"].to_list() == ["yearbook"]
     notes = [n for n in every_plan.notes if n.code == "plan-illustrative"]
     assert len(notes) == 1

@@ -216,6 +216,7 @@ def _several() -> dict[str, list[dict[str, Any]]]:
     sensitivity = [
         {
             "parameter": "response",
+            "of": None,
             "basis": "illustrative",
             "low": 0.5,
             "high": 1.5,
@@ -226,6 +227,7 @@ def _several() -> dict[str, list[dict[str, Any]]]:
         },
         {
             "parameter": "wage",
+            "of": "graduate",
             "basis": "estimated",
             "low": 0.9,
             "high": 1.1,
@@ -269,13 +271,19 @@ def _facts(*, illustrative: bool) -> dict[str, list[dict[str, Any]]]:
         {"region": r, "role": role, "name_en": en, "name_zh": zh, "lon": lon, "lat": 28.0}
         for role, names in (("host", HOSTS), ("source", SOURCES)) for lon, (r, (en, zh)) in enumerate(names.items(), 104)
     ]  # fmt: skip
-    provenance = [
-        {"parameter": "capacity", "basis": "observed", "source": "yearbook", "low": 1.0, "high": 1.0, "note": None, "note_zh": None}
+    blank = {"of": None, "note": None, "note_zh": None}
+    provenance: list[dict[str, Any]] = [
+        {"parameter": "capacity", "basis": "observed", "source": "yearbook", "low": 1.0, "high": 1.0} | blank,
+        {"parameter": "intensity", "basis": "derived", "source": "inventories", "low": 0.9, "high": 1.1} | blank | {"of": "carbon"},
     ]
     if illustrative:
         provenance.append(
+            {"parameter": "intensity", "basis": "illustrative", "source": "", "low": 0.5, "high": 2.0} | blank | {"of": "land"}
+        )
+        provenance.append(
             {
                 "parameter": "response",
+                "of": None,
                 "basis": "illustrative",
                 "source": "",
                 "low": 0.5,

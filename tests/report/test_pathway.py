@@ -170,6 +170,28 @@ def test_sentences_mark_their_numbers(whole: Record, language: Language) -> None
         assert bare == [], (said.sentence.key, text)
 
 
+@pytest.mark.parametrize(
+    ("language", "carbon", "land", "wage"),
+    [
+        ("en", "use of resources per unit (carbon dioxide)", "use of resources per unit (industrial land)", "Wages (graduates)"),
+        ("zh", "资源使用强度（二氧化碳）", "资源使用强度（工业用地）", "工资（大学毕业）"),
+    ],
+)
+def test_parts_of_a_parameter_are_told_apart(whole: Record, language: Language, carbon: str, land: str, wage: str) -> None:
+    """Each with its own basis, and only the illustrative one marked; named so in the text, the tables and the sentences."""
+    words = PlanWords(whole, Speaker(language))
+    tables = blocks_of(whole, language, Table)
+    names = [r.cells[0] for r in tables["parameters"].rows]  # type: ignore[attr-defined]
+    assert carbon in names and f"{land}{SIGN}" in names
+    assert any(str(r.cells[0]).lower() == wage.lower() for r in tables["sensitivity"].rows)  # type: ignore[attr-defined]
+    assert words.illustrative == [{"parameter": "intensity", "of": "land"}, {"parameter": "response", "of": None}]
+    said = [Speaker(language).sentence(s.sentence) for s in statements(words)]
+    assert any(wage in text for text in said)
+    assert any(
+        land in Speaker(language).sentence(s) for b in pathway(whole, Speaker(language)) if isinstance(b, Prose) for s in b.sentences
+    )
+
+
 def test_without_examples_nothing_is_marked(made: Made) -> None:
     record = made(illustrative=False)
     for language in LANGUAGES:

@@ -225,6 +225,14 @@ def test_every_parameter_that_is_given_says_where_it_comes_from(problem: Problem
     assert sorted(set(have["parameter"]) - set(parameters())) == []
 
 
+def test_carbon_is_told_from_land_and_graduates_from_others(problem: Problem) -> None:
+    """What is computed from inventories and accounts is not called an assumption because another label of the parameter is one, nor the other way round."""
+    basis = {(p, of): b for p, of, b in problem.provenance.select("parameter", "of", "basis").iter_rows()}
+    assert (basis["intensity", "carbon"], basis["intensity", "land"]) == ("derived", "illustrative")
+    assert (basis["wage", "general"], basis["wage", "graduate"]) == ("estimated", "illustrative")
+    assert {of for p, of in basis if p == "limit"} == {"carbon", "land"}
+
+
 def test_provenance_is_written_in_both_languages() -> None:
     with (FOLDER / "provenance.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

@@ -19,6 +19,7 @@ from hinterland.plan.foreign import fail_if_label_unknown
 from hinterland.plan.links import linked
 from hinterland.plan.merge import fail_if_merge_impossible, merged
 from hinterland.plan.problem import Problem
+from hinterland.plan.provenance import documented
 from hinterland.plan.schema import ParameterSpec, columns_of, parameters
 from hinterland.plan.settings import Settings
 from hinterland.plan.typed import Typed
@@ -58,7 +59,7 @@ def assembled(read: Mapping[str, Typed], settings: Settings, findings: tuple[Fin
     data, found = _parameters(read, index, cells)
     data |= relations.data
     fail_if_any([*relations.findings, *found], "the case", InputError)
-    problem = _merged(read, Problem(settings, index, data, relations.links, _texts(read), _provenance(read), findings))
+    problem = _merged(read, Problem(settings, index, data, relations.links, _texts(read), documented(read), findings))
     problem = with_defaults(problem)
     doubts = implausible(problem)
     fail_if_any(doubts, "the case", InputError)
@@ -205,12 +206,3 @@ def _texts(read: Mapping[str, Typed]) -> dict[str, pl.DataFrame]:
     if "enclave_industries" in read:
         out["enclave_industry"] = read["enclave_industries"].frame.select("enclave", "industry")
     return out
-
-
-def _provenance(read: Mapping[str, Typed]) -> pl.DataFrame:
-    schema = {"parameter": pl.String, "basis": pl.String, "source": pl.String, "low": pl.Float64, "high": pl.Float64, "note": pl.String}
-    schema["note_zh"] = pl.String
-    if "provenance" not in read:
-        return pl.DataFrame(schema=schema)
-    have = read["provenance"].frame
-    return have.select([pl.col(c) if c in have.columns else pl.lit(None, dtype=t).alias(c) for c, t in schema.items()])

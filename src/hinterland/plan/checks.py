@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from hinterland.errors import Finding, did_you_mean, listed
-from hinterland.plan.schema import columns_of, parameters, tables
+from hinterland.plan.provenance import wrong_provenance
+from hinterland.plan.schema import columns_of, tables
 from hinterland.plan.settings import Settings
 from hinterland.plan.typed import Typed
 
@@ -31,7 +32,7 @@ def contradictions(read: Read, settings: Settings) -> list[Finding]:
         _people,
         _years,
         _emergencies,
-        _documented,
+        wrong_provenance,
     )
     return [f for check in checks for f in check(read)] + list(_chosen(read, settings))
 
@@ -273,14 +274,6 @@ def _emergencies(read: Read) -> Iterator[Finding]:
     if bare and "tolerance" not in paths and "backup_demand" not in paths:
         what = f"{listed(bare)} must survive, and neither a tolerance nor a demand says what"
         yield Finding("backup-incomplete", what, "backup", "give tolerance, 0 where nothing may fail")
-
-
-def _documented(read: Read) -> Iterator[Finding]:
-    names = _rows(read, "provenance")["parameter"].drop_nulls().unique(maintain_order=True).to_list()
-    lost = [n for n in names if n not in parameters()]
-    if lost:
-        remedy = did_you_mean(str(lost[0]), parameters())
-        yield Finding("unknown-parameter", f"provenance documents {listed(lost)}, which is no parameter", "provenance", remedy, "warning")
 
 
 def _chosen(read: Read, settings: Settings) -> Iterator[Finding]:

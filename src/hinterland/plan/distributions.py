@@ -13,6 +13,7 @@ from hinterland.errors import Finding, InputError, fail_if_any
 from hinterland.plan.changes import Change, findings_of
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats
+from hinterland.plan.provenance import scope
 
 __all__ = ["Distribution", "from_provenance"]
 
@@ -67,7 +68,7 @@ class Distribution:
 
 
 def from_provenance(problem: Problem, *, kind: Kind, basis: Sequence[str] = ("illustrative",)) -> tuple[Distribution, ...]:
-    """A distribution for each parameter whose range the case documents.
+    """A distribution for each parameter, or part of one, whose range the case documents.
 
     Args:
         problem: the case; ``low`` and ``high`` of its table ``provenance`` are factors.
@@ -78,7 +79,10 @@ def from_provenance(problem: Problem, *, kind: Kind, basis: Sequence[str] = ("il
         InputError: ranges of what is no number to multiply, or none at all.
     """
     rows = problem.provenance.filter(pl.col("basis").is_in(list(basis)) & (pl.col("low") < pl.col("high")))
-    out = tuple(Distribution(r["parameter"], kind, r["low"], r["high"]) for r in rows.iter_rows(named=True))
+    out = tuple(
+        Distribution(r["parameter"], kind, r["low"], r["high"], of=scope(problem, r["parameter"], r["of"]))
+        for r in rows.iter_rows(named=True)
+    )
     if not out:
         what, remedy = f"no parameter with the basis {', '.join(basis)} has a range", "give low and high in the table provenance"
         raise InputError(Finding("no-ranges", what, "provenance", remedy), "the distributions")

@@ -15,6 +15,7 @@ from hinterland.plan.model import Model, build
 from hinterland.plan.objectives import AIMS
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, tightened
+from hinterland.plan.provenance import illustrative
 from hinterland.plan.result import Plan
 from hinterland.plan.settings import OBJECTIVES
 from hinterland.plan.solve import Solution, SolverOptions, solve
@@ -239,7 +240,7 @@ def _notes(made: Model, answer: Solution) -> tuple[Note, ...]:
     observed = [y for y, free in zip(p.years, p.decided, strict=True) if not free]
     if observed:
         out.append(Note("plan-observed-years", {"first": observed[0], "last": observed[-1]}))
-    marked = p.provenance.filter(pl.col("basis") == "illustrative")["parameter"].unique().sort().to_list()
+    marked = illustrative(p.provenance)
     if marked:
         out.append(Note("plan-illustrative", {"parameters": ", ".join(marked), "count": len(marked)}))
     short = float(made.program.penalty @ answer.x)

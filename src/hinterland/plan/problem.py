@@ -31,7 +31,7 @@ class Problem:
         data: parameters by the names of :func:`hinterland.plan.schema.parameters`, with labelled dimensions; not a number where there is no limit.
         links: [n] positions that tie one dimension to another, such as ``arc.host`` to cells; −1 for none.
         text: tables of text by the name of their dimension: names of places and industries, groups, gates, roles.
-        provenance: basis, source and range of parameters; one row per parameter that the case documents.
+        provenance: basis, source and range of parameters, one row for each that the case documents, or for each of its labels (column ``of``).
         findings: warnings of reading.
     """
 

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 Kind = Literal["number", "whole", "flag", "text"]
+FURTHER = ("resource", "skill", "kind", "instrument", "enclave", "gate", "role", "market", "phase")
+"""Dimensions of named labels beside region and industry; a parameter has one of them at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class ParameterSpec:
     high: float | None
     meaning: str
 
+    @property
+    def further(self) -> str | None:
+        """The dimension of :data:`FURTHER` that the parameter has; ``None`` where it has none."""
+        return next((d for d in self.dims if d in FURTHER), None)
+
 
 @cache
 def tables() -> Mapping[str, TableSpec]:
@@ -68,6 +75,11 @@ def parameters() -> Mapping[str, ParameterSpec]:
 def columns_of(table: str) -> Mapping[str, ParameterSpec]:
     """The parameters of one table, by column."""
     return MappingProxyType({p.column: p for p in parameters().values() if p.table == table})
+
+
+def labels_in(written: str | None) -> tuple[str, ...]:
+    """Labels that are written in one cell, joined by ``;``; none where it is empty."""
+    return tuple(label for part in (written or "").split(";") if (label := part.strip()))
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from hinterland.plan.entry import unit_of, with_duals
 from hinterland.plan.envelope import STEP, Optimum, derivative, optimum, same_structure
 from hinterland.plan.model import Model, build
 from hinterland.plan.problem import Problem
+from hinterland.plan.provenance import Scope, named, scope
 from hinterland.plan.result import Plan
 from hinterland.plan.scaling import beyond, scalable, scaled
 from hinterland.plan.solve import SolverOptions
@@ -29,11 +30,12 @@ class Sensitivities:
     """What the ranges of parameters do to a plan.
 
     Attributes:
-        effects: parameter, basis, low, high, first_order_low, first_order_high, exact_low, exact_high, unit, status, beyond: change of the optimum, cost
-            and price of falling short together, where the whole parameter is multiplied by ``low`` or ``high``; the largest effect first. ``status`` is
-            ``scaled``, or why there is no first-order effect: ``whole-numbers-or-text``, ``absent`` from the case, ``unknown``, or ``structure-changes``.
-            ``beyond`` says that a factor takes values out of the range that the schema allows.
-        outputs: parameter, factor, output, region, base, value, change, unit: what moves to hosts in all, each host's capacity in the last year, and the price
+        effects: parameter, of, basis, low, high, first_order_low, first_order_high, exact_low, exact_high, unit, status, beyond: change of the optimum, cost
+            and price of falling short together, where the parameter, or its labels ``of``, is multiplied by ``low`` or ``high``; the largest effect first.
+            Without labels it is all of the parameter that no other row names. ``status`` is ``scaled``, or why there is no first-order effect:
+            ``whole-numbers-or-text``, ``absent`` from the case, ``unknown``, or ``structure-changes``. ``beyond`` says that a factor takes values out of the
+            range that the schema allows.
+        outputs: parameter, of, factor, output, region, base, value, change, unit: what moves to hosts in all, each host's capacity in the last year, and the price
             of falling short, where it was solved again.
         notes: what a reader must know.
     """
@@ -49,20 +51,32 @@ class Sensitivities:
 
     def __repr__(self) -> str:
         known = self.effects.filter(pl.col("status") == "scaled")
-        most = f"most by {known['parameter'][0]}" if known.height else "none scaled"
-        return f"Sensitivities({self.effects.height} parameters, {most}, {self.outputs['parameter'].n_unique()} solved again)"
+        most = f"most by {named(*known.select('parameter', 'of').row(0))}" if known.height else "none scaled"
+        again = self.outputs.select("parameter", "of").unique().height
+        return f"Sensitivities({self.effects.height} parameters, {most}, {again} solved again)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """A parameter with its factors, and its derivative where it has one."""
+    """A parameter, or some labels of it, with its factors, and its derivative where it has one."""
 
-    name: str
+    parameter: str
+    of: str | None
+    labels: Scope
     basis: str | None
     low: float
     high: float
     status: str
     slope: float | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """The row in one word: ``intensity:carbon``, or the parameter alone."""
+        return named(self.parameter, self.of)
+
+    def beyond(self, problem: Problem) -> bool:
+        """Whether one of the factors takes values out of the schema's range."""
+        return self.status == "scaled" and any(beyond(problem, self.parameter, f, self.labels) for f in (self.low, self.high))
 
     @property
     def largest(self) -> float:
@@ -80,7 +94,8 @@ def sensitivities(
 
     Args:
         plan: an optimal plan; its objective is what changes.
-        exact: how many parameters with the largest first-order effects are solved again at both ends of their range; or their names.
+        exact: how many rows with the largest first-order effects are solved again at both ends of their range; or names of parameters, of which every row is
+            meant, or of single rows such as ``intensity:carbon``.
         options: of the solver.
         executor: spreads the models and what is solved again.
 
@@ -89,13 +104,13 @@ def sensitivities(
         SolverError: as :func:`hinterland.plan.solve.solve`.
     """
     ranges = _ranges(plan.problem)
-    _fail_if_unknown(exact, [r.name for r in ranges])
+    _fail_if_unknown(exact, list(dict.fromkeys(n for r in ranges for n in (r.parameter, r.name))))
     at = optimum(plan.model.program, plan.solution, with_duals(plan.model, plan.solution, options))
     run: Callable[..., Iterable[Any]] = map if executor is None else executor.map
     found = list(run(partial(_with_slope, plan.model, plan.objective, at), ranges))
     found.sort(key=lambda r: (-r.largest, r.name))
     chosen = [r for r in found if r.status in ("scaled", "structure-changes")]
-    chosen = chosen[:exact] if isinstance(exact, int) else [r for r in chosen if r.name in exact]
+    chosen = chosen[:exact] if isinstance(exact, int) else [r for r in chosen if {r.name, r.parameter} & set(exact)]
     tasks = [(r, f) for r in chosen for f in (r.low, r.high) if f != 1.0]
     solved = list(run(partial(_again, plan.model, plan.objective, options), tasks))
     ends = {(r.name, f): value - plan.solution.objective for (r, f), (value, _) in zip(tasks, solved, strict=True)}
@@ -104,16 +119,17 @@ def sensitivities(
 
 
 def _ranges(problem: Problem) -> list[_Range]:
-    """Every parameter of the table of provenance that has a low or a high factor; one that is not given is 1."""
+    """Every row of the table of provenance that has a low or a high factor; one that is not given is 1."""
     rows = problem.provenance.filter(pl.col("low").is_not_null() | pl.col("high").is_not_null()).unique(
-        "parameter", keep="first", maintain_order=True
+        ["parameter", "of"], keep="first", maintain_order=True
     )
     known = {"not-a-parameter": "unknown", "not-a-number": "whole-numbers-or-text"}
     out = []
     for row in rows.iter_rows(named=True):
         low, high = (1.0 if row[k] is None else float(row[k]) for k in ("low", "high"))
-        status = scalable(problem, row["parameter"])
-        out.append(_Range(row["parameter"], row["basis"], low, high, known.get(status, status)))
+        labels = scope(problem, row["parameter"], row["of"])
+        status = scalable(problem, row["parameter"], labels)
+        out.append(_Range(row["parameter"], row["of"], labels, row["basis"], low, high, known.get(status, status)))
     return out
 
 
@@ -130,24 +146,24 @@ def _fail_if_unknown(exact: int | Sequence[str], names: Sequence[str]) -> None:
 
 
 def _with_slope(model: Model, objective: str, at: Optimum, one: _Range) -> _Range:
-    """The derivative of the optimum by the factor of one parameter."""
+    """The derivative of the optimum by the factor of one row."""
     if one.status != "scaled":
         return one
-    below, above = (_scaled(model, one.name, f).program.aimed_at(objective) for f in (1 - STEP, 1 + STEP))
+    below, above = (_scaled(model, one, f).program.aimed_at(objective) for f in (1 - STEP, 1 + STEP))
     if not (same_structure(below, at.program) and same_structure(above, at.program)):
         return replace(one, status="structure-changes")
     return replace(one, slope=derivative(at, below, above))
 
 
-def _scaled(model: Model, name: str, factor: float) -> Model:
-    """The model with a parameter multiplied: only what reads it is built again."""
-    return build(scaled(model.problem, name, factor), like=model)
+def _scaled(model: Model, one: _Range, factor: float) -> Model:
+    """The model with what a row speaks of multiplied: only what reads it is built again."""
+    return build(scaled(model.problem, one.parameter, factor, one.labels), like=model)
 
 
 def _again(model: Model, objective: str, options: SolverOptions | None, task: tuple[_Range, float]) -> tuple[float, pl.DataFrame]:
     """The optimum and the outputs with a parameter multiplied."""
     one, factor = task
-    made = _scaled(model, one.name, factor)
+    made = _scaled(model, one, factor)
     found = solve_plan(made.problem, objective, options=options, model=made)
     return found.solution.objective, _outputs(found)
 
@@ -177,7 +193,8 @@ def _effects(plan: Plan, found: Sequence[_Range], ends: dict[tuple[str, float], 
 
     rows = [
         {
-            "parameter": r.name,
+            "parameter": r.parameter,
+            "of": r.of,
             "basis": r.basis,
             "low": r.low,
             "high": r.high,
@@ -187,29 +204,25 @@ def _effects(plan: Plan, found: Sequence[_Range], ends: dict[tuple[str, float], 
             "exact_high": exact(r, r.high),
             "unit": unit,
             "status": r.status,
-            "beyond": r.status == "scaled" and any(beyond(plan.problem, r.name, f) for f in (r.low, r.high)),
+            "beyond": r.beyond(plan.problem),
         }
         for r in found
     ]
     numbers = ("low", "high", "first_order_low", "first_order_high", "exact_low", "exact_high")
     text = ("unit", "status")
-    schema: dict[str, Any] = {"parameter": pl.String, "basis": pl.String, **dict.fromkeys(numbers, pl.Float64)}
+    schema: dict[str, Any] = {**dict.fromkeys(("parameter", "of", "basis"), pl.String), **dict.fromkeys(numbers, pl.Float64)}
     return pl.DataFrame(rows, schema=schema | dict.fromkeys(text, pl.String) | {"beyond": pl.Boolean})
 
 
 def _changes(base: pl.DataFrame, tasks: Sequence[tuple[_Range, float]], outputs: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    schema = {
-        "parameter": pl.String,
-        "factor": pl.Float64,
-        "output": pl.String,
-        "region": pl.String,
-        "base": pl.Float64,
-        "value": pl.Float64,
-    }
+    text, numbers = ("output", "region"), ("base", "value")
+    schema: dict[str, Any] = {"parameter": pl.String, "of": pl.String, "factor": pl.Float64}
+    schema |= {**dict.fromkeys(text, pl.String), **dict.fromkeys(numbers, pl.Float64)}
     parts = [
         base.rename({"value": "base"})
         .join(found.drop("unit"), on=["output", "region"], how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(parameter=pl.lit(r.name), factor=pl.lit(factor), change=pl.col("value") - pl.col("base"))
+        .with_columns(parameter=pl.lit(r.parameter), of=pl.lit(r.of, dtype=pl.String), factor=pl.lit(factor))
+        .with_columns(change=pl.col("value") - pl.col("base"))
         for (r, factor), found in zip(tasks, outputs, strict=True)
     ]
     columns = [*schema, "change", "unit"]
@@ -221,7 +234,7 @@ def _notes(plan: Plan, found: Sequence[_Range]) -> tuple[Note, ...]:
     lost = [r.name for r in found if r.status != "scaled"]
     if lost:
         out.append(Note("sensitivities-left-out", {"parameters": ", ".join(lost), "count": len(lost)}))
-    wide = [r.name for r in found if r.status == "scaled" and any(beyond(plan.problem, r.name, f) for f in (r.low, r.high))]
+    wide = [r.name for r in found if r.beyond(plan.problem)]
     if wide:
         out.append(Note("sensitivities-beyond", {"parameters": ", ".join(wide)}))
     if plan.model.program.is_mixed:

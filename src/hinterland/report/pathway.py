@@ -67,7 +67,7 @@ def _aim(words: PlanWords) -> list[Block]:
         said.append(say("pathway.past_year", year=first) if first == last else say("pathway.past", first=first, last=last))
     blocks: list[Block] = [Prose(tuple(said))]
     if words.illustrative:
-        named = tuple(words.both("parameter", p) for p in words.illustrative)
+        named = tuple(words.parameter_both(row) for row in words.illustrative)
         table = Ref("table", "pathway-parameters")
         sentence = say("pathway.illustrative", sign=words.sign, n=count(len(named)), listed=Listed(named[:_NAMED]), table=table)
         blocks.append(Prose((sentence,), "warning"))

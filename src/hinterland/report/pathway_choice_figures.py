@@ -131,7 +131,7 @@ def tornado(frame: pl.DataFrame, words: PlanWords, base: float) -> Figure:
                 at = solid == flag
                 axes.barh(place[at], width[at], left=base, height=0.62, color=colour, alpha=strength, linewidth=0)
         axes.axvline(base, color=INK, linewidth=0.8)
-        axes.set_yticks(place, [words.said("parameter", p) for p in shown["parameter"]], fontsize=7.5)
+        axes.set_yticks(place, [words.parameter(row) for row in shown.iter_rows(named=True)], fontsize=7.5)
         axes.set_ylim(0.3, shown.height + 0.7)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

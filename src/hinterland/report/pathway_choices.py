@@ -93,7 +93,7 @@ def sensitivity(words: PlanWords) -> Table | None:
     rows = []
     for row in frame.iter_rows(named=True):
         cells = [
-            words.said("parameter", row["parameter"]),
+            words.parameter(row),
             words.said("basis", row["basis"]),
             compact(row["low"], 3),
             compact(row["high"], 3),
@@ -118,7 +118,7 @@ def swings(words: PlanWords) -> pl.DataFrame:
         again=pl.col("exact_low").is_not_null(),
     )
     swing = (pl.col("at_high") - pl.col("at_low")).abs()
-    return frame.with_columns(swing=swing).sort("swing", "parameter", descending=[True, False], nulls_last=True)
+    return frame.with_columns(swing=swing).sort("swing", "parameter", descending=[True, False], nulls_last=True, maintain_order=True)
 
 
 def scenarios(words: PlanWords, name: str) -> Table | None:

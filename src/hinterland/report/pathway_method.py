@@ -61,12 +61,12 @@ def parameters(words: PlanWords) -> Table | None:
         return None
     zh = words.speaker.language == "zh"
     rows = []
-    for row in frame.sort(pl.col("basis") != ILLUSTRATIVE, "parameter").iter_rows(named=True):
+    for row in frame.sort(pl.col("basis") != ILLUSTRATIVE, "parameter", maintain_order=True).iter_rows(named=True):
         sign = SIGN if row["basis"] == ILLUSTRATIVE else ""
         note = row["note_zh"] if zh else row["note"]
         reach = MISSING if row["low"] is None and row["high"] is None else f"{compact(row['low'], 3)} – {compact(row['high'], 3)}"
         source = " ".join(str(x) for x in (row["source"], note) if x) or MISSING
-        rows.append(Row((words.said("parameter", row["parameter"]) + sign, words.said("basis", row["basis"]), reach, source)))
+        rows.append(Row((words.parameter(row) + sign, words.said("basis", row["basis"]), reach, source)))
     notes = ("pathway_parameters",)
     return table(words, "parameters", left(words, "parameter", "basis", "reach", "source_note"), rows, *notes, subtitle="", decided=False)
 

@@ -59,14 +59,19 @@ def doubt(words: PlanWords) -> Iterator[Said]:
     frame = swings(words)
     for row in (frame.drop_nulls("swing").head(_FIRST) if frame.height else frame).iter_rows(named=True):
         values: dict[str, Value] = {
-            "parameter": _started(words.both("parameter", row["parameter"])),
+            "parameter": _started(words.parameter_both(row)),
             "basis": words.both("basis", row["basis"]),
             "low": words.amount(row["at_low"], 4),
             "high": words.amount(row["at_high"], 4),
             "unit": words.unit_both(row["unit"]),
         }
         key = "swing" if row["again"] else "swing_prices"
-        yield state(words, "doubt", Sentence(f"pathway.{key}", values), Source("plan_sensitivity", {"parameter": row["parameter"]}))
+        yield state(
+            words,
+            "doubt",
+            Sentence(f"pathway.{key}", values),
+            Source("plan_sensitivity", {k: row[k] for k in ("parameter", "of") if k in row}),
+        )
     for table in ("continuity", "scenarios"):
         frame = words.rows(table)
         for row in (frame.filter(pl.col("measure").is_in(_WORTH)) if frame.height else frame).iter_rows(named=True):

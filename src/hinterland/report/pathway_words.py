@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 
 from hinterland.labels import LANGUAGES
+from hinterland.plan.schema import labels_in, parameters
 from hinterland.report.digits import MISSING, compact, share, signed
 from hinterland.report.record import Record
 from hinterland.report.sentences import Both, Speaker
@@ -61,6 +63,20 @@ class PlanWords:
     def both(self, dimension: str, label: object) -> Both:
         """A label in words of both languages."""
         return Both(*(PlanWords(self.record, Speaker(language)).said(dimension, label) for language in LANGUAGES))
+
+    def parameter(self, row: Mapping[str, object]) -> str:
+        """The parameter of a row in words, with the labels of it that the row speaks of (``of``)."""
+        name, of = str(row["parameter"]), row.get("of")
+        spec = parameters().get(name)
+        words = self.said("parameter", name)
+        if of is None or spec is None or spec.further is None:
+            return words
+        part = self.speaker.labelled("plan.said.joint").join(self.said(spec.further, label) for label in labels_in(str(of)))
+        return self.speaker.labelled("plan.said.part", constraint=words, part=part)
+
+    def parameter_both(self, row: Mapping[str, object]) -> Both:
+        """The parameter of a row in words of both languages."""
+        return Both(*(PlanWords(self.record, Speaker(language)).parameter(row) for language in LANGUAGES))
 
     def unit(self, unit: str | None) -> str:
         """A unit in words; of a ratio, one per the other."""
@@ -122,10 +138,11 @@ class PlanWords:
     # -------------------------------------------------------------------------------------------------------------------- numbers
 
     @cached_property
-    def illustrative(self) -> list[str]:
-        """Parameters that are illustrative and not estimated."""
+    def illustrative(self) -> list[dict[str, object]]:
+        """Parameters that are illustrative and not estimated (``parameter``, ``of``); one of which only a part is, with that part."""
         frames = [self.rows(table, basis=ILLUSTRATIVE) for table in ("provenance", "calibration")]
-        return sorted({p for f in frames if f.height for p in f["parameter"]})
+        rows = {(r["parameter"], r.get("of")) for f in frames if f.height for r in f.iter_rows(named=True)}
+        return [{"parameter": p, "of": of} for p, of in sorted(rows, key=lambda r: (r[0], r[1] or ""))]
 
     @property
     def sign(self) -> str:

@@ -59,7 +59,8 @@ class SensitivityTable(Table):
     """What the ranges of the case's table of provenance do to the plan."""
 
     exact: StrictInt | Names = Field(
-        default=5, description="How many parameters with the largest first-order effect are planned again at both ends; or their names."
+        default=5,
+        description="How many rows of provenance with the largest first-order effect are planned again at both ends; or names of parameters, or of parts: intensity:carbon.",
     )
 
 

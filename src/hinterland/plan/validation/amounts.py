@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinterland.plan.problem import Problem
+from hinterland.plan.problem import Positions, Problem
 from hinterland.plan.result import Plan
 
 Floats = NDArray[np.float64]
@@ -65,6 +65,22 @@ class Amounts:
     def industry(self, values: Floats) -> Floats:
         """[industry, …] the sum of [cell, …] by industry."""
         return grouped(values, self.problem.links["cell.industry"], len(self.problem.index["industry"]))
+
+    @property
+    def region_pool(self) -> Positions:
+        """[region] position of the region in whose balance the region's goods are counted, by the names of the table of regions; its own by default."""
+        table, regions = self.problem.text["region"], [str(r) for r in self.problem.index["region"]]
+        centre = dict(table.select("region", "pool").iter_rows()) if "pool" in table.columns else {}
+        place = {r: n for n, r in enumerate(regions)}
+        return np.array([place[centre.get(r) or r] for r in regions], dtype=np.int64)
+
+    @property
+    def cell_pool(self) -> Positions:
+        """[cell] position of the centre's cell of the same industry."""
+        p = self.problem
+        regions = p.index["region"][self.region_pool[p.links["cell.region"]]]
+        industries = p.index["industry"][p.links["cell.industry"]]
+        return np.asarray(p.index["cell"].get_indexer([f"{r}/{i}" for r, i in zip(regions, industries, strict=True)]), dtype=np.int64)
 
 
 def amounts(plan: Plan) -> Amounts:

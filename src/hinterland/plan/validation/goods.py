@@ -36,7 +36,7 @@ def _grown(demand: Floats) -> Floats:
 
 def balance(a: Amounts, s: Sheet) -> None:
     """Output, what comes and imports are intermediate use, final demand, what goes and exports; of all regions of a pool at its centre."""
-    p, n, pool = a.problem, len(a.problem.index["cell"]), a.problem.links["cell.pool"]
+    p, n, pool = a.problem, len(a.problem.index["cell"]), a.cell_pool
     made = grouped(a["output"], pool, n)
     got = made + grouped(a["trade"], p.links["route.destination"], n) + grouped(a["imports"], pool, n)
     used = p["coefficient"].values[:, None] * made[p.links["input.user"]]
@@ -47,7 +47,7 @@ def balance(a: Amounts, s: Sheet) -> None:
 
 def _growth(a: Amounts) -> Floats:
     """[region, year] final demand of the region's pool against the first year."""
-    pool = a.problem.links["region.pool"]
+    pool = a.region_pool
     return _grown(grouped(a.region(final_demand(a)), pool, len(pool)))[pool]
 
 

@@ -153,4 +153,4 @@ def value_added(a: Amounts) -> Floats:
     p = a.problem
     given = p["value_added"].transpose("cell", "year").values
     taken = np.bincount(p.links["input.user"], weights=p["coefficient"].values, minlength=len(given))
-    return np.where(np.isfinite(given), given, 1 - taken[p.links["cell.pool"], None])
+    return np.where(np.isfinite(given), given, 1 - taken[a.cell_pool, None])
