@@ -129,6 +129,25 @@ def test_what_is_wrong_with_labels_is_named(rows: list[Row], code: str, what: st
     assert found[0].where.startswith("provenance")
 
 
+def test_a_basis_that_is_none_and_a_range_without_the_value_are_named() -> None:
+    """A misspelt basis would lose its mark; a factor range beside 1 would not hold the parameter as it is."""
+    frame = pl.DataFrame(
+        {
+            "parameter": ["demand", "capex", "transport", "operating_cost"],
+            "basis": ["ilustrative", "observed", "derived", "illustrative"],
+            "low": [0.9, 1.1, None, 0.8],
+            "high": [1.1, 1.2, 0.9, None],
+        }
+    )
+    with pytest.raises(hl.InputError) as raised:
+        hl.read_problem({**tiny(), "provenance": frame})
+    assert [(f.code, f.what) for f in raised.value.findings] == [
+        ("unknown-basis", "'demand': there is no basis 'ilustrative'"),
+        ("bad-range", "capex reaches from 1.1 to 1.2 of itself"),
+        ("bad-range", "transport reaches from 1 to 0.9 of itself"),
+    ]
+
+
 def test_labels_of_a_case_without_their_table_are_unknown() -> None:
     frame = pl.DataFrame({"parameter": ["intensity", "release_share"], "of": ["carbon", "second"], "basis": ["observed"] * 2})
     with pytest.raises(hl.InputError) as raised:

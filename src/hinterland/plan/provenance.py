@@ -24,6 +24,8 @@ SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("note", "note_zh"), pl.String()),
 }
 """Columns of a problem's provenance."""
+BASES = ("observed", "estimated", "derived", "illustrative")
+"""What a parameter can rest on."""
 _INTRODUCED = {
     "resource": ("resources", "resource"),
     "skill": ("skills", "skill"),
@@ -71,8 +73,10 @@ def scope(problem: Problem, parameter: str, of: str | None) -> Scope:
 
 
 def wrong_provenance(read: Mapping[str, Typed]) -> Iterator[Finding]:
-    """Rows of what is no parameter, of labels that are not there, and of one label twice."""
+    """Rows of what is no parameter, of labels that are not there, of one label twice; what is no basis, and ranges that are none."""
     rows = documented(read)
+    yield from _wrong_bases(rows)
+    yield from _wrong_ranges(rows)
     names = rows["parameter"].drop_nulls().unique(maintain_order=True).to_list()
     lost = [n for n in names if n not in parameters()]
     if lost:
@@ -82,6 +86,31 @@ def wrong_provenance(read: Mapping[str, Typed]) -> Iterator[Finding]:
         of = rows.filter(pl.col("parameter") == name)["of"].to_list()
         if name in parameters() and any(labels_in(x) for x in of):
             yield from _wrong_labels(read, name, of)
+
+
+def _wrong_bases(rows: pl.DataFrame) -> Iterator[Finding]:
+    """A basis that is none would lose the mark of what is illustrative."""
+    for written in rows["basis"].drop_nulls().unique(maintain_order=True):
+        if written not in BASES:
+            who = listed(rows.filter(pl.col("basis") == written)["parameter"].to_list())
+            yield Finding(
+                "unknown-basis", f"{who}: there is no basis {written!r}", "provenance, column 'basis'", did_you_mean(written, BASES)
+            )
+
+
+def _wrong_ranges(rows: pl.DataFrame) -> Iterator[Finding]:
+    """Ranges are factors around 1: none is negative, and the parameter as it is lies between them."""
+    wrong = rows.filter(
+        (pl.col("low") < 0) | (pl.col("low") > 1) | (pl.col("high") < 1) | ~pl.col("low").is_finite() | ~pl.col("high").is_finite()
+    )
+    for name, of, low, high in wrong.select("parameter", "of", "low", "high").iter_rows():
+        what = f"{named(name or '', of)} reaches from {_factor(low)} to {_factor(high)} of itself"
+        remedy = "give factors: low from 0 to 1, high 1 or more; 0.8 and 1.2 are 20 % to either side"
+        yield Finding("bad-range", what, "provenance, columns 'low' and 'high'", remedy)
+
+
+def _factor(value: float | None) -> str:
+    return "1" if value is None else f"{value:g}"
 
 
 def _wrong_labels(read: Mapping[str, Typed], name: str, of: Sequence[str | None]) -> Iterator[Finding]:
