@@ -26,7 +26,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import Session
-from hinterland.plan.several import known_of, model_of
+from hinterland.plan.several import held_note, known_of, model_of, whole_held
 from hinterland.plan.solve import Solution, SolverOptions, solve
 
 __all__ = ["Alternatives", "alternatives"]
@@ -84,7 +84,7 @@ class Alternatives:
 
     def __repr__(self) -> str:
         counts = self.ranges["class"].value_counts()
-        said = ", ".join(f"{n} {c}" for c, n in sorted(counts.iter_rows()) if c is not None)
+        said = ", ".join(f"{n} {c}" for c, n in sorted(row for row in counts.iter_rows() if row[0] is not None))
         return f"Alternatives({len(self.reached)} near {self.cost:.6g}: {said or 'no classes'})"
 
 
@@ -100,6 +100,7 @@ def alternatives(
     threshold: float = 0.5,
     negligible: float = 0.05,
     shortfall: float = 0.0,
+    hold: bool = False,
     seconds: float | None = None,
     options: SolverOptions | None = None,
     executor: Executor | None = None,
@@ -119,6 +120,7 @@ def alternatives(
         negligible: part of the largest addition that any host can have in the group, below which an addition is none: what no alternative adds is
             ``must-avoid``.
         shortfall: part of their least price by which shortfalls may be larger than unavoidable.
+        hold: leave whole decisions where the plan has them: every alternative is then linear, and one with those decisions.
         seconds: no further alternative is begun after them.
         options: of the solver.
         executor: spreads the directions.
@@ -130,6 +132,8 @@ def alternatives(
     slacks = (float(slack),) if isinstance(slack, int | float) else tuple(sorted(float(s) for s in slack))
     thresholds = Thresholds(threshold, negligible)
     _fail_if_wrong(slacks, directions, thresholds, count=count, seed=seed)
+    said = held_note(case, hold)
+    case = whole_held(case, options) if hold else case
     made = model_of(case)
     options = options or SolverOptions()
     where = sites(made, groups, year)
@@ -151,7 +155,7 @@ def alternatives(
         found=found_frame(where, reached, exact=exact),
         cost=paid,
         penalty=least.penalty,
-        notes=_notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, thresholds=thresholds),
+        notes=said + _notes(made, reached, len(asked), kept=(least.penalty, shortfall), exact=exact, thresholds=thresholds),
         model=made,
         program=program,
         where=where,
@@ -205,7 +209,7 @@ class _Search:
 
     def piece(self, asked: Sequence[tuple[float, Floats]]) -> list[Reached]:
         """Some directions, one after the other in one session."""
-        session, n, row = Session(self.program, self.options, self.best), self.program.shape[1], _cost_row(self.program)
+        session, n, row = Session(self.program, self.options, self.best, vertices=False), self.program.shape[1], _cost_row(self.program)
         out = []
         for slack, weights in asked:
             if time.time() >= self.until:

@@ -23,7 +23,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import changed
-from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, known_of, model_of
+from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, held_note, known_of, model_of, whole_held
 from hinterland.plan.solve import SolverOptions, solve
 
 __all__ = ["Pareto", "pareto"]
@@ -100,6 +100,7 @@ def pareto(
     floors: Mapping[str, float] | None = None,
     shortfall: float = 0.0,
     bypass: bool = True,
+    hold: bool = False,
     options: SolverOptions | None = None,
     executor: Executor | None = None,
 ) -> Pareto:
@@ -113,6 +114,7 @@ def pareto(
         points: number of levels of each objective after the first, both ends counted; at most 100 positions in all.
         floors: a value that another objective must reach, in its unit: at least where more is better, at most where less is.
         shortfall: part of their least price by which shortfalls may be larger.
+        hold: leave whole decisions (agreements, steps of size) where the plan has them: every point is then linear, and the front is one with those decisions.
         bypass: pass positions over whose answer is known.
         options: of the solver; the ends of the front are brought to a vertex in any case.
         executor: spreads rows of the payoff table and positions or lines of the grid.
@@ -124,6 +126,8 @@ def pareto(
     """
     chosen, wanted = tuple(objectives), dict(floors or {})
     counts = counts_of(chosen, points)
+    said = held_note(case, hold)
+    case = whole_held(case, options) if hold else case
     made = model_of(case)
     fail_if_not_possible(made, chosen, wanted)
     options = options or SolverOptions()
@@ -141,7 +145,7 @@ def pareto(
         trade_offs=frames.trade_offs(made, swept, found),
         hypervolume=hypervolume(found.shares[list(found.kept)]),
         penalty=least.penalty,
-        notes=_notes(made, swept, found, least, shortfall=shortfall, floors=wanted),
+        notes=(*said, *_notes(made, swept, found, least, shortfall=shortfall, floors=wanted)),
         model=made,
         swept=swept,
         visits=tuple(found.visits[n] for n in found.kept),

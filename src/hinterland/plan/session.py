@@ -37,9 +37,13 @@ class Session:
         program: the programme; never changed.
         options: of the solver.
         start: a vertex of a programme with the same columns, and the first of the rows, from which the first solution goes on.
+        vertices: whether answers that do not go on from a vertex are brought to a vertex; that can take longer than the answer.
     """
 
-    def __init__(self, program: Program, options: SolverOptions | None = None, start: Solution | None = None) -> None:
+    def __init__(
+        self, program: Program, options: SolverOptions | None = None, start: Solution | None = None, *, vertices: bool = True
+    ) -> None:
+        self._vertices = vertices
         self.program = program
         self.options = options or SolverOptions()
         self._solver: Any = None
@@ -75,14 +79,17 @@ class Session:
             if answer.status in ("optimal", "infeasible", "unbounded"):
                 return answer
             self._failures += 1
-            anew = solve(self.program, options)
+            anew = self._anew(options)
             return replace(anew, attempts=(*answer.attempts, *anew.attempts))
         started = time.perf_counter()
-        answer = solve(self.program, options)
+        answer = self._anew(options)
         self._seconds = time.perf_counter() - started
         if self.warm and answer.basis is not None:
             self._open(answer.basis)
         return answer
+
+    def _anew(self, options: SolverOptions) -> Solution:
+        return solve(self.program, options if self._vertices else replace(options, crossover=False))
 
     def _open(self, basis: tuple[Places, Places]) -> None:
         """Put the programme and the vertex that was found into HiGHS."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from hinterland.errors import EstimationError, Finding, InputError, did_you_mean, fail_if_any, listed
-from hinterland.plan.hold import Known
+from hinterland.labels import Note
+from hinterland.plan.entry import plan, plan_of
+from hinterland.plan.hold import Known, slight
+from hinterland.plan.mixed import held
 from hinterland.plan.model import Model, build
 from hinterland.plan.objectives import AIMS
 from hinterland.plan.payoff import Payoff
 from hinterland.plan.problem import Problem
 from hinterland.plan.result import Plan
+from hinterland.plan.solve import SolverOptions, solve
 
 MOST = 100
 """Positions of a grid beyond which a front is refused."""
@@ -22,6 +29,26 @@ def model_of(case: Problem | Plan) -> Model:
     return case.model if isinstance(case, Plan) else build(case)
 
 
+def whole_held(case: Problem | Plan, options: SolverOptions | None) -> Plan:
+    """The plan with its whole decisions fixed where they are, so that what is asked of it is linear; a problem is planned first.
+
+    Raises:
+        InputError, SolverError: as :func:`hinterland.plan`.
+    """
+    found = case if isinstance(case, Plan) else plan(case, options=options)
+    program = found.model.program
+    if not program.is_mixed:
+        return found
+    fixed = held(program, np.round(found.solution.x[program.integral]))
+    return plan_of(replace(found.model, program=fixed, trace=None), solve(fixed, options))
+
+
+def held_note(case: Problem | Plan, hold: bool) -> tuple[Note, ...]:
+    """What a reader must know where whole decisions were fixed."""
+    made = case.model.program if isinstance(case, Plan) else None
+    return (Note("plan-whole-held", {}),) if hold and (made is None or made.is_mixed) else ()
+
+
 def known_of(case: Problem | Plan, aim: str) -> Known | None:
     """What a plan tells about its programme; ``None`` of a problem, of which nothing is known.
 
@@ -30,6 +57,8 @@ def known_of(case: Problem | Plan, aim: str) -> Known | None:
     if not isinstance(case, Plan):
         return None
     found, penalty = case.solution, float(case.model.program.penalty @ case.solution.x)
+    if abs(penalty) <= slight(found.objective):
+        penalty = 0.0
     proven = case.objective == aim and found.status == "optimal" and (found.basis is not None or case.model.program.is_mixed)
     return Known(penalty, found if proven else None)
 

@@ -27,6 +27,9 @@ class SolverTable(Table):
     threads: StrictInt = Field(default=0, ge=0, description="Threads of the solver; 0 lets it choose.")
 
 
+HOLD = "Leave whole decisions (agreements, steps of size) where the plan has them, so that all that is asked is linear: minutes instead of hours on large cases."
+
+
 class FrontTable(Table):
     """The front of two or three objectives (AUGMECON2)."""
 
@@ -39,6 +42,7 @@ class FrontTable(Table):
     floors: Mapping[str, float] = Field(
         default_factory=dict, description="A value that another objective must reach: { value-added = 1e6 }."
     )
+    hold: bool = Field(default=False, description=HOLD)
 
 
 class AlternativesTable(Table):
@@ -53,6 +57,7 @@ class AlternativesTable(Table):
     seconds: float | None = Field(
         default=None, gt=0, description="No further alternative is begun after them; the report says how many were not."
     )
+    hold: bool = Field(default=False, description=HOLD)
 
 
 class SensitivityTable(Table):

@@ -62,7 +62,8 @@ def pareto(work: Workspace, step: Step) -> Output:
     table = asked(work.study).pareto
     if table is None:
         return output([])
-    found = front(work.pathway, table.objectives, table.points, floors=dict(table.floors), options=solver_options(work.study))
+    options = solver_options(work.study)
+    found = front(work.pathway, table.objectives, table.points, floors=dict(table.floors), hold=table.hold, options=options)
     points = found.points.join(_distinct(found.points), on="point")
     payoff = found.payoff.rename({"made_best": "other"})
     return output([*_parts({"plan_pareto": points, "plan_payoff": payoff}), ("notes", notes_table(step.id, found.notes))])
@@ -87,9 +88,15 @@ def alternatives(work: Workspace, step: Step) -> Output:
     if table is None:
         return output([])
     chosen = list(table.groups) or None
-    options = solver_options(work.study)
     found = near(
-        work.pathway, table.slack, groups=chosen, year=table.year, threshold=table.threshold, seconds=table.seconds, options=options
+        work.pathway,
+        table.slack,
+        groups=chosen,
+        year=table.year,
+        threshold=table.threshold,
+        hold=table.hold,
+        seconds=table.seconds,
+        options=solver_options(work.study),
     )
     ranges = found.ranges.rename({"lowest": "low", "highest": "high", "class": "verdict"})
     return output([*_parts({"plan_alternatives": ranges}), ("notes", notes_table(step.id, found.notes))])
