@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +22,7 @@ from hinterland.report.advice_record import Source
 from hinterland.report.blocks import Bullets, Chart, Heading, Prose
 from hinterland.report.chapters import document
 from hinterland.report.pathway import pathway
+from hinterland.report.pathway_choices import front
 from hinterland.report.pathway_said import TOPICS, state
 from hinterland.report.pathway_statements import statements
 from hinterland.report.pathway_words import SIGN, PlanWords
@@ -376,3 +378,19 @@ def test_every_format_is_written(tmp_path: Path) -> None:
     assert table[table.columns[0]][0] == "People with the skill (graduates)"
     for name in CHARTS:
         assert (tmp_path / "figures" / f"pathway-{name}.zh.png").stat().st_size > 3000
+
+
+def test_points_of_a_front_are_columns_as_long_as_they_fit(whole: Record) -> None:
+    """Each objective has a row with its unit, those that were traded one more for the part of the way; beyond eight points they are rows."""
+    table = blocks_of(whole, "en", Table)["front"]
+    assert isinstance(table, Table)
+    assert [h.text for h in table.headings] == ["Objective", "Unit", "1", "2", "3"]
+    assert [r.cells[0] != "" for r in table.rows] == [True, False, True, False, True, False, True, False]
+    assert table.rows[0].cells[2:] == ("100", "104", "118")
+    assert table.rows[1].cells[2:] == ("0", "50", "100")
+    assert table.rows[-1].cells[2:] == ("", "repeats a point", "")
+    frame = whole.tables["plan_pareto"]
+    many = pl.concat([frame.with_columns(point=pl.col("point") + 3 * k) for k in range(3)])
+    down = front(PlanWords(replace(whole, tables={**whole.tables, "plan_pareto": many}), Speaker("en")))
+    assert down is not None
+    assert [r.cells[0] for r in down.rows] == [str(n) for n in range(1, 10)]

@@ -33,6 +33,10 @@ def active(words: PlanWords) -> pl.DataFrame:
     return frame.drop_nulls("share") if frame.height else frame
 
 
+ACROSS = 8
+"""Points of a front up to which they are columns, with the names of objectives at full length beside their numbers."""
+
+
 def front(words: PlanWords) -> Table | None:
     """Points of the front: every objective, and which part of the way from its best end it is; what is only reported has no part."""
     frame = words.rows("pareto")
@@ -40,18 +44,46 @@ def front(words: PlanWords) -> Table | None:
         return None
     traded = active(words)["objective"].unique().to_list()
     aims = frame.unique("objective", maintain_order=True).sort(~pl.col("objective").is_in(traded), maintain_order=True)
+    lay = _points_across if frame["point"].n_unique() <= ACROSS else _points_down
+    headings, rows = lay(words, frame, aims, traded)
+    return table(words, "front", headings, rows, "pathway_front", subtitle="")
+
+
+def _points_across(words: PlanWords, frame: pl.DataFrame, aims: pl.DataFrame, traded: list[str]) -> tuple[list[Heading], list[Row]]:
+    """A column for each point; a row for each objective, and one for its part of the way."""
+    points = frame["point"].unique(maintain_order=True).to_list()
+    by = {(r["objective"], r["point"]): r for r in frame.iter_rows(named=True)}
+    rows = []
+    for objective, unit in aims.select("objective", "unit").iter_rows():
+        cells = [_at_point(by.get((objective, p)), traded=True) for p in points]
+        rows.append(Row((words.said("objective", objective), words.unit(unit), *(value for value, _ in cells))))
+        if objective in traded:
+            rows.append(Row(("", words.speaker.ui("col.pathway_of_range"), *(part for _, part in cells))))
+    same = ["" if _distinct(frame, p) else words.speaker.ui("mark.pathway_same_point") for p in points]
+    if any(same):
+        rows.append(Row(("", "", *same)))
+    spanner = words.speaker.ui("col.pathway_point") + words.sign
+    return [*left(words, "objective", "unit"), *(Heading(str(p), "right", spanner) for p in points)], rows
+
+
+def _points_down(words: PlanWords, frame: pl.DataFrame, aims: pl.DataFrame, traded: list[str]) -> tuple[list[Heading], list[Row]]:
+    """A row for each point, where there are too many for columns."""
     rows = []
     for (point,), part in frame.group_by("point", maintain_order=True):
         by = {r["objective"]: r for r in part.iter_rows(named=True)}
-        same = "" if all(r["distinct"] is not False for r in by.values()) else words.speaker.ui("mark.pathway_same_point")
+        same = "" if _distinct(frame, point) else words.speaker.ui("mark.pathway_same_point")
         cells = [c for a in aims["objective"] for c in _at_point(by.get(a), traded=a in traded)]
         rows.append(Row((str(point), *cells, same)))
     headings = [Heading(words.speaker.ui("col.pathway_point"))]
     for objective, unit in aims.select("objective", "unit").iter_rows():
         spanner = words.speaker.ui("mark.pathway_with_unit", name=words.said("objective", objective), unit=words.unit(unit))
         headings += [Heading(words.heading(k), "right", spanner) for k in ("value", "of_range")[: 1 + (objective in traded)]]
-    headings.append(Heading("", "left"))
-    return table(words, "front", headings, rows, "pathway_front", subtitle="")
+    return [*headings, Heading("", "left")], rows
+
+
+def _distinct(frame: pl.DataFrame, point: object) -> bool:
+    """Whether a point differs from those before it."""
+    return not frame.filter((pl.col("point") == point) & pl.col("distinct").eq_missing(pl.lit(False))).height
 
 
 def _at_point(row: dict[str, object] | None, *, traded: bool) -> tuple[str, ...]:
