@@ -152,6 +152,15 @@ def test_a_folder_with_problems_names_its_files(tmp_path: Path) -> None:
     assert {"unknown-table", "duplicate-table", "bad-toml"} <= found
 
 
+def test_a_table_whose_file_cannot_be_read_is_not_missing(tmp_path: Path) -> None:
+    """One mistake in a file is one finding: nobody is told to add a table that is there."""
+    folder = write(tmp_path, tiny())
+    next(folder.glob("years.*")).unlink()
+    years = tiny()["years"].with_columns(pl.col("year").cast(pl.String).str.replace("2027", "two"))
+    years.write_csv(folder / "years.csv")
+    assert [(f.code, f.where.split(",")[0]) for f in findings(folder)] == [("not-a-number", "years.csv")]
+
+
 def test_a_case_file_with_other_tables_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path, tiny())
     (folder / "case.toml").write_text("[csae]\n", encoding="utf-8")

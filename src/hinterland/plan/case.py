@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def read_problem(
     Raises:
         InputError: what is wrong with the tables, every problem of all of them.
     """
-    frames, written, findings = _sources(case)
+    frames, broken, written, findings = _sources(case)
     chosen, more = _settings({**written.get("case", {}), **(settings or {})})
     findings += more
     tables_read: dict[str, Typed] = {}
@@ -49,7 +49,7 @@ def read_problem(
         findings += more
         if got is not None:
             tables_read[name] = got
-    findings += _absent(frames)
+    findings += _absent({*frames, *broken})
     findings += _units_unknown({**written.get("units", {}), **(units or {})})
     if all(name in tables_read for name, table in tables().items() if table.required):
         findings += inconsistent(tables_read, chosen)
@@ -57,16 +57,17 @@ def read_problem(
     return assembled(tables_read, chosen, tuple(findings))
 
 
-def _sources(case: str | Path | Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], dict[str, Any], list[Finding]]:
-    """Frames by table, what ``case.toml`` says, and what was wrong with the files."""
+def _sources(case: str | Path | Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], list[str], dict[str, Any], list[Finding]]:
+    """Frames by table, tables whose files could not be read, what ``case.toml`` says, and what was wrong with the files."""
     if isinstance(case, Mapping):
         unknown = [_unknown_table(str(name), "argument case") for name in case if name not in tables()]
-        return {str(n): load_frame(f) for n, f in case.items() if n in tables()}, {}, unknown
+        return {str(n): load_frame(f) for n, f in case.items() if n in tables()}, [], {}, unknown
     folder = Path(case)
     if not folder.is_dir():
         raise InputError(Finding("missing-folder", f"there is no folder {str(folder)!r}", "argument case", "check the path"), "the case")
     frames: dict[str, pl.DataFrame] = {}
     findings: list[Finding] = []
+    broken: list[str] = []
     for path in sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES):
         if path.stem not in tables():
             findings.append(_unknown_table(path.stem, str(path)))
@@ -77,8 +78,9 @@ def _sources(case: str | Path | Mapping[str, Any]) -> tuple[dict[str, pl.DataFra
                 frames[path.stem] = load_frame(path)
             except InputError as error:
                 findings += error.findings
+                broken.append(path.stem)
     written, more = _written(folder / "case.toml")
-    return frames, written, findings + more
+    return frames, broken, written, findings + more
 
 
 def _written(path: Path) -> tuple[dict[str, Any], list[Finding]]:
@@ -106,11 +108,11 @@ def _setting(at: tuple[int | str, ...], message: str, value: object) -> Finding:
     return Finding("bad-setting", f"{name} is {value!r}: {message}", f"[case] {name}", "give a value that is allowed")
 
 
-def _absent(frames: Mapping[str, Any]) -> list[Finding]:
+def _absent(given: Collection[str]) -> list[Finding]:
     return [
         Finding("missing-table", f"table {t.name!r} is missing: {t.meaning}", "the case", f"add {t.name}.csv with {', '.join(t.keys)}")
         for t in tables().values()
-        if t.required and t.name not in frames
+        if t.required and t.name not in given
     ]
 
 
