@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -146,3 +148,42 @@ def test_a_plan_is_taken_up_where_it_stands(problem: hl.Problem, front: Pareto) 
         again = hl.pareto(plan, points=5)
         np.testing.assert_allclose(again.front["cost"], front.front["cost"], rtol=1e-6)
         np.testing.assert_allclose(again.front["emissions"], front.front["emissions"], rtol=1e-6)
+
+
+def test_whole_decisions_can_be_held(every_plan: hl.Plan) -> None:
+    """With agreements where the plan has them the front is linear and no better than with all of them, but for the gap of the plan; its first end is the plan's
+    cost."""
+    free, fixed = hl.pareto(every_plan, points=3), hl.pareto(every_plan, points=3, hold=True)
+    whole = every_plan.model.program.integral
+    assert whole.any()
+    assert not fixed.model.program.is_mixed
+    assert all(v.solution is not None for v in fixed.visits)
+    for visit in fixed.visits:
+        assert visit.solution is not None
+        assert visit.solution.x[whole] == pytest.approx(np.round(every_plan.solution.x[whole]))
+    keys = {n.code for n in fixed.notes}
+    assert "plan-whole-held" in keys and "pareto-mixed" not in keys
+    assert "plan-whole-held" not in {n.code for n in free.notes}
+
+    def ends(front: Pareto, objective: str) -> list[float]:
+        return front.points.filter(objective=objective)["value"].to_list()
+
+    assert min(ends(fixed, "cost")) == pytest.approx(min(ends(free, "cost")), rel=2e-3)
+    assert min(ends(fixed, "emissions")) >= min(ends(free, "emissions")) * (1 - 2e-3)
+
+
+def test_holding_without_whole_decisions_changes_nothing(tiny_plan: hl.Plan) -> None:
+    free, fixed = hl.alternatives(tiny_plan, 0.02), hl.alternatives(tiny_plan, 0.02, hold=True)
+    assert fixed.ranges.equals(free.ranges)
+    assert "plan-whole-held" not in {n.code for n in fixed.notes}
+
+
+def test_alternatives_with_whole_decisions_held(every_plan: hl.Plan) -> None:
+    """The plan itself is within each range, and agreements are where it has them; the text of alternatives without a class can be shown."""
+    fixed = hl.alternatives(every_plan, 0.05, groups=["chips"], hold=True)
+    slack = 1e-3 * fixed.ranges["optimum"].max()  # type: ignore[operator]  # what rounding whole variables may move
+    assert (fixed.ranges["lowest"] <= fixed.ranges["optimum"] + slack).all()
+    assert (fixed.ranges["optimum"] <= fixed.ranges["highest"] + slack).all()
+    assert not fixed.model.program.is_mixed
+    assert "plan-whole-held" in {n.code for n in fixed.notes}
+    assert repr(replace(fixed, ranges=fixed.ranges.with_columns(pl.lit(None, dtype=pl.String).alias("class")))).endswith("no classes)")

@@ -26,7 +26,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import Session
-from hinterland.plan.several import held_note, known_of, model_of, whole_held
+from hinterland.plan.several import known_of, model_of, whole_held
 from hinterland.plan.solve import Solution, SolverOptions, solve
 
 __all__ = ["Alternatives", "alternatives"]
@@ -132,8 +132,7 @@ def alternatives(
     slacks = (float(slack),) if isinstance(slack, int | float) else tuple(sorted(float(s) for s in slack))
     thresholds = Thresholds(threshold, negligible)
     _fail_if_wrong(slacks, directions, thresholds, count=count, seed=seed)
-    said = held_note(case, hold)
-    case = whole_held(case, options) if hold else case
+    case, said = whole_held(case, options) if hold else (case, ())
     made = model_of(case)
     options = options or SolverOptions()
     where = sites(made, groups, year)

@@ -23,7 +23,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Program
 from hinterland.plan.result import Plan
 from hinterland.plan.session import changed
-from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, held_note, known_of, model_of, whole_held
+from hinterland.plan.several import counts_of, fail_if_flat, fail_if_not_possible, known_of, model_of, whole_held
 from hinterland.plan.solve import SolverOptions, solve
 
 __all__ = ["Pareto", "pareto"]
@@ -126,8 +126,7 @@ def pareto(
     """
     chosen, wanted = tuple(objectives), dict(floors or {})
     counts = counts_of(chosen, points)
-    said = held_note(case, hold)
-    case = whole_held(case, options) if hold else case
+    case, said = whole_held(case, options) if hold else (case, ())
     made = model_of(case)
     fail_if_not_possible(made, chosen, wanted)
     options = options or SolverOptions()

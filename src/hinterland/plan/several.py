@@ -29,8 +29,8 @@ def model_of(case: Problem | Plan) -> Model:
     return case.model if isinstance(case, Plan) else build(case)
 
 
-def whole_held(case: Problem | Plan, options: SolverOptions | None) -> Plan:
-    """The plan with its whole decisions fixed where they are, so that what is asked of it is linear; a problem is planned first.
+def whole_held(case: Problem | Plan, options: SolverOptions | None) -> tuple[Plan, tuple[Note, ...]]:
+    """The plan with its whole decisions fixed where they are, so that what is asked of it is linear; a problem is planned first. And the note that says so.
 
     Raises:
         InputError, SolverError: as :func:`hinterland.plan`.
@@ -38,15 +38,9 @@ def whole_held(case: Problem | Plan, options: SolverOptions | None) -> Plan:
     found = case if isinstance(case, Plan) else plan(case, options=options)
     program = found.model.program
     if not program.is_mixed:
-        return found
+        return found, ()
     fixed = held(program, np.round(found.solution.x[program.integral]))
-    return plan_of(replace(found.model, program=fixed, trace=None), solve(fixed, options))
-
-
-def held_note(case: Problem | Plan, hold: bool) -> tuple[Note, ...]:
-    """What a reader must know where whole decisions were fixed."""
-    made = case.model.program if isinstance(case, Plan) else None
-    return (Note("plan-whole-held", {}),) if hold and (made is None or made.is_mixed) else ()
+    return plan_of(replace(found.model, program=fixed, trace=None), solve(fixed, options)), (Note("plan-whole-held", {}),)
 
 
 def known_of(case: Problem | Plan, aim: str) -> Known | None:
