@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from hinterland.plan.model import Model, build
 from hinterland.plan.problem import Problem
 from hinterland.plan.scenarios import TIMELESS, Scenario
 from hinterland.plan.solve import SolverOptions
+from hinterland.report.pathway_choices import COMMITMENT
+from hinterland.report.pathway_statements_several import WORTH
 
 STAYS, ENDS = Scenario("stays", 0.5), Scenario("ends", 0.5, withdrawal=2027)
 
@@ -120,3 +124,15 @@ def test_if_nothing_is_decided_unknowing_it_is_said(problem: Problem, model: Mod
     got = continuity_value(problem, [STAYS, replace(ENDS, withdrawal=2026)], model=model)
     assert "plan-nothing-shared" in {n.code for n in got.notes}
     assert dict(got.values.select("measure", "value").rows())["evpi"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_every_measure_has_words_and_is_told(found: ContinuityValue) -> None:
+    """The chapter names each measure in both languages, and the value itself is among what it tells."""
+    for language in ("en", "zh"):
+        pages = [
+            files("hinterland.labels").joinpath(language, f"{n}.toml").read_text(encoding="utf-8") for n in ("pathway_report", "plan_risk")
+        ]
+        words = {name for page in pages for name in tomllib.loads(page)["plan_measure"]}
+        assert set(found.values["measure"]) <= words
+    assert set(COMMITMENT) <= set(found.values["measure"])
+    assert set(WORTH["continuity"]) <= set(found.values["measure"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.scenarios import TIMELESS, Scenario, column_years, row_years
 from hinterland.plan.solve import SolverOptions
 from hinterland.plan.stochastic import StochasticPlan, stochastic
+from hinterland.report.pathway_statements_several import WORTH
 
 LOW, HIGH = Scenario("low", 0.5, {"demand": 0.5}), Scenario("high", 0.5, {"demand": 1.5})
 TIGHT = SolverOptions(gap=1e-7)
@@ -164,3 +167,17 @@ def test_a_year_that_is_not_there(problem: Problem, model: Model) -> None:
 def test_measures_of_risk_that_are_none(level: float, weight: float) -> None:
     with pytest.raises(InputError):
         CVaR(level=level, weight=weight)
+
+
+def test_every_measure_has_words_and_is_told(problem: Problem, model: Model, neutral: StochasticPlan) -> None:
+    """The chapter names each measure in both languages, those of a plan that minds its tail among them."""
+    careful = stochastic(problem, [LOW, HIGH], first_stage_until=2026, risk=CVaR(0.5, 0.5), model=model)
+    measures = {*neutral.values["measure"], *careful.values["measure"]}
+    assert "cvar" in measures
+    for language in ("en", "zh"):
+        pages = [
+            files("hinterland.labels").joinpath(language, f"{n}.toml").read_text(encoding="utf-8") for n in ("pathway_report", "plan_risk")
+        ]
+        words = {name for page in pages for name in tomllib.loads(page)["plan_measure"]}
+        assert measures <= words
+    assert set(WORTH["scenarios"]) <= measures

@@ -243,7 +243,7 @@ def _several() -> dict[str, list[dict[str, Any]]]:
         "plan_alternatives": alternatives,
         "plan_sensitivity": [{**r, "unit": "100m-yuan"} for r in sensitivity],
         "plan_scenarios": [{"measure": "evpi", "value": 5.0, "low": 4.9, "high": 5.1, "unit": "100m-yuan", "share": 0.05}],
-        "plan_continuity": [{"measure": "continuity", "value": 3.0, "low": 3.0, "high": 3.0, "unit": "100m-yuan", "share": 0.03}],
+        "plan_continuity": [{"measure": "continuity-value", "value": 3.0, "low": 3.0, "high": 3.0, "unit": "100m-yuan", "share": 0.03}],
         "plan_calibration": [
             {
                 "parameter": "response",

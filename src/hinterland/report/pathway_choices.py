@@ -9,6 +9,8 @@ from hinterland.report.pathway_tables import fresh, left, numbers, table
 from hinterland.report.pathway_words import PlanWords
 from hinterland.report.table import Heading, Row, Table
 
+COMMITMENT = ("withdrawal", "commitment", "continuity-value", "continuity-objective", "continuity-shortfall")
+"""Measures of commitment; what knowing is worth stands with the scenarios."""
 VERDICTS = ("must-have", "must-avoid", "free")
 
 
@@ -156,6 +158,8 @@ def swings(words: PlanWords) -> pl.DataFrame:
 def scenarios(words: PlanWords, name: str) -> Table | None:
     """Measures of plans under scenarios, or of commitment, within the bounds of the solver."""
     frame = words.rows(name)
+    if name == "continuity" and frame.height:
+        frame = frame.filter(pl.col("measure").is_in(COMMITMENT))
     if not frame.height:
         return None
     rows = []

@@ -72,17 +72,17 @@ def doubt(words: PlanWords) -> Iterator[Said]:
             Sentence(f"pathway.{key}", values),
             Source("plan_sensitivity", {k: row[k] for k in ("parameter", "of") if k in row}),
         )
-    for table in ("continuity", "scenarios"):
+    for table, told in WORTH.items():
         frame = words.rows(table)
-        for row in (frame.filter(pl.col("measure").is_in(_WORTH)) if frame.height else frame).iter_rows(named=True):
+        for row in (frame.filter(pl.col("measure").is_in(told)) if frame.height else frame).iter_rows(named=True):
             values = {"measure": words.both("measure", row["measure"]), "value": words.amount(row["value"], 4)}
             values |= {"unit": words.unit_both(row["unit"])}
             source = Source(f"plan_{table}", {"measure": row["measure"]})
             yield state(words, "doubt", Sentence("pathway.worth", values), source)
 
 
-_WORTH = ("continuity", "evpi", "vss")
-"""Measures that are told: what commitment, knowing, and minding uncertainty are worth."""
+WORTH = {"continuity": ("continuity-value",), "scenarios": ("evpi", "vss")}
+"""Measures of each table that are told: what commitment is worth; knowing, and minding uncertainty."""
 
 
 def _started(words: Both) -> Both:
