@@ -394,3 +394,20 @@ def test_points_of_a_front_are_columns_as_long_as_they_fit(whole: Record) -> Non
     down = front(PlanWords(replace(whole, tables={**whole.tables, "plan_pareto": many}), Speaker("en")))
     assert down is not None
     assert [r.cells[0] for r in down.rows] == [str(n) for n in range(1, 10)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_industry_asked_about_alone_has_its_name(whole: Record, language: Language) -> None:
+    """Alternatives can be asked about groups or about single industries: both are named in the reader's language."""
+    labels = pl.concat(
+        [
+            whole.tables["plan_labels"],
+            pl.DataFrame({"dimension": ["industry"], "id": ["chips-x"], "name_en": ["Chips"], "name_zh": ["芯片"]}).select(
+                whole.tables["plan_labels"].columns
+            ),
+        ],
+        how="vertical_relaxed",
+    )
+    words = PlanWords(replace(whole, tables={**whole.tables, "plan_labels": labels}), Speaker(language))
+    assert words.said("group", "chips-x") == {"en": "Chips", "zh": "芯片"}[language]
+    assert words.said("group", "emerging") != "emerging" or language == "en"

@@ -48,7 +48,7 @@ class PlanWords:
         return {(d, i): (en, zh) for d, i, en, zh in frame.select("dimension", "id", "name_en", "name_zh").iter_rows()}
 
     def said(self, dimension: str, label: object) -> str:
-        """A label in words: the case's name for it, else the packaged one, else the label itself."""
+        """A label in words: the case's name for it, else the packaged one, else the label itself. An industry is a group of itself."""
         if label is None:
             return ""
         dim, text = _DIM.get(dimension, dimension), str(label)
@@ -58,6 +58,8 @@ class PlanWords:
         for key in (f"plan_{dim}.{text}", f"plan.{dim}.{text}"):
             if self.speaker.has(key):
                 return self.speaker.labelled(key)
+        if dim == "group" and ("industry", text) in self.names:
+            return self.said("industry", text)
         return text if dim in ("region", "phase") else text.replace("-", " ").replace("_", " ")
 
     def both(self, dimension: str, label: object) -> Both:
