@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
+
 import polars as pl
 
 Case = dict[str, pl.DataFrame]
@@ -47,3 +50,9 @@ def supported() -> Case:
         "instruments": pl.DataFrame({"instrument": ["land"]}),
         "uptake": pl.DataFrame({"instrument": ["land"], "segment": [1], "response": [2.0], "width": [0.75]}),
     }
+
+
+def measures_named(language: str) -> set[str]:
+    """Measures that the labels have words for."""
+    pages = [files("hinterland.labels").joinpath(language, f"{n}.toml") for n in ("pathway_report", "plan_risk")]
+    return {name for page in pages for name in tomllib.loads(page.read_text(encoding="utf-8"))["plan_measure"]}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
-from importlib.resources import files
 
 import numpy as np
 import pytest
-from risk_cases import FREE, supported
+from risk_cases import FREE, measures_named, supported
 
 import hinterland as hl
 from hinterland.errors import InputError
@@ -129,10 +127,6 @@ def test_if_nothing_is_decided_unknowing_it_is_said(problem: Problem, model: Mod
 def test_every_measure_has_words_and_is_told(found: ContinuityValue) -> None:
     """The chapter names each measure in both languages, and the value itself is among what it tells."""
     for language in ("en", "zh"):
-        pages = [
-            files("hinterland.labels").joinpath(language, f"{n}.toml").read_text(encoding="utf-8") for n in ("pathway_report", "plan_risk")
-        ]
-        words = {name for page in pages for name in tomllib.loads(page)["plan_measure"]}
-        assert set(found.values["measure"]) <= words
+        assert set(found.values["measure"]) <= measures_named(language)
     assert set(COMMITMENT) <= set(found.values["measure"])
     assert set(WORTH["continuity"]) <= set(found.values["measure"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
-from importlib.resources import files
 
 import numpy as np
 import pytest
-from risk_cases import FREE, newsvendor
+from risk_cases import FREE, measures_named, newsvendor
 
 from hinterland.errors import InputError
 from hinterland.plan.case import read_problem
@@ -175,9 +173,5 @@ def test_every_measure_has_words_and_is_told(problem: Problem, model: Model, neu
     measures = {*neutral.values["measure"], *careful.values["measure"]}
     assert "cvar" in measures
     for language in ("en", "zh"):
-        pages = [
-            files("hinterland.labels").joinpath(language, f"{n}.toml").read_text(encoding="utf-8") for n in ("pathway_report", "plan_risk")
-        ]
-        words = {name for page in pages for name in tomllib.loads(page)["plan_measure"]}
-        assert measures <= words
+        assert measures <= measures_named(language)
     assert set(WORTH["scenarios"]) <= measures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -178,10 +179,14 @@ class Building:
         binary: bool = False,
     ) -> Any:
         """Add a block of variables, one for each combination of labels."""
-        bounds: dict[str, Any] = {} if binary else {"lower": lower, "upper": upper}
-        self.variables[name] = self.model.add_variables(coords=list(index), name=name, binary=binary, **bounds)
         self.columns[name] = Column(name, unit, tuple(str(i.name) for i in index), meaning, binary)
+        self.variables[name] = self._columns(self.columns[name], index, lower, upper)
         return self.variables[name]
+
+    def _columns(self, block: Column, index: Sequence[pd.Index[Any]], lower: Any, upper: Any) -> Any:
+        """The variables of a block."""
+        bounds: dict[str, Any] = {} if block.binary else {"lower": lower, "upper": upper}
+        return self.model.add_variables(coords=list(index), name=block.name, binary=block.binary, **bounds)
 
     def require(self, name: str, left: Expression, sign: Sign, right: Any, *, family: str, unit: str, typical: float | None = None) -> None:
         """Add a block of rows ``left sign right``.

@@ -7,7 +7,7 @@ that their arrays are taken over. Sets, flags, links and settings are not watche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -166,28 +166,13 @@ class _Again(Building):
         """See the variables that the step saw when it ran first."""
         self.variables = dict(list(self.trace.variables.items())[: step.seen])
 
-    def variable(
-        self,
-        name: str,
-        *index: pd.Index[Any],
-        unit: str,
-        meaning: str,
-        lower: Any = 0.0,
-        upper: Any = np.inf,
-        binary: bool = False,
-    ) -> Any:
-        there = self.trace.variables.get(name)
-        dims = tuple(str(i.name) for i in index)
-        if (
-            there is None
-            or self.like.columns[name] != Column(name, unit, dims, meaning, binary)
-            or any(not there.indexes[str(i.name)].equals(i) for i in index)
-        ):
+    def _columns(self, block: Column, index: Sequence[pd.Index[Any]], lower: Any, upper: Any) -> Any:
+        there = self.trace.variables.get(block.name)
+        if there is None or self.like.columns[block.name] != block or any(not there.indexes[str(i.name)].equals(i) for i in index):
             raise _DiffersError
-        if not binary:
-            fresh = linopy.Model().add_variables(coords=list(index), name=name, lower=lower, upper=upper)
-            self.bounds[name] = (fresh.lower.values.ravel().astype(float), fresh.upper.values.ravel().astype(float))
-        self.variables[name], self.columns[name] = there, self.like.columns[name]
+        if not block.binary:
+            fresh = linopy.Model().add_variables(coords=list(index), name=block.name, lower=lower, upper=upper)
+            self.bounds[block.name] = (fresh.lower.values.ravel().astype(float), fresh.upper.values.ravel().astype(float))
         return there
 
     def _rows(self, name: str, left: Any, sign: Sign, right: Any) -> Block:
