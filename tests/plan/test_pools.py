@@ -10,6 +10,7 @@ from tests.plan.cases import every, tiny
 from tests.plan.scale_cases import scattered
 
 import hinterland as hl
+from hinterland.plan.changes import Change, multiplied
 from hinterland.plan.model import build
 from hinterland.plan.validate import validate
 
@@ -168,3 +169,14 @@ def test_the_case_with_every_table_is_unchanged_by_pools_of_one() -> None:
     alone = case["regions"].with_columns(pool=pl.col("region"))
     a, b = build(hl.read_problem(case)).program, build(hl.read_problem({**case, "regions": alone})).program
     assert abs(a.matrix - b.matrix).max() == 0.0
+
+
+def test_value_added_of_every_member_follows_coefficients_that_change() -> None:
+    """Members use the inputs of their centre: where coefficients are halved, what they leave grows in each of them, as reading them halved would have it."""
+    case = pooled_tiny()
+    case["inputs"] = pl.DataFrame({"region": ["north"], "industry": ["cloth"], "using": ["chips"], "coefficient": [0.4]})
+    half = {**case, "inputs": case["inputs"].with_columns(pl.col("coefficient") / 2)}
+    made = multiplied(hl.read_problem(case), [Change("coefficient", 0.5)])["value_added"]
+    read = hl.read_problem(half)["value_added"]
+    assert made.to_series().to_dict() == pytest.approx(read.to_series().to_dict())
+    assert made.sel(cell="south/chips").values == pytest.approx(0.8)

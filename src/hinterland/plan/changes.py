@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hinterland.errors import Finding, InputError, did_you_mean, fail_if_any, listed
-from hinterland.plan.defaults import with_defaults
+from hinterland.plan.defaults import left_by_inputs, with_defaults
 from hinterland.plan.problem import Problem
 from hinterland.plan.schema import parameters
 
@@ -108,10 +108,7 @@ def multiplied(problem: Problem, changes: Sequence[Change]) -> Problem:
 
 def _given_value_added(problem: Problem) -> xr.DataArray:
     """Value added where it is not what inputs leave: what follows from coefficients shall follow again."""
-    cells = problem.index["cell"]
-    taken = np.bincount(problem.links["input.user"], weights=problem["coefficient"].values, minlength=len(cells))
-    left = xr.DataArray(1.0 - taken, dims=["cell"], coords={"cell": cells})
-    return problem["value_added"].where(abs(problem["value_added"] - left) > 1e-12)
+    return problem["value_added"].where(abs(problem["value_added"] - left_by_inputs(problem)) > 1e-12)
 
 
 def where(problem: Problem, change: Change) -> xr.DataArray:

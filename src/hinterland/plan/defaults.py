@@ -30,9 +30,13 @@ def with_defaults(problem: Problem) -> Problem:
 def _value_added(p: Problem) -> xr.DataArray:
     """What inputs leave of a unit of output, where the case does not say."""
     given = p["value_added"]
+    return given.where(given.notnull(), left_by_inputs(p))
+
+
+def left_by_inputs(p: Problem) -> xr.DataArray:
+    """[cell] what inputs leave of a unit of output; regions of a pool use the inputs of its centre."""
     taken = np.bincount(p.links["input.user"], weights=p["coefficient"].values, minlength=len(p.index["cell"]))
-    left = column(1.0 - taken[p.links["cell.pool"]], p.index["cell"])
-    return given.where(given.notnull(), left)
+    return column(1.0 - taken[p.links["cell.pool"]], p.index["cell"])
 
 
 def _by_cell(given: xr.DataArray, of_phase: xr.DataArray) -> xr.DataArray:
