@@ -39,10 +39,10 @@ def test_side_by_side_gives_the_files_of_one_process(tmp_path: Path, monkeypatch
 
     original = apart.written
     monkeypatch.setattr(apart, "written", here)
-    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "processors", lambda: 2)
     first = write_report(together, BOTH, ["html", "docx", "pdf", "tex"])
     assert asked == ["zh"]
-    monkeypatch.setattr(apart, "_processors", lambda: 1)
+    monkeypatch.setattr(apart, "processors", lambda: 1)
     second = write_report(alone, BOTH, ["html", "docx", "pdf", "tex"])
     assert asked == ["zh", "zh", "en"]
     assert [p.relative_to(together) for p in first] == [p.relative_to(alone) for p in second]
@@ -56,7 +56,7 @@ def test_where_another_process_fails_its_error_shows_here(run: Path, monkeypatch
         return Part((), {}, None)
 
     jobs = [Job(run, "zh", ()), Job(run / "nowhere", "en", (), ".en")]
-    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "processors", lambda: 2)
     monkeypatch.setattr(apart, "written", broken)
     with pytest.raises(OSError, match="no room"):
         apart.write_parts(jobs, read_record(run))
@@ -67,7 +67,7 @@ def test_where_another_process_fails_its_error_shows_here(run: Path, monkeypatch
 
 def test_warnings_of_the_other_process_are_given_here(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = Part((), {}, None)
-    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "processors", lambda: 2)
     monkeypatch.setattr(apart, "written", lambda *_: part)
     monkeypatch.setattr(apart.pickle, "loads", lambda _: (part, [(HinterlandWarning, "mind this")]))
     with warnings.catch_warnings(record=True) as said:
@@ -81,7 +81,7 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "from hinterland.report import apart\nfrom hinterland.report.document import write_report\n"
-        f"apart._processors = lambda: 2\nprint('once')\nwrite_report({str(folder)!r}, ['en', 'zh'], ['tex'])\n",
+        f"apart.processors = lambda: 2\nprint('once')\nwrite_report({str(folder)!r}, ['en', 'zh'], ['tex'])\n",
         encoding="utf-8",
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)

@@ -62,7 +62,7 @@ class Certificate:
         gap: their relative distance.
         dual_residual: largest violation of a reduced cost's sign in the plan's own model that the bound could not take in, over 1 + the cost's size.
         rounds: how often the model was solved.
-        complete: whether the minimum is no less than minus the tolerance.
+        complete: whether the minimum is no less than minus the tolerance and, where rounds were taken apart, nothing else was left to gain.
     """
 
     arcs: int

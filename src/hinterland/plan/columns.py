@@ -1,8 +1,10 @@
 """Plans whose moves are too many to be in one model: column generation, with a certificate.
 
 A model with a few moves is solved; every move that it lacks is priced by its duals in one pass over arrays; those that would pay most enter; and so on until
-none would pay (Ford and Fulkerson 1958; Gilmore and Gomory 1961). Rounds are solved by an interior point without crossover where the solver has one: its duals
-lie in the middle of the optimal face, and are not thrown from corner to corner as a vertex's are (Gondzio, González-Brevis and Munari 2013).
+none would pay (Ford and Fulkerson 1958; Gilmore and Gomory 1961). Where industries do not use each other's goods, a round is taken apart by industry
+(:mod:`hinterland.plan.decompose`), and its time grows with their number and not faster. Where they do, it is one programme, solved by an interior point without
+crossover where the solver has one: its duals lie in the middle of the optimal face, and are not thrown from corner to corner as a vertex's are (Gondzio,
+González-Brevis and Munari 2013).
 """
 
 from __future__ import annotations
@@ -17,15 +19,26 @@ from hinterland.errors import Finding, InputError, SolverError
 from hinterland.labels import Note
 from hinterland.plan.arcs import Mask, with_arcs
 from hinterland.plan.certify import Certificate, Prices, duals_of_cells, lower_bound, priced
+from hinterland.plan.decompose import Decomposition
 from hinterland.plan.entry import plan_of
 from hinterland.plan.model import Model, build
 from hinterland.plan.moves import with_moves
+from hinterland.plan.parts import Apart, share_of_ties, taken_apart
 from hinterland.plan.problem import Problem
 from hinterland.plan.result import Plan
 from hinterland.plan.screen import rank, screened
 from hinterland.plan.solve import Solution, SolverOptions, solve
+from hinterland.plan.subproblem import Limits
 
 __all__ = ["Certificate", "Generated", "Generation", "solve_by_columns"]
+
+
+FEW = 1 / 6
+"""Share of rows that tie industries up to which rounds are taken apart.
+
+Resources, labour and budgets of places tie one row in ten or fewer; goods that industries use of each other tie a quarter, and with prices for all of those the
+parts know little of the whole.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,7 @@ class Generation:
         tolerance: below which size a negative reduced cost counts as none, 100m yuan per 100m yuan of yearly output.
         gap: relative distance of the bound at which the rounds end as well.
         rounds: how often the model is solved at most.
+        apart: whether rounds are taken apart by industry; by default where the rows that tie industries are few (:data:`FEW`).
     """
 
     hosts: int = 3
@@ -47,6 +61,7 @@ class Generation:
     tolerance: float = 1e-6
     gap: float = 1e-7
     rounds: int = 30
+    apart: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +71,8 @@ class Generated:
     Attributes:
         plan: over the moves that entered; its problem has only those.
         certificate: of the last round.
-        history: round, arcs, columns, rows, objective, bound, gap, minimum, entered, seconds_solve, seconds_all.
+        history: one row for each time the model was solved: arcs, columns, rows, objective, bound, gap, minimum, entered, seconds_solve, seconds_parts,
+            seconds_all. ``entered`` counts moves, or variables where rounds are taken apart; ``seconds_parts`` is what the parts took, side by side.
         inside: [arc] which arcs of the whole problem entered.
     """
 
@@ -88,8 +104,34 @@ def solve_by_columns(
     problem = problem.with_settings(objective=objective or problem.settings.objective)
     _fail_if_agreements(problem)
     inside = screened(problem, how.hosts).kept
+    made = _model(problem, inside)
+    apart = taken_apart(made)
+    few = share_of_ties(apart, made.program) <= FEW if how.apart is None else how.apart
+    if few and len(apart.parts) > 1:
+        return _by_parts(problem, made, apart, inside, how=how, options=chosen)
+    return _in_one(problem, made, inside, how, chosen)
+
+
+def _by_parts(problem: Problem, made: Model, apart: Apart, inside: Mask, *, how: Generation, options: SolverOptions) -> Generated:
+    """Rounds taken apart by industry."""
+    limits = Limits(how.per_cell, how.tolerance, how.gap, how.rounds, options)
+    found = Decomposition(problem, made, apart, inside, limits).solved()
+    certificate = _certificate(
+        found.rounds[-1] | {"minimum": found.prices.minimum},
+        found.prices,
+        len(inside),
+        found.bound.residual,
+        rounds=len(found.rounds),
+        tolerance=how.tolerance,
+        settled=found.settled,
+    )
+    return _generated(plan_of(found.made, found.answer), certificate, found.rounds, found.inside)
+
+
+def _in_one(problem: Problem, made: Model, inside: Mask, how: Generation, chosen: SolverOptions) -> Generated:
+    """Rounds in which the model is one programme."""
     rounds: list[dict[str, float]] = []
-    bound, made = -np.inf, _model(problem, inside)
+    bound = -np.inf
     while True:
         started = time.perf_counter()
         made = with_moves(made, problem, inside) if rounds else made
@@ -106,8 +148,11 @@ def solve_by_columns(
     certificate = _certificate(rounds[-1], prices, len(inside), residual, rounds=len(rounds), tolerance=how.tolerance)
     if chosen.crossover and not answer.crossover:
         answer = _optimum(made, chosen)
-    found = plan_of(made, answer)
-    return Generated(replace(found, notes=(*found.notes, _note(certificate))), certificate, pl.DataFrame(rounds), inside)
+    return _generated(plan_of(made, answer), certificate, rounds, inside)
+
+
+def _generated(plan: Plan, certificate: Certificate, rounds: list[dict[str, float]], inside: Mask) -> Generated:
+    return Generated(replace(plan, notes=(*plan.notes, _note(certificate))), certificate, pl.DataFrame(rounds), inside)
 
 
 def chosen_arcs(problem: Problem, prices: Prices, inside: Mask, how: Generation) -> np.ndarray:
@@ -164,11 +209,14 @@ def _round(made: Model, answer: Solution, prices: Prices, *, bound: float, gap: 
         "minimum": prices.minimum,
         "entered": entered,
         "seconds_solve": sum(a.seconds for a in answer.attempts),
+        "seconds_parts": 0.0,
         "seconds_all": time.perf_counter() - started,
     }
 
 
-def _certificate(last: dict[str, float], prices: Prices, arcs: int, residual: float, *, rounds: int, tolerance: float) -> Certificate:
+def _certificate(
+    last: dict[str, float], prices: Prices, arcs: int, residual: float, *, rounds: int, tolerance: float, settled: bool = True
+) -> Certificate:
     return Certificate(
         arcs=arcs,
         arc_years=prices.priced,
@@ -180,7 +228,7 @@ def _certificate(last: dict[str, float], prices: Prices, arcs: int, residual: fl
         gap=last["gap"],
         dual_residual=residual,
         rounds=rounds,
-        complete=prices.minimum >= -tolerance,
+        complete=settled and prices.minimum >= -tolerance,
     )
 
 

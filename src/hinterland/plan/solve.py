@@ -262,9 +262,14 @@ def _options(method: str, options: SolverOptions) -> dict[str, object]:
 
 
 def set_option(solver: object, name: str, value: object) -> None:
-    """Set an option; one that HiGHS refuses is an error, since it would go on without it."""
+    """Set an option; one that HiGHS refuses is an error, since it would go on without it.
+
+    HiGHS keeps the threads of its last run, and refuses to run with another number of them until they are given up.
+    """
     import highspy
 
+    if name == "threads" and value:
+        highspy.Highs.resetGlobalScheduler(True)
     if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:  # type: ignore[attr-defined]
         what = f"HiGHS refuses {name} = {value!r}"
         raise InputError(

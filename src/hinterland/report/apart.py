@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from hinterland.processors import processors
 from hinterland.report.part import Job, Part, written
 from hinterland.report.record import Record, read_record
 
@@ -26,18 +27,13 @@ _Said = list[tuple[type[Warning], str]]
 
 def write_parts(jobs: Sequence[Job], record: Record) -> list[Part]:
     """The parts of the report, in the order of ``jobs``; the same whether or not they are written side by side."""
-    if len(jobs) < 2 or _processors() < 2 or not sys.executable:
+    if len(jobs) < 2 or processors() < 2 or not sys.executable:
         return [written(job, record) for job in jobs]
     first, *others = jobs
     with ExitStack() as stack:
         helpers = [stack.enter_context(_started(job)) for job in others]
         own = written(first, record)
         return [own, *(_collected(helper, job, record) for helper, job in zip(helpers, others, strict=True))]
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
