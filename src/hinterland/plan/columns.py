@@ -152,7 +152,11 @@ def _in_one(problem: Problem, made: Model, inside: Mask, how: Generation, chosen
 
 
 def _generated(plan: Plan, certificate: Certificate, rounds: list[dict[str, float]], inside: Mask) -> Generated:
-    return Generated(replace(plan, notes=(*plan.notes, _note(certificate))), certificate, pl.DataFrame(rounds), inside)
+    proven = {name: getattr(certificate, name) for name in ("arcs", "arc_years", "excluded", "minimum", "tolerance", "rounds", "complete")}
+    told = replace(
+        plan, notes=(*plan.notes, _note(certificate)), solver={**plan.solver, **proven, "bound": certificate.bound, "gap": certificate.gap}
+    )
+    return Generated(replace(told, gap=certificate.gap), certificate, pl.DataFrame(rounds), inside)
 
 
 def chosen_arcs(problem: Problem, prices: Prices, inside: Mask, how: Generation) -> np.ndarray:
@@ -233,5 +237,5 @@ def _certificate(
 
 
 def _note(c: Certificate) -> Note:
-    key = "plan-certified" if c.complete else "plan-columns-stopped"
+    key = "plan-certified" if c.complete else "plan-columns-stopped" if c.minimum < -c.tolerance else "plan-parts-stopped"
     return Note(key, {"excluded": c.excluded, "arcs": c.arcs, "minimum": c.minimum, "bound": c.bound, "gap": c.gap, "rounds": c.rounds})

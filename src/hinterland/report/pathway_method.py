@@ -72,7 +72,8 @@ def parameters(words: PlanWords) -> Table | None:
 
 
 _SOLVER = ("status", "solver", "answered", "gap", "objective", "bound", "primal_residual", "dual_residual", "duality_gap", "integrality")
-_SIZE = ("columns", "rows", "nonzeros", "binaries")
+_PRICED = ("complete", "minimum", "tolerance")
+_SIZE = ("arcs", "excluded", "arc_years", "rounds", "columns", "rows", "nonzeros", "binaries")
 
 
 def solver(words: PlanWords) -> Table | None:
@@ -80,7 +81,7 @@ def solver(words: PlanWords) -> Table | None:
     facts = words.solver
     if not facts:
         return None
-    rows = [Row((words.said("solver", k), _fact(words, k, facts[k]))) for k in _SOLVER if k in facts]
+    rows = [Row((words.said("solver", k), _fact(words, k, facts[k]))) for k in (*_SOLVER, *_PRICED) if k in facts]
     tried = json.loads(facts.get("attempts", "[]"))
     if tried:
         said = words.speaker.labelled("plan.said.joint").join(
@@ -97,6 +98,8 @@ def solver(words: PlanWords) -> Table | None:
 def _fact(words: PlanWords, key: str, value: str) -> str:
     if key == "status":
         return words.said("status", value)
+    if key == "complete":
+        return words.speaker.ui("yes" if value == "True" else "no")
     try:
         found = float(value)
     except ValueError:

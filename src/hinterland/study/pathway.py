@@ -69,11 +69,23 @@ def planned(work: Workspace) -> Plan:
         StudyError: what is wrong with the case.
         SolverError: the solver did not do what it was asked for.
     """
+    found = work.calibration
+    made = _solved(work, problem_to_solve(work))
+    return made if found is None else replace(made, notes=(*made.notes, *found.notes))
+
+
+def _solved(work: Workspace, problem: Problem) -> Plan:
+    """The plan of a problem: in one model, or by column generation where the study asks for it."""
+    from hinterland.plan.columns import Generation, solve_by_columns
     from hinterland.plan.entry import plan
 
-    found = work.calibration
-    made = plan(problem_to_solve(work), options=solver_options(work.study))
-    return made if found is None else replace(made, notes=(*made.notes, *found.notes))
+    columns, options = asked(work.study).columns, solver_options(work.study)
+    if columns is None:
+        return plan(problem, options=options)
+    try:
+        return solve_by_columns(problem, generation=Generation(**columns.model_dump()), options=options).plan
+    except InputError as error:
+        raise StudyError([placed(work, ("plan", "columns"), f) for f in error.findings], "plan") from error
 
 
 def problem_to_solve(work: Workspace) -> Problem:
@@ -83,12 +95,10 @@ def problem_to_solve(work: Workspace) -> Problem:
 
 def planned_without_roles(work: Workspace) -> Plan | None:
     """The plan of the same problem without spatial roles; ``None`` where there are none, or the study does not ask for it."""
-    from hinterland.plan.entry import plan
-
     problem = problem_to_solve(work)
     if not asked(work.study).without_roles or problem.settings.roles is False or not len(problem.index["role"]):
         return None
-    return plan(problem.with_settings(roles=False), options=solver_options(work.study))
+    return _solved(work, problem.with_settings(roles=False))
 
 
 def scenarios_of(study: Study) -> tuple[Scenario, ...]:

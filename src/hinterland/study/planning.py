@@ -152,8 +152,20 @@ def plan_problems(study: Study) -> Iterator[Broken]:
         if name not in FAMILIES:
             yield ("plan", "off"), "unknown-family", f"there is no family of constraints {name!r}", did_you_mean(name, FAMILIES)
     yield from _economy_problems(table)
+    yield from _beyond_columns(table)
     for key, source in sources_named(table):
         yield from _source_problems(study, key, source)
+
+
+def _beyond_columns(table: PlanTable) -> Iterator[Broken]:
+    """What is asked beyond the plan needs one model with all its moves."""
+    if table.columns is None:
+        return
+    draws = table.evidence is not None and table.evidence.draws > 0
+    beyond = [k for k in ("pareto", "alternatives", "sensitivity") if getattr(table, k) is not None]
+    for key in [*beyond, *(["scenario"] if table.scenario else []), *(["evidence"] if draws else [])]:
+        what = f"[plan.{key}] needs a model with all moves, and [plan.columns] plans with some of them"
+        yield ("plan", key), "needs-all-moves", what, "leave out one of the two; ask it of a smaller case"
 
 
 def _economy_problems(table: PlanTable) -> Iterator[Broken]:

@@ -10,7 +10,16 @@ from pydantic import Field, StrictInt
 from hinterland.plan.settings import Objective
 from hinterland.study.fields import Names, Table
 
-__all__ = ["AlternativesTable", "EvidenceTable", "FrontTable", "RuleTable", "ScenarioTable", "SensitivityTable", "SolverTable"]
+__all__ = [
+    "AlternativesTable",
+    "ColumnsTable",
+    "EvidenceTable",
+    "FrontTable",
+    "RuleTable",
+    "ScenarioTable",
+    "SensitivityTable",
+    "SolverTable",
+]
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -25,6 +34,29 @@ class SolverTable(Table):
     time_limit: float = Field(default=3600.0, gt=0, description="Seconds for each attempt.")
     gap: float = Field(default=1e-3, gt=0, lt=1, description="Relative gap at which a plan with whole decisions is done.")
     threads: StrictInt = Field(default=0, ge=0, description="Threads of the solver; 0 lets it choose.")
+
+
+class ColumnsTable(Table):
+    """Column generation: a model with some of the moves, and a certificate for all of them."""
+
+    hosts: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=3, description="How many hosts each source's industry has in the first model: those whose move costs least a year."
+    )
+    per_cell: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=4, description="How many moves from one cell may enter in a round, and how many to one cell."
+    )
+    batch: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=100_000, description="How many moves may enter in a round, where industries are planned together."
+    )
+    tolerance: float = Field(
+        default=1e-6, gt=0, description="Below which size a negative reduced cost counts as none, per unit of yearly output moved."
+    )
+    gap: float = Field(default=1e-7, ge=0, lt=1, description="Relative distance of plan and bound at which the rounds end.")
+    rounds: Annotated[StrictInt, Field(ge=1)] = Field(default=30, description="How often the model is solved at most.")
+    apart: bool | None = Field(
+        default=None,
+        description="Whether industries are planned apart, at prices of what they share; by default where few rows tie them.",
+    )
 
 
 HOLD = "Leave whole decisions (agreements, steps of size) where the plan has them, so that all that is asked is linear: minutes instead of hours on large cases."

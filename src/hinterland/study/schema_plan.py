@@ -11,6 +11,7 @@ from hinterland.plan.settings import FAMILIES, Objective
 from hinterland.study.fields import Names, Scalar, Table, Words
 from hinterland.study.schema_pathway import (
     AlternativesTable,
+    ColumnsTable,
     EvidenceTable,
     FrontTable,
     ScenarioTable,
@@ -122,6 +123,9 @@ class PlanTable(Table):
         default=(), description="What may come: the plan under uncertainty, and the value of policy continuity where some withdraw support."
     )
     evidence: EvidenceTable | None = Field(default=None, description="Estimates that calibrate the plan.")
+    columns: ColumnsTable | None = Field(
+        default=None, description="Plan with the moves that pay, where all are too many for one model, and price all others."
+    )
     solver: SolverTable = Field(default_factory=SolverTable, description="How the plan is solved.")
     without_roles: bool = Field(
         default=True,
