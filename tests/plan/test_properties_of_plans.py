@@ -333,9 +333,27 @@ def test_without_an_answer_from_any_solver_there_is_an_error(monkeypatch: pytest
 
 def test_large_programmes_begin_with_an_interior_point(tiny_problem: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solving, "SMALL", 10)
+    monkeypatch.setattr(solving, "SPARSE", 20)
     found = plan(tiny_problem)
     assert [a["method"] for a in found.solver["attempts"]] == ["hipo"]
     assert found.solver["vertex"]
+
+
+def test_programmes_whose_columns_have_few_entries_try_the_simplex_method_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then an interior point with all the time that there is; no more than was asked for in any case."""
+    asked: list[tuple[str, float]] = []
+
+    def attempt(program: Any, method: str, options: SolverOptions) -> Solution:
+        asked.append((method, options.time_limit))
+        return answered("optimal" if method == "hipo" else "unknown", method)
+
+    monkeypatch.setattr(solving, "_attempt", attempt)
+    monkeypatch.setattr(solving, "SMALL", 0)
+    assert solve(small()).solver == "hipo"
+    assert asked == [("simplex", solving.TRIAL), ("hipo", 3600.0)]
+    asked.clear()
+    solve(small(), SolverOptions(time_limit=30.0))
+    assert asked == [("simplex", 30.0), ("hipo", 30.0)]
 
 
 def test_a_plan_that_time_cut_short_says_how_far_it_may_be_from_the_best(every_plan: Plan) -> None:

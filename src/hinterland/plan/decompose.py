@@ -16,6 +16,7 @@ from itertools import count
 
 import numpy as np
 
+from hinterland.data.processors import processors
 from hinterland.plan.arcs import Mask
 from hinterland.plan.certify import Prices, duals_of_cells, lower_bound, priced
 from hinterland.plan.master import Found, Master
@@ -26,7 +27,6 @@ from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, residuals
 from hinterland.plan.solve import Solution
 from hinterland.plan.subproblem import Limits, Priced, Subproblem, Whole
-from hinterland.processors import processors
 
 FIRST = 2
 """How often moves are priced in each part before there are any prices of what ties them."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
-from hinterland.processors import processors
+from hinterland.data.processors import processors
 from hinterland.report.part import Job, Part, written
 from hinterland.report.record import Record, read_record
 
