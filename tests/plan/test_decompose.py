@@ -33,6 +33,13 @@ def separate(seed: int, **size: int) -> Case:
     return case
 
 
+def scattered_apart(seed: int) -> Case:
+    """Four industries whose demand is not met without moves and new plants: what is short is dear, and the first prices with it."""
+    case = scattered(seed, industries=4, sources=6, hosts=4)
+    del case["inputs"]
+    return case
+
+
 @pytest.mark.parametrize("industries", [2, 4])
 @pytest.mark.parametrize("seed", range(2))
 def test_parts_reach_the_optimum_of_the_whole(seed: int, industries: int) -> None:
@@ -75,10 +82,23 @@ def test_each_round_is_bounded(seed: int) -> None:
     first = solve_by_columns(problem, generation=replace(APART, rounds=1))
     assert first.history.height == 1
     assert first.history["objective"][0] == pytest.approx(history["objective"][0])
-    if history.height > 1:
-        assert not first.certificate.complete
-        assert first.plan.notes[-1].code == "plan-columns-stopped"
+    assert first.certificate.complete == (history.height == 1)
     assert first.certificate.bound <= whole * (1 + 1e-9)
+
+
+def test_how_rounds_ended_is_told() -> None:
+    """One round leaves no bound here, since parts are endless at the first prices; a few leave a bound that the plan has not met; all prove it."""
+    problem = hl.read_problem(scattered_apart(1))
+    whole = hl.plan(problem).solution.objective
+    told = {n: solve_by_columns(problem, generation=replace(APART, tolerance=1e-6, rounds=n)).plan for n in (1, 6, 30)}
+    assert [p.notes[-1].code for p in told.values()] == ["plan-columns-unbounded", "plan-parts-stopped", "plan-certified"]
+    assert told[1].gap == np.inf
+    assert 1e-3 < told[6].gap < 0.1
+    assert told[6].solver["bound"] < whole < told[6].solver["objective"]
+    assert told[30].gap < 1e-9
+    for n, plan in told.items():
+        assert f"{n if n < 30 else plan.solver['rounds']}" in plan.explain("zh")[-1]
+        assert "rounds" in plan.explain("en")[-1]
 
 
 def test_threads_change_nothing() -> None:

@@ -237,5 +237,14 @@ def _certificate(
 
 
 def _note(c: Certificate) -> Note:
-    key = "plan-certified" if c.complete else "plan-columns-stopped" if c.minimum < -c.tolerance else "plan-parts-stopped"
-    return Note(key, {"excluded": c.excluded, "arcs": c.arcs, "minimum": c.minimum, "bound": c.bound, "gap": c.gap, "rounds": c.rounds})
+    told = {"excluded": c.excluded, "arcs": c.arcs, "minimum": c.minimum, "bound": c.bound, "gap": c.gap, "rounds": c.rounds}
+    return Note(_outcome(c), told)
+
+
+def _outcome(c: Certificate) -> str:
+    """The note that says how the rounds ended."""
+    if c.complete:
+        return "plan-certified"
+    if not np.isfinite(c.bound):
+        return "plan-columns-unbounded"
+    return "plan-columns-stopped" if c.minimum < -c.tolerance else "plan-parts-stopped"
