@@ -22,6 +22,7 @@ def contradictions(read: Read, settings: Settings) -> list[Finding]:
         _empty,
         _flags,
         _arcs,
+        _arcs_under_agreements,
         _agreements,
         _gates,
         _roles,
@@ -79,7 +80,7 @@ def _flags(read: Read) -> Iterator[Finding]:
 
 
 def _arcs(read: Read) -> Iterator[Finding]:
-    """Given arcs lead from sources to hosts, in industries that may move, and fit the agreement that they name."""
+    """Given arcs lead from sources to hosts, in industries that may move."""
     arcs = _rows(read, "arcs")
     if not arcs.height:
         return
@@ -92,36 +93,28 @@ def _arcs(read: Read) -> Iterator[Finding]:
         fixed = read["industries"].frame.filter(~pl.col("relocatable"))["industry"].to_list()
         lost = arcs.filter(pl.col("industry").is_in(fixed))["industry"].unique(maintain_order=True).to_list()
         if lost:
-            yield Finding(
-                "arc-of-fixed-industry",
-                f"arcs move {listed(lost)}, which is not relocatable",
-                "arcs",
-                "set relocatable, or remove the arcs",
-                "warning",
-            )
+            what = f"arcs move {listed(lost)}, which is not relocatable"
+            yield Finding("arc-of-fixed-industry", what, "arcs", "set relocatable, or remove the arcs", "warning")
+
+
+def _arcs_under_agreements(read: Read) -> Iterator[Finding]:
+    """Given arcs fit the agreement that they name, and every agreement has some."""
+    arcs = _rows(read, "arcs")
+    if not arcs.height:
+        return
     agreed = _rows(read, "enclaves").select("enclave", "source", "host")
-    named = arcs.filter(pl.col("enclave").is_not_null()).select("source", "host", "industry", "enclave")
-    beside = named.join(agreed, on=["enclave", "source", "host"], how="anti") if agreed.height else named.clear()
     pacts = _rows(read, "enclave_industries").select("enclave", "industry")
-    beside = (
-        pl.concat([beside, named.join(pacts, on=["enclave", "industry"], how="anti")]).unique(maintain_order=True)
-        if pacts.height
-        else beside
-    )
+    named = arcs.filter(pl.col("enclave").is_not_null()).select("source", "host", "industry", "enclave")
+    keys = [(table, on) for table, on in ((agreed, ["enclave", "source", "host"]), (pacts, ["enclave", "industry"])) if table.height]
+    beside = pl.concat([named.clear(), *(named.join(table, on=on, how="anti") for table, on in keys)]).unique(maintain_order=True)
     if beside.height:
         shown = listed([", ".join(map(str, r)) for r in beside.rows()])
-        yield Finding(
-            "arc-beside-agreement", f"arcs name agreements that do not cover them: {shown}", "arcs, column 'enclave'", "correct either"
-        )
+        what = f"arcs name agreements that do not cover them: {shown}"
+        yield Finding("arc-beside-agreement", what, "arcs, column 'enclave'", "correct either")
     bare = [e for e in agreed["enclave"].to_list() if e not in named["enclave"].to_list()]
     if bare:
-        yield Finding(
-            "agreement-without-arcs",
-            f"{listed(bare)} have no arcs, and nothing can move under them",
-            "arcs",
-            "add arcs that name them",
-            "warning",
-        )
+        what = f"{listed(bare)} have no arcs, and nothing can move under them"
+        yield Finding("agreement-without-arcs", what, "arcs", "add arcs that name them", "warning")
 
 
 def _agreements(read: Read) -> Iterator[Finding]:

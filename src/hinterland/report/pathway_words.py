@@ -221,7 +221,15 @@ class PlanWords:
         )
 
 
-_PARTS = {"infrastructure": "kind", "labour": "skill", "people": "skill", "limit": "resource", "national": "resource", "role": "role"}
+_PARTS = {
+    "infrastructure": "kind",
+    "labour": "skill",
+    "people": "skill",
+    "limit": "resource",
+    "national": "resource",
+    "role": "role",
+    "gate": "gate",
+}
 """What the part behind the colon of a block is a label of."""
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from hinterland.plan.advice.view import View
 from hinterland.plan.tables import shaped
 
-_NAMED = ("region", "industry", "phase", "skill", "instrument", "role")
+_NAMED = ("region", "industry", "phase", "skill", "instrument", "role", "gate")
 _BARE = ("kind", "resource", "market")
 
 
