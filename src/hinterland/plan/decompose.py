@@ -25,7 +25,7 @@ from hinterland.plan.moves import with_moves
 from hinterland.plan.parts import Apart
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, residuals
-from hinterland.plan.solve import Solution
+from hinterland.plan.solve import Attempt, Solution, Status
 from hinterland.plan.subproblem import Limits, Priced, Subproblem, Whole
 
 FIRST = 2
@@ -109,7 +109,7 @@ class Decomposition:
                 started = now
                 if last:
                     break
-        return self._ended(found, bound, rounds, settled)
+        return self._ended(found, answers, bound, rounds, settled)
 
     def _priced(self, pool: ThreadPoolExecutor, prices: Floats, rounds: int | None = None) -> list[Priced]:
         """Every part at prices of what ties them."""
@@ -154,7 +154,7 @@ class Decomposition:
             **seconds,
         }
 
-    def _ended(self, found: Found, bound: Bound, rounds: list[dict[str, float]], settled: bool) -> Decomposed:
+    def _ended(self, found: Found, answers: list[Priced], bound: Bound, rounds: list[dict[str, float]], settled: bool) -> Decomposed:
         """The master's optimum as a solution of the model with its moves, with the duals of the best bound; of the master where there is none."""
         inside = self._inside()
         y = bound.y if len(bound.y) else found.y
@@ -165,11 +165,17 @@ class Decomposition:
         moved[(np.cumsum(inside) - 1)[found.arcs], found.years] += found.amounts
         x = np.concatenate([found.x[: was[0]], moved.ravel(), found.x[was[1] :]])
         gap = _distance(found.objective, bound.value)
-        attempts = tuple(replace(a, method=f"{a.method}, restricted") for a in found.answer.attempts)
+        attempts = (_of_parts(answers), *(replace(a, method=f"{a.method}, restricted") for a in found.answer.attempts))
         answer = replace(
             found.answer, x=x, y=y, bound=bound.value, gap=gap, residuals=residuals(made.program, x, y), attempts=attempts, basis=None
         )
         return Decomposed(made, answer, inside, self._prices(y, inside), bound, rounds, settled)
+
+
+def _of_parts(answers: list[Priced]) -> Attempt:
+    """The last time that the parts were solved, as one attempt; its seconds are those of all parts, one after another."""
+    status: Status = "optimal" if all(a.bounded for a in answers) else "unbounded"
+    return Attempt(f"simplex, {len(answers)} parts", status, sum(a.seconds for a in answers), sum(a.iterations for a in answers))
 
 
 def _distance(objective: float, bound: float) -> float:

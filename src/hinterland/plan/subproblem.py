@@ -261,7 +261,7 @@ class Subproblem:
         return at[self._best(at, -gain[at])]
 
     def _best(self, at: Positions, value: Floats) -> Mask:
-        """The least of each source's cell and, as there are more sources than hosts, some more of each host's."""
+        """The few of least value from each source's cell, and to each host's."""
         source, host = self.moves.source[self.arcs[at]], self.moves.host[self.arcs[at]]
         return np.asarray((rank(source, value) < self.limits.per_cell) | (rank(host, value) < self.limits.per_cell))
 
