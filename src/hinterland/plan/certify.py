@@ -113,10 +113,26 @@ def priced(problem: Problem, departures: Floats, arrivals: Floats, inside: Mask,
         minimum = min(minimum, float(reduced[~own].min(initial=np.inf)))
         kept = min(kept, float(reduced[own].min(initial=np.inf)))
         np.minimum(reduced, 0.0, out=reduced)
-        gain[arcs] = -(reduced * np.where(np.isfinite(release[s]), release[s], 1.0)).sum(axis=1)
+        gain[arcs] = savings(reduced, release[s])
         first = np.flatnonzero(np.r_[True, s[1:] != s[:-1]])
         least[s[first]] = np.minimum(least[s[first]], np.minimum.reduceat(reduced, first, axis=0))
     return Prices(gain, least, minimum, kept, count)
+
+
+def savings(reduced: Floats, release: Floats) -> Floats:
+    """[arc] what a move could save in all years, of reduced costs [arc, year] and what its source may release [arc, year]; a unit where that has no limit."""
+    return np.asarray(-(np.minimum(reduced, 0.0) * np.where(np.isfinite(release), release, 1.0)).sum(axis=1))
+
+
+def priced_by(program: Program, y: Floats, problem: Problem, inside: Mask) -> Prices:
+    """Price every move by the duals [m] of a model with some of them, under the problem's objective."""
+    leave, arrive = duals_of_cells(program, y, problem)
+    return priced(problem, leave, arrive, inside, costly=problem.settings.objective == "cost")
+
+
+def distance(objective: float, bound: float) -> float:
+    """How far a bound is below an objective, relative to it; infinite without a bound."""
+    return (objective - bound) / max(abs(objective), 1e-9)
 
 
 def lower_bound(program: Program, y: Floats, objective: float, problem: Problem, prices: Prices) -> tuple[float, float]:

@@ -18,7 +18,7 @@ import polars as pl
 from hinterland.errors import Finding, InputError, SolverError
 from hinterland.labels import Note
 from hinterland.plan.arcs import Mask, with_arcs
-from hinterland.plan.certify import Certificate, Prices, duals_of_cells, lower_bound, priced
+from hinterland.plan.certify import Certificate, Prices, distance, lower_bound, priced_by
 from hinterland.plan.decompose import Decomposition
 from hinterland.plan.entry import plan_of
 from hinterland.plan.model import Model, build
@@ -26,7 +26,7 @@ from hinterland.plan.moves import with_moves
 from hinterland.plan.parts import Apart, share_of_ties, taken_apart
 from hinterland.plan.problem import Problem
 from hinterland.plan.result import Plan
-from hinterland.plan.screen import rank, screened
+from hinterland.plan.screen import best_of_ends, screened
 from hinterland.plan.solve import Solution, SolverOptions, solve
 from hinterland.plan.subproblem import Limits
 
@@ -94,7 +94,7 @@ def solve_by_columns(
         problem: with every admissible arc; without the table ``arcs`` all are.
         objective: as for :func:`hinterland.plan`.
         generation: how columns are generated.
-        options: of the solver; with ``crossover`` the last model is solved once more, to a vertex.
+        options: of the solver; with ``crossover`` the last model is brought to a vertex, where its answer is none.
 
     Raises:
         InputError: the case has agreements or other whole variables, whose model has no duals to price moves with.
@@ -138,7 +138,7 @@ def _in_one(problem: Problem, made: Model, inside: Mask, how: Generation, chosen
         answer = _optimum(made, replace(chosen, crossover=False))
         prices, low, residual = _priced(problem, made, answer, inside)
         bound = max(bound, low)
-        gap = (answer.objective - bound) / max(abs(answer.objective), 1e-9)
+        gap = distance(answer.objective, bound)
         done = prices.minimum >= -how.tolerance or gap <= how.gap or len(rounds) + 1 >= how.rounds
         entering = np.zeros(0, dtype=np.int64) if done else chosen_arcs(problem, prices, inside, how)
         rounds.append(_round(made, answer, prices, bound=bound, gap=gap, entered=len(entering), started=started))
@@ -163,10 +163,8 @@ def chosen_arcs(problem: Problem, prices: Prices, inside: Mask, how: Generation)
     """Positions of the arcs that enter: the largest gains of each source's and each host's cell, no more than the batch; none that is in already."""
     gain = np.where(inside, 0.0, prices.gain)
     at = np.flatnonzero(gain > 0)
-    best = np.zeros(len(at), dtype=bool)
-    for end in ("source", "host"):
-        best |= rank(problem.links[f"arc.{end}"][at], -gain[at]) < how.per_cell
-    at = at[best]
+    source, host = (problem.links[f"arc.{end}"][at] for end in ("source", "host"))
+    at = at[best_of_ends(source, host, -gain[at], how.per_cell)]
     return np.sort(at[np.argsort(-gain[at], kind="stable")[: how.batch]])
 
 
@@ -195,8 +193,7 @@ def _priced(problem: Problem, made: Model, answer: Solution, inside: Mask) -> tu
     y = answer.y
     if y is None:
         raise SolverError("the model has no duals")
-    leave, arrive = duals_of_cells(made.program, y, problem)
-    prices = priced(problem, leave, arrive, inside, costly=problem.settings.objective == "cost")
+    prices = priced_by(made.program, y, problem, inside)
     bound, residual = lower_bound(made.program, y, answer.objective, problem, prices)
     return prices, bound, residual
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from hinterland.data.processors import processors
 from hinterland.plan.arcs import Mask
-from hinterland.plan.certify import Prices, duals_of_cells, lower_bound, priced
+from hinterland.plan.certify import Prices, distance, lower_bound, priced_by
 from hinterland.plan.master import Found, Master
 from hinterland.plan.model import Model
 from hinterland.plan.moves import with_moves
@@ -100,12 +100,12 @@ class Decomposition:
                 priced_at = time.perf_counter()
                 answers = self._priced(pool, found.y[self.apart.ties])
                 self._improve(bound, found, answers)
-                gap = _distance(found.objective, bound.value)
-                settled = gap <= max(self.limits.gap, NEGLIGIBLE) or not self.master.missing(answers)
+                gap = distance(found.objective, bound.value)
+                missing = self.master.missing(answers)
+                settled = gap <= max(self.limits.gap, NEGLIGIBLE) or not missing
                 last = settled or n >= self.limits.rounds
-                entered = 0 if last else self.master.missing(answers)
                 now = time.perf_counter()
-                rounds.append(self._round(found, bound, entered, seconds_parts=now - priced_at, seconds_all=now - started))
+                rounds.append(self._round(found, bound, 0 if last else missing, seconds_parts=now - priced_at, seconds_all=now - started))
                 started = now
                 if last:
                     break
@@ -122,7 +122,7 @@ class Decomposition:
         y = found.y.copy()
         for part, answer in zip(self.apart.parts, answers, strict=True):
             y[part.rows] = answer.y
-        prices = self._prices(y, self._inside())
+        prices = priced_by(self.made.program, y, self.problem, self._inside())
         value, residual = lower_bound(self.made.program, y, found.objective, self.problem, prices)
         if value > bound.value:
             bound.value, bound.y, bound.minimum, bound.residual = value, y, prices.minimum, residual
@@ -136,10 +136,6 @@ class Decomposition:
             inside = inside | (lacking & ~has[cells])
         return np.asarray(inside)
 
-    def _prices(self, y: Floats, inside: Mask) -> Prices:
-        leave, arrive = duals_of_cells(self.made.program, y, self.problem)
-        return priced(self.problem, leave, arrive, inside, costly=self.problem.settings.objective == "cost")
-
     def _round(self, found: Found, bound: Bound, entered: int, **seconds: float) -> dict[str, float]:
         return {
             "arcs": int(self._inside().sum()),
@@ -147,7 +143,7 @@ class Decomposition:
             "rows": self.made.program.shape[0],
             "objective": found.objective,
             "bound": bound.value,
-            "gap": _distance(found.objective, bound.value),
+            "gap": distance(found.objective, bound.value),
             "minimum": bound.minimum,
             "entered": entered,
             "seconds_solve": sum(a.seconds for a in found.answer.attempts),
@@ -164,19 +160,15 @@ class Decomposition:
         moved = made.program.lower[start:end].reshape(shape).copy()
         moved[(np.cumsum(inside) - 1)[found.arcs], found.years] += found.amounts
         x = np.concatenate([found.x[: was[0]], moved.ravel(), found.x[was[1] :]])
-        gap = _distance(found.objective, bound.value)
+        gap = distance(found.objective, bound.value)
         attempts = (_of_parts(answers), *(replace(a, method=f"{a.method}, restricted") for a in found.answer.attempts))
         answer = replace(
             found.answer, x=x, y=y, bound=bound.value, gap=gap, residuals=residuals(made.program, x, y), attempts=attempts, basis=None
         )
-        return Decomposed(made, answer, inside, self._prices(y, inside), bound, rounds, settled)
+        return Decomposed(made, answer, inside, priced_by(self.made.program, y, self.problem, inside), bound, rounds, settled)
 
 
 def _of_parts(answers: list[Priced]) -> Attempt:
     """The last time that the parts were solved, as one attempt; its seconds are those of all parts, one after another."""
     status: Status = "optimal" if all(a.bounded for a in answers) else "unbounded"
     return Attempt(f"simplex, {len(answers)} parts", status, sum(a.seconds for a in answers), sum(a.iterations for a in answers))
-
-
-def _distance(objective: float, bound: float) -> float:
-    return (objective - bound) / max(abs(objective), 1e-9)

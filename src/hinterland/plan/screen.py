@@ -79,6 +79,11 @@ def rank(groups: NDArray[np.int64], values: Floats) -> NDArray[np.int64]:
     return out
 
 
+def best_of_ends(source: NDArray[np.int64], host: NDArray[np.int64], values: Floats, most: int) -> Mask:
+    """[arc] whether an arc is among the ``most`` least of those that leave its source's cell, or of those that come to its host's."""
+    return np.asarray((rank(source, values) < most) | (rank(host, values) < most))
+
+
 def production_cost(problem: Problem) -> Floats:
     """[cell] what a unit of output costs beside inputs and transport: mean over decided years of operating cost, labour and resources that have a price."""
     p = problem

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from hinterland.errors import SolverError
 from hinterland.plan.arcs import Mask, charge_of_moves, free_years, most_release
+from hinterland.plan.certify import savings
 from hinterland.plan.parts import Apart, Part, Positions
 from hinterland.plan.problem import Problem
 from hinterland.plan.program import Floats, Program
-from hinterland.plan.screen import rank
+from hinterland.plan.screen import best_of_ends
 from hinterland.plan.solve import SolverOptions, opened, set_option
 
 USED = 1e-9
@@ -64,11 +65,10 @@ class Moves:
         host = self.host[arcs]
         return np.where(self._free[host], self._charge[host] * self._cost[arcs, None], np.inf)
 
-    def columns(self, arcs: Positions, year: Positions, place: Positions | None = None) -> tuple[Floats, Positions]:
-        """[k] cost and [k, 2] rows of moves in given years; rows are numbered by ``place`` [m] where it is given."""
+    def columns(self, arcs: Positions, year: Positions) -> tuple[Floats, Positions]:
+        """[k] cost and [k, 2] rows of moves in given years."""
         rows = np.stack([self.leaves[arcs] + year, self.arrives[arcs] + year], axis=1)
-        host = self.host[arcs]
-        return self._charge[host, year] * self._cost[arcs], rows if place is None else place[rows]
+        return self._charge[self.host[arcs], year] * self._cost[arcs], rows
 
 
 def _first_rows(program: Program, name: str, cells: Positions, years: int) -> Positions:
@@ -254,16 +254,14 @@ class Subproblem:
 
     def _entering(self, reduced: Floats) -> Positions:
         """The moves that are not in and would save most, a few of each cell that they leave or enter."""
-        arcs = self.arcs
-        release = self.moves.release[self.moves.source[arcs]]
-        gain = -(np.minimum(reduced, 0.0) * np.where(np.isfinite(release), release, 1.0)).sum(axis=1)
+        gain = savings(reduced, self.moves.release[self.moves.source[self.arcs]])
         at = np.flatnonzero(~self._inside & (reduced.min(axis=1) < -self.limits.tolerance) & (gain > 0))
         return at[self._best(at, -gain[at])]
 
     def _best(self, at: Positions, value: Floats) -> Mask:
         """The few of least value from each source's cell, and to each host's."""
-        source, host = self.moves.source[self.arcs[at]], self.moves.host[self.arcs[at]]
-        return np.asarray((rank(source, value) < self.limits.per_cell) | (rank(host, value) < self.limits.per_cell))
+        arcs = self.arcs[at]
+        return best_of_ends(self.moves.source[arcs], self.moves.host[arcs], value, self.limits.per_cell)
 
     def _added(self, solver: Any, entering: Positions) -> tuple[Positions, Positions]:
         """Put moves into the solver."""
